@@ -1,0 +1,21 @@
+/**
+ * Bounds on everything that crosses a process or network edge. Named, with the reason beside the
+ * number. Model-specific bounds (context, vocabulary) come from the model block instead.
+ */
+
+/** Largest JSON request body of the HTTP API. A full 40k-token context is about 200 KB of text. */
+export const MAX_BODY_BYTES = 1024 * 1024;
+/** Messages in one chat request: far above any real conversation that fits a context. */
+export const MAX_MESSAGES = 2048;
+/** Stop strings of one request, as in the OpenAI API. */
+export const MAX_STOP_STRINGS = 4;
+/** Characters in one stop string; longer ones would hold back visible text for too long. */
+export const MAX_STOP_LENGTH = 128;
+/** Tokens in one event of a node: a 20 ms flush of the fastest model stays far below. */
+export const MAX_EVENT_TOKENS = 1024;
+/** Characters of an error message that a node may write. */
+export const MAX_ERROR_CHARS = 2000;
+/** Encoded bytes of one event of a node; longer ones are refused before parsing. */
+export const MAX_EVENT_BYTES = 64 * 1024;
+/** Prompt ids in one job: the largest published dense contexts have 2^17 positions; 8x head room. */
+export const MAX_PROMPT_TOKENS = 1 << 20;

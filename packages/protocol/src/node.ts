@@ -1,0 +1,145 @@
+/**
+ * Messages between the coordinator and a GPU node. A node is somebody else's computer: everything
+ * that it writes is parsed with these schemas and checked against its assignment.
+ */
+import { z } from 'zod';
+import { Hash, NodeId, RequestId, TokenId } from './ids.ts';
+import { MAX_ERROR_CHARS, MAX_EVENT_TOKENS, MAX_PROMPT_TOKENS } from './limits.ts';
+import { SamplingParams } from './sampling.ts';
+
+/** One attempt at one answer, as put into a node's own queue. */
+export const NodeJob = z.object({
+  requestId: RequestId,
+  /** Fences late writers: events of any other attempt are dropped. */
+  attempt: z.number().int().min(1),
+  /** Block hash of the model block (chain A). */
+  model: Hash,
+  /** Token ids of the rendered prompt. */
+  prompt: z.array(TokenId).min(1).max(MAX_PROMPT_TOKENS),
+  /** Tokens that earlier attempts already emitted; generation goes on behind them. */
+  emitted: z.array(TokenId).max(MAX_PROMPT_TOKENS),
+  params: SamplingParams,
+  /** Ids that end the answer; the id itself is emitted as the last token. */
+  stopTokens: z.array(TokenId).max(64),
+  /** Unix ms after which nobody waits any more. */
+  deadline: z.number().int(),
+});
+export type NodeJob = z.infer<typeof NodeJob>;
+
+export const LoadProgress = z.object({
+  phase: z.enum(['sync', 'fetch', 'verify', 'build']),
+  done: z.number().min(0),
+  total: z.number().min(0),
+  unit: z.enum(['blocks', 'bytes', 'layers']),
+});
+export type LoadProgress = z.infer<typeof LoadProgress>;
+
+/** What a node computes with. Bit equality is promised only between equal profiles. */
+export const NumericsProfile = z.object({
+  /** For example `cpu`, `webgpu`, `cuda`. */
+  provider: z.string().max(32),
+  /** Name and version of the runtime. */
+  runtime: z.string().max(64),
+  /** Stored formats and the deterministic transforms applied to them, e.g. `bf16>f32`. */
+  weights: z.array(z.string().max(64)).max(16),
+  /** Arithmetic of the matrix products, e.g. `f32` or `int8-activations`. */
+  matmul: z.string().max(32),
+  kv: z.string().max(16),
+});
+export type NumericsProfile = z.infer<typeof NumericsProfile>;
+
+export const NodeFailure = z.object({
+  code: z.string().max(64),
+  message: z.string().max(MAX_ERROR_CHARS),
+});
+export type NodeFailure = z.infer<typeof NodeFailure>;
+
+/** Written to the node's stream on every change and at least every HEARTBEAT_MS. */
+export const NodeStatus = z.object({
+  type: z.literal('status'),
+  /** New at each start of the worker: a changed boot id means that all its jobs are gone. */
+  boot: z.string().max(64),
+  version: z.string().max(32),
+  state: z.enum(['loading', 'ready', 'failed', 'draining']),
+  model: Hash.optional(),
+  /** Layers that this node holds, first and last inclusive. */
+  layers: z.tuple([z.number().int().min(0), z.number().int().min(0)]).optional(),
+  numerics: NumericsProfile.optional(),
+  slots: z.number().int().min(0).max(4096),
+  /** Longest prompt plus answer in tokens that this node accepts. */
+  context: z.number().int().min(0).optional(),
+  progress: LoadProgress.optional(),
+  failure: NodeFailure.optional(),
+  /** Things that went wrong and were put right, e.g. a blob that was refetched. */
+  notices: z.array(z.string().max(MAX_ERROR_CHARS)).max(16).optional(),
+});
+export type NodeStatus = z.infer<typeof NodeStatus>;
+
+const ofAttempt = { requestId: RequestId, attempt: z.number().int().min(1) };
+
+/** The prompt is being read: `done` of `total` tokens are in the KV cache. */
+export const NodePrefill = z.object({
+  type: z.literal('prefill'),
+  ...ofAttempt,
+  done: z.number().int().min(0),
+  total: z.number().int().min(1),
+});
+/** Tokens at output positions `position`, `position + 1`, ... (0 is the first of the answer). */
+export const NodeTokens = z.object({
+  type: z.literal('tokens'),
+  ...ofAttempt,
+  position: z.number().int().min(0),
+  tokens: z.array(TokenId).min(1).max(MAX_EVENT_TOKENS),
+});
+/** The node has ended this attempt. Why is decided by the coordinator from the tokens. */
+export const NodeDone = z.object({
+  type: z.literal('done'),
+  ...ofAttempt,
+  /** Number of tokens of the answer, earlier attempts included. */
+  count: z.number().int().min(0),
+  prefillMs: z.number().min(0),
+  decodeMs: z.number().min(0),
+});
+export const NodeFail = z.object({
+  type: z.literal('fail'),
+  ...ofAttempt,
+  ...NodeFailure.shape,
+  /** Whether another attempt can succeed. */
+  retry: z.boolean(),
+});
+export const NodeEvent = z.discriminatedUnion('type', [
+  NodeStatus,
+  NodePrefill,
+  NodeTokens,
+  NodeDone,
+  NodeFail,
+]);
+export type NodeEvent = z.infer<typeof NodeEvent>;
+
+/** Published by the coordinator on the node's control channel. */
+export const NodeControl = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('cancel'), ...ofAttempt }),
+  z.object({ type: z.literal('drain') }),
+]);
+export type NodeControl = z.infer<typeof NodeControl>;
+
+/** `POST /gpu/register`, with the key as `Authorization: Bearer` or `X-API-Key`. */
+export const RegisterRequest = z.object({
+  nodeId: NodeId,
+  version: z.string().max(32),
+  host: z.string().max(255).optional(),
+});
+export type RegisterRequest = z.infer<typeof RegisterRequest>;
+export const RegisterResponse = z.object({
+  nodeId: NodeId,
+  /** Hash of chain A's genesis as the main node sees it; the node compares it with its own pin. */
+  genesis: Hash,
+  /** Connection of this node's queue and streams. */
+  redisUrl: z.url(),
+  heartbeatMs: z.number().int().min(100),
+});
+export type RegisterResponse = z.infer<typeof RegisterResponse>;
+
+/** A node that was silent for NODE_LOST_MS is lost, and its answers move on. */
+export const HEARTBEAT_MS = 1000;
+export const NODE_LOST_MS = 4000;

@@ -1,0 +1,21 @@
+/** Every Redis name of the product, in one place. */
+
+/** Ids of new requests, for the coordinator. BullMQ queue under INTAKE_PREFIX. */
+export const INTAKE_QUEUE = 'intake';
+export const INTAKE_PREFIX = 'blyan';
+/** Pub/sub to the coordinator: `{type:'cancel', requestId}`. */
+export const COORDINATOR_CHANNEL = 'blyan:coordinator';
+/** ClusterStatus, written by the coordinator, expiring. */
+export const CLUSTER_KEY = 'blyan:cluster';
+
+/** Everything of one node lives under this prefix, so that one ACL pattern covers it. */
+export const nodePrefix = (nodeId: string) => `blyan:node:${nodeId}`;
+/** BullMQ queue of the node's jobs, under its prefix. */
+export const NODE_QUEUE = 'jobs';
+/** Stream of NodeEvents that the node writes. */
+export const nodeStream = (nodeId: string) => `${nodePrefix(nodeId)}:out`;
+/** Pub/sub of NodeControl messages to the node. */
+export const nodeControl = (nodeId: string) => `${nodePrefix(nodeId)}:control`;
+
+/** Canonical stream of an answer; also the channel of its wake-ups. */
+export const answerStream = (requestId: string) => `gen:${requestId}`;
