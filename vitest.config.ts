@@ -1,7 +1,10 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    projects: ['packages/*', 'apps/*', 'tooling/*'],
+    projects: ['packages/*', 'apps/*', 'tooling/*', 'tooling/local/test/e2e'],
+    // Many suites start servers and browsers of their own.
+    maxWorkers: Math.max(1, Math.min(4, availableParallelism())),
   },
 });

@@ -134,3 +134,21 @@ export interface SealedBlock {
   /** 64 bytes. */
   signature: Uint8Array;
 }
+
+/** What a block of each type holds. `epoch` has no body yet. */
+export interface Bodies {
+  genesis: GenesisBody | DerivedGenesisBody;
+  model: ModelBody;
+  authority: AuthorityBody;
+  retire: RetireBody;
+  layer: LayerBody;
+  epoch: never;
+}
+export type BodyOf<T extends BlockType> = Bodies[T];
+
+/** Where a block is: what receipts, errors and pages name. */
+export interface BlockRef {
+  chain: ChainId;
+  height: number;
+  hash: Hash;
+}

@@ -4,9 +4,8 @@
  *
  * | event | entry id |
  * | --- | --- |
- * | phase (before the first token) | `0-*` |
  * | tokens at output position p | `{p+1}-0` |
- * | attempt (after n tokens) | `{n}-*` |
+ * | phase or attempt after n tokens | `{n}-*` |
  * | finish or error after n tokens | `{n+1}-0` |
  */
 import { z } from 'zod';

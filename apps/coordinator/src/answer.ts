@@ -1,0 +1,125 @@
+/** One answer in the making: what is certain of it, and which attempt writes it now. */
+import type { AnswerEvent } from '@blyan/protocol/answer';
+import type { NumericsProfile } from '@blyan/protocol/node';
+import type { SamplingParams } from '@blyan/protocol/sampling';
+import { AnswerText } from './answer-text.ts';
+import type { ServedModel } from './served-model.ts';
+
+export interface Segment {
+  attempt: number;
+  nodeId: string;
+  /** Output position at which the attempt began. */
+  position: number;
+  layers: [number, number] | null;
+  numerics: NumericsProfile | null;
+}
+
+export interface AnswerInput {
+  id: string;
+  prompt: number[];
+  params: SamplingParams;
+  stop: string[];
+  /** Last attempt that was started, 0 when none was. */
+  attempt: number;
+  segments: Segment[];
+  /** Unix ms. */
+  createdAt: number;
+  deadline: number;
+  startedAt: number | null;
+}
+
+/** Why an answer is complete, as far as its tokens tell. */
+export type TokenEnd = 'stop token' | 'stop string' | 'length';
+
+export type AnswerTokens = Extract<AnswerEvent, { type: 'tokens' }>;
+
+export interface Running {
+  nodeId: string;
+  /** The node's boot id at the dispatch. */
+  boot: string;
+  /** Tokens of prompt and answer that the node takes, if it says so. */
+  context: number | null;
+  /** Monotonic ms of the last event. */
+  heard: number;
+}
+
+export class Answer {
+  readonly input: AnswerInput;
+  readonly model: ServedModel;
+  readonly tokens: number[] = [];
+  readonly segments: Segment[];
+  attempt: number;
+  state: 'waiting' | 'dispatching' | 'running' | 'ended' = 'waiting';
+  running: Running | null = null;
+  /** Nodes that failed it: taken again only when there is no other. */
+  readonly avoid = new Set<string>();
+  /** Monotonic ms before which it is not dispatched. */
+  notBefore = 0;
+  /** Monotonic ms since which no node could serve it; null while one can. */
+  unservedSince: number | null = null;
+  /** What ended the last attempt. */
+  problem: string | null = null;
+  /** The last phase that readers were told, to tell them changes only. */
+  phase = '';
+  phaseAt = 0;
+  startedAt: number | null;
+  firstTokenAt: number | null = null;
+  lastTokenAt: number | null = null;
+  readonly #text: AnswerText;
+  #written = '';
+
+  constructor(input: AnswerInput, model: ServedModel) {
+    this.input = input;
+    this.model = model;
+    this.attempt = input.attempt;
+    this.segments = [...input.segments];
+    this.startedAt = input.startedAt;
+    this.#text = new AnswerText(model.detokenizer(), input.stop);
+  }
+
+  get id(): string {
+    return this.input.id;
+  }
+  /** Text so far, without what is held back. */
+  get text(): string {
+    return this.#written;
+  }
+
+  /** Appends tokens that were checked. Those behind the end are not taken. */
+  accept(ids: readonly number[], now: number): { event: AnswerTokens; end: TokenEnd | null } {
+    const position = this.tokens.length;
+    const taken: number[] = [];
+    let end: TokenEnd | null = null;
+    for (const id of ids) {
+      taken.push(id);
+      if (this.model.stopTokens.has(id)) end = 'stop token';
+      else {
+        this.#text.push(id);
+        if (this.#text.stopped) end = 'stop string';
+        else if (position + taken.length >= this.input.params.maxTokens) end = 'length';
+      }
+      if (end) break;
+    }
+    for (const id of taken) this.tokens.push(id);
+    this.firstTokenAt ??= now;
+    this.lastTokenAt = now;
+    const text = this.#text.take();
+    this.#written += text;
+    return { event: { type: 'tokens', position, tokens: taken, text }, end };
+  }
+
+  /** Text that was held back behind the last token; call once, at the end. */
+  flush(): string {
+    const text = this.#text.flush();
+    this.#written += text;
+    return text;
+  }
+
+  /** Takes what an earlier life of the coordinator wrote. Times of tokens are not known any more. */
+  restore(ids: readonly number[]): TokenEnd | null {
+    const { end } = this.accept(ids, 0);
+    this.firstTokenAt = null;
+    this.lastTokenAt = null;
+    return end;
+  }
+}

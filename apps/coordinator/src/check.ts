@@ -1,0 +1,78 @@
+/**
+ * Checks an event of a node against what was asked of it. A node is somebody else's computer:
+ * nothing that it writes reaches an answer but through here.
+ */
+import type { NodeEvent } from '@blyan/protocol/node';
+import type { Answer } from './answer.ts';
+
+export type AttemptEvent = Exclude<NodeEvent, { type: 'status' }>;
+
+export type Verdict =
+  /** New output ids, all in the vocabulary and exactly at the next position. */
+  | { type: 'tokens'; tokens: number[] }
+  | { type: 'prefill'; done: number; total: number }
+  /** The attempt is over; `full`: because the context has no more room. */
+  | { type: 'done'; full: boolean }
+  | { type: 'fail'; code: string; message: string; retry: boolean }
+  /** True, but known already. */
+  | { type: 'repeat' }
+  /** Of an attempt that is not (or no longer) this node's. */
+  | { type: 'stale' }
+  | { type: 'violation'; problem: string };
+
+const violation = (problem: string): Verdict => ({ type: 'violation', problem });
+
+export function checkEvent(answer: Answer | undefined, nodeId: string, event: AttemptEvent): Verdict {
+  if (!answer || answer.state !== 'running' || answer.running?.nodeId !== nodeId) {
+    return { type: 'stale' };
+  }
+  if (event.attempt < answer.attempt) return { type: 'stale' };
+  if (event.attempt > answer.attempt) {
+    return violation(`attempt ${event.attempt} was never given, ${answer.attempt} is running`);
+  }
+  switch (event.type) {
+    case 'tokens':
+      return checkTokens(answer, event);
+    case 'prefill': {
+      const most = answer.input.prompt.length + answer.tokens.length;
+      if (event.total > most || event.done > event.total) {
+        return violation(`prefill of ${event.done}/${event.total} of at most ${most} tokens`);
+      }
+      return { type: 'prefill', done: event.done, total: event.total };
+    }
+    case 'done': {
+      const count = answer.tokens.length;
+      if (event.count !== count) return violation(`done at ${event.count} of ${count} tokens`);
+      const length = answer.input.prompt.length + count;
+      const context = Math.min(answer.model.context, answer.running.context ?? answer.model.context);
+      return { type: 'done', full: length >= context };
+    }
+    case 'fail':
+      return { type: 'fail', code: event.code, message: event.message, retry: event.retry };
+  }
+}
+
+function checkTokens(
+  answer: Answer,
+  { position, tokens }: Extract<AttemptEvent, { type: 'tokens' }>,
+): Verdict {
+  const next = answer.tokens.length;
+  if (position > next) return violation(`position ${position}, expected ${next}`);
+  const foreign = tokens.find((id) => id >= answer.model.vocab);
+  if (foreign !== undefined) {
+    return violation(`token ${foreign} of a vocabulary of ${answer.model.vocab}`);
+  }
+  const { maxTokens } = answer.input.params;
+  if (position + tokens.length > maxTokens) {
+    return violation(`${position + tokens.length} tokens, ${maxTokens} were asked for`);
+  }
+  // Written twice over a reconnect: harmless if it says the same.
+  const known = Math.min(next - position, tokens.length);
+  for (let i = 0; i < known; i++) {
+    if (tokens[i] !== answer.tokens[position + i]) {
+      return violation(`position ${position + i} was written before, with another token`);
+    }
+  }
+  if (known === tokens.length) return { type: 'repeat' };
+  return { type: 'tokens', tokens: tokens.slice(known) };
+}

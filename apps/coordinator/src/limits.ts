@@ -1,0 +1,33 @@
+/** Numbers of the dispatch, with the reason beside each. */
+
+/** Nodes on which one answer is tried: more would repeat what kills nodes. */
+export const MAX_ATTEMPTS = 5;
+/**
+ * How long an answer waits when no node can serve it. A node's death is noticed after NODE_LOST_MS
+ * (4 s), and every answer ends within 30 s of it; the rest is margin for a busy machine.
+ */
+export const NO_NODE_GRACE_MS = 20_000;
+/** An attempt of which nothing was heard for so long is given up: a long prefill chunk takes 10 s. */
+export const ATTEMPT_SILENT_MS = 45_000;
+/** Deadlines, silence and waiting are looked at this often. */
+export const TICK_MS = 250;
+/** A tick that is this much late says that we were stopped ourselves, not that all nodes died. */
+export const STALLED_TICK_MS = 1500;
+/** Pause before an answer is tried again on the node that just failed it, per failure. */
+export const RETRY_PAUSE_MS = 300;
+/** Prefill progress is passed on this often. */
+export const PREFILL_PHASE_MS = 250;
+/** The cluster status is written this often; readers take 4 s of silence as "no coordinator". */
+export const STATUS_MS = 1000;
+/** Rows that the intake queue lost, flags whose message was lost, new nodes: looked for this often. */
+export const POLL_MS = 3000;
+/** Old requests are purged this often. */
+export const SWEEP_MS = 10 * 60_000;
+/** Rows deleted in one statement. */
+export const SWEEP_BATCH = 500;
+/** A node that did not register or answer for so long is no longer listened to. */
+export const NODE_FORGOTTEN_MS = 7 * 24 * 3600_000;
+/** Pause before a row or a stream is tried again when Postgres or Redis fails. */
+export const STORE_RETRY_MS = 500;
+/** The end of an answer is tried so often; after that the next start completes it. */
+export const STORE_TRIES = 20;

@@ -1,0 +1,160 @@
+/**
+ * The rows of requests and attempts: the truth, whatever queues and streams say. Every statement
+ * names the state that it expects, so that a late writer changes nothing.
+ */
+import type { Receipt } from '@blyan/protocol/answer';
+import { NumericsProfile } from '@blyan/protocol/node';
+import { SamplingParams } from '@blyan/protocol/sampling';
+import type { PrismaClient } from '@blyan/db/client';
+import type { AnswerInput, Segment } from './answer.ts';
+
+const OPEN: ('queued' | 'running')[] = ['queued', 'running'];
+
+export interface OpenRequest extends AnswerInput {
+  /** Block hash of the model block, hex. */
+  model: string;
+  cancelled: boolean;
+}
+
+export interface Ending {
+  status: 'completed' | 'cancelled' | 'failed';
+  output: number[];
+  text: string;
+  finishReason?: string;
+  receipt?: Receipt;
+  errorCode?: string;
+  errorMessage?: string;
+}
+
+export class RequestStore {
+  readonly #db: PrismaClient;
+
+  constructor({ db }: { db: PrismaClient }) {
+    this.#db = db;
+  }
+
+  /** A request that has not ended, or null. */
+  async open(id: string): Promise<OpenRequest | null> {
+    const row = await this.#db.request.findUnique({ where: { id }, include: { attempts: true } });
+    if (!row || (row.status !== 'queued' && row.status !== 'running')) return null;
+    return {
+      id: row.id,
+      model: Buffer.from(row.model).toString('hex'),
+      prompt: row.prompt,
+      params: SamplingParams.parse(row.params),
+      stop: row.stop,
+      attempt: row.attempt,
+      segments: row.attempts.map(segment).sort((a, b) => a.attempt - b.attempt),
+      cancelled: row.cancelled,
+      createdAt: row.createdAt.getTime(),
+      deadline: row.deadline.getTime(),
+      startedAt: row.startedAt?.getTime() ?? null,
+    };
+  }
+
+  /** Ids of all requests that have not ended, oldest first. */
+  async openIds(): Promise<string[]> {
+    const rows = await this.#db.request.findMany({
+      where: { status: { in: OPEN } },
+      orderBy: { createdAt: 'asc' },
+      select: { id: true },
+    });
+    return rows.map(({ id }) => id);
+  }
+
+  /** Of requests that have not ended: those whose user has cancelled them. */
+  async cancelledIds(): Promise<string[]> {
+    const rows = await this.#db.request.findMany({
+      where: { status: { in: OPEN }, cancelled: true },
+      select: { id: true },
+    });
+    return rows.map(({ id }) => id);
+  }
+
+  /**
+   * Raises the attempt and records it, in one statement. False when the request has ended, was
+   * cancelled, or has another attempt than the one before: then nothing was changed.
+   */
+  async claim(id: string, next: Segment): Promise<boolean> {
+    const numerics = next.numerics === null ? null : JSON.stringify(next.numerics);
+    const claimed = await this.#db.$executeRaw`
+      WITH claimed AS (
+        UPDATE "Request"
+        SET status = 'running'::"RequestStatus", attempt = ${next.attempt},
+            "startedAt" = COALESCE("startedAt", now() AT TIME ZONE 'utc')
+        WHERE id = ${id} AND attempt = ${next.attempt - 1} AND NOT cancelled
+          AND status IN ('queued'::"RequestStatus", 'running'::"RequestStatus")
+        RETURNING id
+      )
+      INSERT INTO "Attempt" ("requestId", attempt, "nodeId", "startedAt", position, layers, numerics)
+      SELECT id, ${next.attempt}, ${next.nodeId}, now() AT TIME ZONE 'utc', ${next.position},
+             ${next.layers ?? []}::int[], ${numerics}::jsonb
+      FROM claimed`;
+    return claimed === 1;
+  }
+
+  async closeAttempt(id: string, attempt: number, outcome: string): Promise<void> {
+    await this.#db.attempt.updateMany({
+      where: { requestId: id, attempt, endedAt: null },
+      data: { endedAt: new Date(), outcome: outcome.slice(0, 500) },
+    });
+  }
+
+  /** False when the request had ended before; then nothing was changed. */
+  async end(id: string, attempt: number, ending: Ending): Promise<boolean> {
+    const now = new Date();
+    const [{ count }] = await this.#db.$transaction([
+      this.#db.request.updateMany({
+        where: { id, status: { in: OPEN } },
+        data: { ...ending, finishedAt: now },
+      }),
+      this.#db.attempt.updateMany({
+        where: { requestId: id, attempt, endedAt: null },
+        data: { endedAt: now, outcome: ending.status },
+      }),
+    ]);
+    return count === 1;
+  }
+
+  /** Deletes up to `limit` ended requests that began before; returns their ids. */
+  async purge(before: Date, limit: number): Promise<string[]> {
+    const where = { createdAt: { lt: before }, status: { notIn: OPEN } };
+    const rows = await this.#db.request.findMany({ where, take: limit, select: { id: true } });
+    const ids = rows.map(({ id }) => id);
+    if (ids.length > 0) await this.#db.request.deleteMany({ where: { id: { in: ids } } });
+    return ids;
+  }
+
+  async nodeIds(seenAfter: Date): Promise<string[]> {
+    const rows = await this.#db.node.findMany({
+      where: { OR: [{ lastSeenAt: { gt: seenAfter } }, { registeredAt: { gt: seenAfter } }] },
+      select: { id: true },
+    });
+    return rows.map(({ id }) => id);
+  }
+
+  async nodesSeen(ids: string[]): Promise<void> {
+    if (ids.length === 0) return;
+    await this.#db.node.updateMany({
+      where: { id: { in: ids } },
+      data: { lastSeenAt: new Date() },
+    });
+  }
+}
+
+function segment(row: {
+  attempt: number;
+  nodeId: string;
+  position: number;
+  layers: number[];
+  numerics: unknown;
+}): Segment {
+  const [first, last] = row.layers;
+  return {
+    attempt: row.attempt,
+    nodeId: row.nodeId,
+    position: row.position,
+    layers: first === undefined || last === undefined ? null : [first, last],
+    numerics: row.numerics === null ? null : NumericsProfile.parse(row.numerics),
+  };
+}

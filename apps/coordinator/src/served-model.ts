@@ -1,0 +1,27 @@
+/** What the coordinator must know of a model to check, end and read answers of it. */
+import type { BlockRef } from '@blyan/protocol/answer';
+import type { Detokenizer } from './answer-text.ts';
+
+export interface ServedModel {
+  /** Block hash of the model block, hex. */
+  hash: string;
+  name: string;
+  /** Hash of chain A's genesis, hex. */
+  genesis: string;
+  block: BlockRef;
+  /** In order: embedding, layers, norm, head. */
+  layerBlocks: (BlockRef & { group: string })[];
+  /** Rows of the embedding: ids are below. */
+  vocab: number;
+  layers: number;
+  /** Positions of prompt and answer together. */
+  context: number;
+  stopTokens: ReadonlySet<number>;
+  /** A fresh one per answer. */
+  detokenizer(): Detokenizer;
+}
+
+export interface Models {
+  /** Rejects when the model cannot be read: unknown block, damaged files. */
+  get(hash: string): Promise<ServedModel>;
+}

@@ -1,0 +1,15 @@
+import { ChatRequest } from '@blyan/protocol/api';
+import { ask } from '@/server/answers/ask';
+import { answerWhole, questionOf, streamAnswer } from '@/server/answers/chat';
+import { route } from '@/server/http/route';
+
+export const dynamic = 'force-dynamic';
+
+export const POST = route({
+  bodySchema: ChatRequest,
+  async handler({ body, ctx, signal }) {
+    const question = questionOf(body);
+    if (!body.stream) return answerWhole(question, ctx, signal);
+    return streamAnswer(await ask(question, ctx), '0', ctx, signal);
+  },
+});

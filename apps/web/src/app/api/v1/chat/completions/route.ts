@@ -1,0 +1,11 @@
+import { ChatCompletionRequest } from '@blyan/protocol/openai';
+import { completeStream, completeWhole } from '@/server/answers/openai';
+import { route } from '@/server/http/route';
+
+export const dynamic = 'force-dynamic';
+
+export const POST = route({
+  bodySchema: ChatCompletionRequest,
+  handler: ({ body, ctx, signal }) =>
+    body.stream ? completeStream(body, ctx, signal) : completeWhole(body, ctx, signal),
+});

@@ -1,0 +1,17 @@
+import { z } from 'zod';
+import { notFound } from '@/server/http/errors';
+import { route } from '@/server/http/route';
+import { modelObjects } from '@/server/model/openai';
+
+export const dynamic = 'force-dynamic';
+
+/** Names may hold a slash, like those of a hub. */
+export const GET = route({
+  paramsSchema: z.object({ id: z.array(z.string()).min(1) }),
+  async handler({ params, ctx }) {
+    const name = params.id.map(decodeURIComponent).join('/');
+    const model = modelObjects(await ctx.models.list()).find((entry) => entry.id === name);
+    if (!model) throw notFound('model_not_found', `There is no model named "${name}".`, 'model');
+    return model;
+  },
+});

@@ -1,0 +1,10 @@
+import { route } from '@/server/http/route';
+import { modelObjects } from '@/server/model/openai';
+
+export const dynamic = 'force-dynamic';
+
+export const GET = route({
+  async handler({ ctx }) {
+    return { object: 'list', data: modelObjects(await ctx.models.list()) };
+  },
+});

@@ -1,0 +1,114 @@
+/** Takes in a question: checks it whole, writes the row that is the truth, announces its id. */
+import { randomBytes } from 'node:crypto';
+import { fromHex, toHex } from '@blyan/chain/hex';
+import type { BlockRef } from '@blyan/protocol/answer';
+import type { ChatMessage } from '@blyan/protocol/api';
+import { SamplingParams } from '@blyan/protocol/sampling';
+import { tellCoordinator } from '@blyan/queue/control';
+import { availability, freshCluster, unavailableError } from '../cluster.ts';
+import type { Context } from '../context.ts';
+import { type AskedParams, resolveParams } from './params.ts';
+
+export interface Question {
+  /** Chosen by the client, or null. */
+  id: string | null;
+  model: string | null;
+  messages: ChatMessage[];
+  /** Field that the messages came from, for errors. */
+  promptField: string;
+  thinking: boolean;
+  params: AskedParams;
+  stop: string[];
+}
+
+export interface Asked {
+  id: string;
+  model: { name: string; block: BlockRef };
+  promptTokens: number;
+  params: SamplingParams;
+  /** Unix ms after which nobody waits any more. */
+  deadline: number;
+}
+
+/**
+ * Twice with one id is one answer.
+ * @throws ApiError 400, 404, 503 before anything is written
+ */
+export async function ask(question: Question, ctx: Context): Promise<Asked> {
+  const known = question.id ? await findAsked(question.id, ctx) : null;
+  if (known) return known;
+  const listed = await ctx.models.resolve(question.model);
+  const model = await ctx.models.load(listed);
+  const text = model.template.render(question.messages, {
+    thinking: question.thinking,
+    addGenerationPrompt: true,
+  });
+  const prompt = model.tokenizer.encode(text);
+  const params = resolveParams(question.params, model, {
+    promptTokens: prompt.length,
+    promptField: question.promptField,
+    defaultMaxTokens: ctx.config.defaultMaxTokens,
+  });
+  const state = availability(await freshCluster(ctx.redis), model.hash);
+  if (state.state === 'unavailable') throw unavailableError(state);
+
+  const id = question.id ?? randomBytes(18).toString('base64url');
+  const deadline = Date.now() + ctx.config.requestTimeoutMs;
+  try {
+    await ctx.db.request.create({
+      data: {
+        id,
+        model: Buffer.from(fromHex(model.hash)),
+        prompt,
+        params,
+        stop: question.stop,
+        deadline: new Date(deadline),
+      },
+      select: { id: true },
+    });
+  } catch (error) {
+    const other = isUniqueViolation(error) ? await findAsked(id, ctx) : null;
+    if (other) return other;
+    throw error;
+  }
+  await ctx.intake.add(id);
+  const block = { chain: 'A' as const, height: model.block.height, hash: model.hash };
+  return { id, model: { name: model.name, block }, promptTokens: prompt.length, params, deadline };
+}
+
+/** What was asked under an id, or null. */
+export async function findAsked(id: string, ctx: Context): Promise<Asked | null> {
+  const row = await ctx.db.request.findUnique({
+    where: { id },
+    select: { model: true, prompt: true, params: true, deadline: true },
+  });
+  if (!row) return null;
+  const hash = toHex(row.model);
+  const listed = (await ctx.models.list()).find((model) => model.hash === hash);
+  return {
+    id,
+    model: {
+      name: listed?.name ?? hash,
+      block: { chain: 'A', height: listed?.block.height ?? 0, hash },
+    },
+    promptTokens: row.prompt.length,
+    params: SamplingParams.parse(row.params),
+    deadline: row.deadline.getTime(),
+  };
+}
+
+const isUniqueViolation = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'P2002';
+
+/** Asks the coordinator to end an answer. False when there is no such request. */
+export async function cancel(id: string, ctx: Context): Promise<boolean> {
+  const { count } = await ctx.db.request.updateMany({
+    where: { id, status: { in: ['queued', 'running'] } },
+    data: { cancelled: true },
+  });
+  if (count > 0) {
+    await tellCoordinator(ctx.redis, { type: 'cancel', requestId: id });
+    return true;
+  }
+  return (await ctx.db.request.count({ where: { id } })) > 0;
+}

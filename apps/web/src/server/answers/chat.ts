@@ -1,0 +1,87 @@
+/** `/chat` and `/chat/stream`: from the request to the answer. */
+import type { ChatRequest, ChatResponse, ChatStreamQuery } from '@blyan/protocol/api';
+import type { Context } from '../context.ts';
+import { sseResponse } from '../http/sse.ts';
+import { type Asked, ask, type Question } from './ask.ts';
+import { collectAnswer } from './collect.ts';
+import { encodeEntry, encodeEvent, encodeRow } from './events.ts';
+import { followAnswer } from './follow.ts';
+import { apiUsage, provenanceOf } from './provenance.ts';
+
+export function questionOf(body: ChatRequest): Question {
+  const { prompt, messages, stop } = body;
+  return {
+    id: body.id ?? null,
+    model: body.model ?? null,
+    messages: messages ?? [{ role: 'user', content: prompt ?? '' }],
+    promptField: messages ? 'messages' : 'prompt',
+    thinking: body.thinking ?? false,
+    params: {
+      maxTokens: body.max_tokens ?? body.max_new_tokens,
+      maxTokensField: body.max_new_tokens == null ? 'max_tokens' : 'max_new_tokens',
+      temperature: body.temperature,
+      topP: body.top_p,
+      topK: body.top_k,
+      minP: body.min_p,
+      seed: body.seed,
+    },
+    stop: typeof stop === 'string' ? [stop] : (stop ?? []),
+  };
+}
+
+export function questionOfQuery({ prompt = '', id, ...query }: ChatStreamQuery): Question {
+  return questionOf({ ...query, prompt, id: id ?? null });
+}
+
+export async function answerWhole(
+  question: Question,
+  ctx: Context,
+  signal: AbortSignal,
+): Promise<ChatResponse> {
+  const { id, model } = await ask(question, ctx);
+  const { text, thinking, finish } = await collectAnswer(id, ctx, signal);
+  return {
+    id,
+    model: model.name,
+    response: text,
+    ...(thinking ? { thinking } : {}),
+    finish_reason: finish.reason,
+    usage: apiUsage(finish.usage),
+    provenance: provenanceOf(finish.receipt),
+  };
+}
+
+/**
+ * Streams an answer from an entry on. A reader that leaves does not end the answer: it may be a
+ * page that is being refreshed, and will come back for the rest.
+ */
+export function streamAnswer(
+  asked: Asked,
+  from: string,
+  ctx: Context,
+  signal: AbortSignal,
+): Response {
+  const gone = new AbortController();
+  return sseResponse(events(asked, from, ctx, AbortSignal.any([signal, gone.signal])), () =>
+    gone.abort(),
+  );
+}
+
+async function* events(
+  asked: Asked,
+  from: string,
+  ctx: Context,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  const { id, model, promptTokens, params } = asked;
+  yield encodeEvent('start', {
+    id,
+    model: model.name,
+    block: model.block,
+    prompt_tokens: promptTokens,
+    seed: params.seed,
+  });
+  for await (const entry of followAnswer({ id, from }, ctx, signal)) {
+    yield 'replaced' in entry ? encodeRow(entry.replaced) : encodeEntry(id, entry);
+  }
+}

@@ -1,0 +1,77 @@
+/** Whether an answer is possible now, in words that a reader can act on. */
+import type { ClusterStatus } from '@blyan/protocol/cluster';
+import { readCluster } from '@blyan/queue/cluster';
+import type { Redis } from '@blyan/queue/connection';
+import { type ApiError, unavailable } from './http/errors.ts';
+
+/** The coordinator writes its view every second. */
+const FRESH_MS = 5000;
+
+/** Shown where a worker is missing. */
+export const START_COMMAND = 'npm start';
+
+export type Availability =
+  | { state: 'ready'; nodes: number }
+  /** A node is loading the model: requests are accepted and wait. */
+  | { state: 'loading'; progress: string | null }
+  | { state: 'unavailable'; code: string; reason: string };
+
+type Node = ClusterStatus['nodes'][number];
+
+export async function freshCluster(redis: Redis): Promise<ClusterStatus | null> {
+  const status = await readCluster(redis);
+  return status && Date.now() - status.at < FRESH_MS ? status : null;
+}
+
+/** `model` is the hex hash of the model block. */
+export function availability(cluster: ClusterStatus | null, model: string): Availability {
+  if (!cluster)
+    return {
+      state: 'unavailable',
+      code: 'coordinator_unavailable',
+      reason: `The coordinator is not running, so nobody hands questions to workers. Start everything with: ${START_COMMAND}`,
+    };
+  const alive = cluster.nodes.filter((node) => node.alive);
+  const ready = alive.filter((n) => n.status.state === 'ready' && n.status.model === model);
+  if (ready.length > 0) return { state: 'ready', nodes: ready.length };
+  const loading = alive.find(
+    ({ status }) => status.state === 'loading' && (status.model ?? model) === model,
+  );
+  if (loading) return { state: 'loading', progress: describeProgress(loading) };
+  const failed = alive.filter((node) => node.status.state === 'failed');
+  if (failed.length > 0)
+    return {
+      state: 'unavailable',
+      code: 'model_unavailable',
+      reason: `The model cannot be served. ${failed.map(describeFailure).join(' ')}`,
+    };
+  const other = alive.some((node) => node.status.state === 'ready');
+  return {
+    state: 'unavailable',
+    code: other ? 'model_not_served' : 'no_worker',
+    reason: other
+      ? 'No running worker serves this model.'
+      : `No worker is running. Start one with: ${START_COMMAND}`,
+  };
+}
+
+export function unavailableError(state: Extract<Availability, { state: 'unavailable' }>): ApiError {
+  return unavailable(state.code, state.reason);
+}
+
+const describeFailure = ({ id, status }: Node): string =>
+  `Worker ${id}: ${status.failure?.message ?? 'failed without saying why'} (${status.failure?.code ?? 'unknown'}).`;
+
+const PHASES = {
+  sync: 'reading the chain',
+  fetch: 'fetching weights',
+  verify: 'verifying weights',
+  build: 'building the model',
+} as const;
+
+function describeProgress({ status: { progress } }: Node): string | null {
+  if (!progress) return null;
+  const { phase, done, total } = progress;
+  const percent = total > 0 ? `, ${Math.floor((100 * done) / total)}%` : '';
+  return `${PHASES[phase]}${percent}`;
+}

@@ -1,0 +1,92 @@
+/** The one place where failures become HTTP: `{"error":{"message","type","code","param"}}`. */
+import { ChainError } from '@blyan/chain/errors';
+import type { ApiErrorBody, ErrorType } from '@blyan/protocol/api';
+import { firstProblem } from '@blyan/protocol/issues';
+import { QueueError } from '@blyan/queue/errors';
+import { StoreError } from '@blyan/store/errors';
+import { ZodError } from 'zod';
+
+const STATUS_TYPES: Record<number, ErrorType> = {
+  401: 'authentication_error',
+  404: 'not_found_error',
+  429: 'rate_limit_error',
+  500: 'server_error',
+  503: 'service_unavailable',
+  504: 'service_unavailable',
+};
+
+interface Extras {
+  param?: string | null;
+  headers?: Record<string, string>;
+  cause?: unknown;
+}
+
+/** The failure vocabulary of the web app. `message` is shown to the client as it is. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  readonly status: number;
+  readonly code: string;
+  readonly param: string | null;
+  readonly headers: Record<string, string>;
+
+  constructor(status: number, code: string, message: string, extras: Extras = {}) {
+    super(message, { cause: extras.cause });
+    this.status = status;
+    this.code = code;
+    this.param = extras.param ?? null;
+    this.headers = extras.headers ?? {};
+  }
+
+  get body(): ApiErrorBody {
+    const type = STATUS_TYPES[this.status] ?? 'invalid_request_error';
+    return { error: { message: this.message, type, code: this.code, param: this.param } };
+  }
+
+  toResponse(): Response {
+    return Response.json(this.body, {
+      status: this.status,
+      headers: { 'cache-control': 'no-store', ...this.headers },
+    });
+  }
+}
+
+/** Seconds after which a client may try again when a part of the system is missing. */
+const RETRY_AFTER = { 'retry-after': '5' };
+
+export function unavailable(code: string, message: string): ApiError {
+  return new ApiError(503, code, message, { headers: RETRY_AFTER });
+}
+
+export function notFound(code: string, message: string, param?: string): ApiError {
+  return new ApiError(404, code, message, { param: param ?? null });
+}
+
+const isPrisma = (error: unknown): error is Error & { code?: string } =>
+  error instanceof Error && error.constructor.name.startsWith('PrismaClient');
+
+/** Codes of Prisma and node-postgres that mean that the database cannot be reached. */
+const NO_DATABASE = /^(P1\d{3}|P2024|ECONN\w+|ENOTFOUND|ENOENT|57P0\d)$/;
+
+export function toApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error;
+  if (error instanceof ZodError) {
+    const { param, code, message } = firstProblem(error);
+    return new ApiError(400, code, message, { param });
+  }
+  if (error instanceof QueueError && error.retry)
+    return unavailable('redis_unavailable', 'The queue cannot be reached right now.');
+  if (error instanceof StoreError || error instanceof ChainError) {
+    const code = error.code.toLowerCase();
+    return error instanceof StoreError && error.code === 'BLOB_MISSING'
+      ? notFound(code, error.message)
+      : unavailable(code, error.message);
+  }
+  if (isPrisma(error)) {
+    const code = error.code ?? (error.constructor.name.includes('Initialization') ? 'P1001' : '');
+    if (NO_DATABASE.test(code) || /reach database|ECONNREFUSED|terminat/i.test(error.message))
+      return unavailable('database_unavailable', 'The database cannot be reached right now.');
+  }
+  return new ApiError(500, 'internal_error', 'Something failed on the server; it was logged.', {
+    cause: error,
+  });
+}

@@ -1,0 +1,62 @@
+/** Routes are declared: what they take and what they do. Parsing and errors are here, once. */
+import { MAX_BODY_BYTES } from '@blyan/protocol/limits';
+import type { z } from 'zod';
+import { type Context, context } from '../context.ts';
+import { readJson } from './body.ts';
+import { toApiError } from './errors.ts';
+
+type Parsed<S extends z.ZodType | undefined> = S extends z.ZodType ? z.output<S> : undefined;
+
+interface RouteSpec<
+  B extends z.ZodType | undefined,
+  Q extends z.ZodType | undefined,
+  P extends z.ZodType | undefined,
+> {
+  bodySchema?: B;
+  querySchema?: Q;
+  paramsSchema?: P;
+  /** Returns a response, or a value that is sent as JSON with status 200. */
+  handler(input: {
+    body: Parsed<B>;
+    query: Parsed<Q>;
+    params: Parsed<P>;
+    request: Request;
+    /** Aborted when the client is gone or this process ends. */
+    signal: AbortSignal;
+    ctx: Context;
+  }): Promise<Response | object>;
+}
+
+type Handler = (
+  request: Request,
+  segment: { params: Promise<Record<string, string | string[] | undefined>> },
+) => Promise<Response>;
+
+export function route<
+  B extends z.ZodType | undefined = undefined,
+  Q extends z.ZodType | undefined = undefined,
+  P extends z.ZodType | undefined = undefined,
+>(spec: RouteSpec<B, Q, P>): Handler {
+  return async (request, segment) => {
+    let ctx: Context | undefined;
+    try {
+      const params = spec.paramsSchema?.parse(await segment.params) as Parsed<P>;
+      const search = Object.fromEntries(new URL(request.url).searchParams);
+      const query = spec.querySchema?.parse(search) as Parsed<Q>;
+      const body = spec.bodySchema?.parse(await readJson(request, MAX_BODY_BYTES)) as Parsed<B>;
+      ctx = context();
+      const signal = AbortSignal.any([request.signal, ctx.shutdown]);
+      const result = await spec.handler({ body, query, params, request, signal, ctx });
+      if (result instanceof Response) return result;
+      return Response.json(result, { headers: { 'cache-control': 'no-store' } });
+    } catch (error) {
+      const failure = toApiError(error);
+      if (failure.status >= 500 && failure.cause)
+        ctx?.logger.error(
+          { err: failure.cause, path: new URL(request.url).pathname },
+          'request failed',
+        );
+      return failure.toResponse();
+    }
+  };
+}

@@ -1,0 +1,20 @@
+import { RequestId } from '@blyan/protocol/ids';
+import { z } from 'zod';
+import { findAnswer } from '../answers/row.ts';
+import { procedure, router } from './init.ts';
+
+export const answersRouter = router({
+  /** What is known of an answer; its text is not part of it. */
+  receipt: procedure.input(z.object({ id: RequestId })).query(async ({ ctx, input }) => {
+    const row = await findAnswer(input.id, ctx);
+    return {
+      id: row.id,
+      status: row.status,
+      model: row.model,
+      createdAt: row.createdAt.getTime(),
+      finishedAt: row.finishedAt?.getTime() ?? null,
+      error: row.errorCode ? { code: row.errorCode, message: row.errorMessage ?? '' } : null,
+      receipt: row.receipt,
+    };
+  }),
+});

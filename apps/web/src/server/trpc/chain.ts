@@ -1,0 +1,78 @@
+import { isType } from '@blyan/chain/block';
+import { toHex } from '@blyan/chain/hex';
+import { readable, readableBlock } from '@blyan/chain/json';
+import { MAX_PAGE } from '@blyan/protocol/api';
+import { ChainId } from '@blyan/protocol/ids';
+import { z } from 'zod';
+import { chainSize, heightsOf, readBlock, readHeads } from '../chain/read.ts';
+import { procedure, router } from './init.ts';
+
+const CHAINS = ['A', 'B', 'L'] as const;
+
+export const chainRouter = router({
+  /** Size and newest header of each chain. */
+  heads: procedure.query(({ ctx }) =>
+    Promise.all(
+      CHAINS.map(async (chain) => {
+        const size = await chainSize(ctx.db, chain);
+        const [head] = size > 0 ? await readHeads(ctx.db, chain, size - 1, size) : [];
+        return { chain, size, head: head ?? null };
+      }),
+    ),
+  ),
+
+  /** Newest first; `before` is a height, exclusive. */
+  blocks: procedure
+    .input(
+      z.object({
+        chain: ChainId,
+        before: z.number().int().min(0).optional(),
+        limit: z.number().int().min(1).max(MAX_PAGE).default(25),
+      }),
+    )
+    .query(async ({ ctx, input: { chain, before, limit } }) => {
+      const size = await chainSize(ctx.db, chain);
+      const end = Math.min(before ?? size, size);
+      const start = Math.max(0, end - limit);
+      const blocks = (await readHeads(ctx.db, chain, start, end)).reverse();
+      return { size, blocks, before: start > 0 ? start : null };
+    }),
+
+  /** One block, opened, with the heights of blocks that its body names. */
+  block: procedure
+    .input(z.object({ chain: ChainId, ref: z.string().max(64) }))
+    .query(async ({ ctx, input }) => {
+      const block = await readBlock(ctx.db, input.chain, input.ref);
+      const size = await chainSize(ctx.db, input.chain);
+      const named = isType(block, 'model') ? block.body.layers.map((layer) => layer.block) : [];
+      if (block.header.anchor) named.push(block.header.anchor);
+      const heights = named.length > 0 ? await heightsOf(ctx.db, named) : new Map<string, number>();
+      return { ...readableBlock(block), bytes: block.sealed.body.length, size, heights };
+    }),
+
+  /** The model that answers now and where its weights are; null when the chain has none. */
+  servedModel: procedure.query(async ({ ctx }) => {
+    const model = (await ctx.models.list()).find(
+      (m) => !m.retired && (ctx.config.modelName === null || m.name === ctx.config.modelName),
+    );
+    if (!model) return null;
+    const { body, height, header } = model.block;
+    const first = body.layers[0]?.block;
+    const last = body.layers.at(-1)?.block;
+    const heights = first && last ? await heightsOf(ctx.db, [first, last]) : new Map();
+    const ref = (hash: Uint8Array | undefined) =>
+      hash ? { hash: toHex(hash), height: heights.get(toHex(hash)) ?? null } : null;
+    return {
+      name: model.name,
+      hash: model.hash,
+      height,
+      time: header.time,
+      parameters: body.parameters,
+      family: body.family,
+      layerBlocks: body.layers.length,
+      first: ref(first),
+      last: ref(last),
+      recipe: readable(body.recipe),
+    };
+  }),
+});

@@ -1,0 +1,34 @@
+/** The one failure vocabulary of this package; refused blocks are ChainErrors of packages/chain. */
+
+export type DbErrorCode =
+  /** There is no genesis yet: `initGenesis` has not run on this database. */
+  | 'NOT_INITIALIZED'
+  /** The stored genesis belongs to another network or another key. */
+  | 'GENESIS_CONFLICT'
+  /** Rows of the chain tables contradict each other: somebody edited them. */
+  | 'STORED_CHAIN_CORRUPT'
+  /** Others appended all the time; nothing was written. */
+  | 'CONTENDED'
+  | 'MIGRATION_FAILED'
+  | 'DATABASE_UNREACHABLE';
+
+const RETRYABLE: ReadonlySet<DbErrorCode> = new Set(['CONTENDED', 'DATABASE_UNREACHABLE']);
+
+export class DbError extends Error {
+  override readonly name = 'DbError';
+  readonly code: DbErrorCode;
+  readonly details: Record<string, unknown>;
+  readonly retry: boolean;
+
+  constructor(
+    code: DbErrorCode,
+    message: string,
+    details: Record<string, unknown> = {},
+    cause?: unknown,
+  ) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.details = details;
+    this.retry = RETRYABLE.has(code);
+  }
+}

@@ -1,0 +1,27 @@
+/** Rows of the embedding, gathered straight from the verified buffer, so that a tied one is held once. */
+import type { VerifiedTensor } from '@blyan/chain/tensor';
+import { ModelError } from '../errors.ts';
+import { rowDecoder } from '../formats/decode.ts';
+
+export class EmbeddingTable {
+  readonly #decode: (row: number, out: Float32Array) => void;
+  readonly rows: number;
+  readonly width: number;
+
+  constructor(tensor: VerifiedTensor) {
+    const [rows, width] = tensor.descriptor.shape as [number, number];
+    this.rows = rows;
+    this.width = width;
+    this.#decode = rowDecoder(tensor.descriptor, tensor.bytes);
+  }
+
+  /** Writes the rows of `ids` into `out`, [ids.length, width]. */
+  gather(ids: ArrayLike<number>, out: Float32Array): void {
+    for (let i = 0; i < ids.length; i++) {
+      const id = ids[i]!;
+      if (!(id >= 0 && id < this.rows))
+        throw new ModelError('TOKEN_UNKNOWN', { id, rows: this.rows });
+      this.#decode(id, out.subarray(i * this.width, (i + 1) * this.width));
+    }
+  }
+}

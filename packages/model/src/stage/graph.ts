@@ -1,0 +1,195 @@
+/**
+ * The ONNX graph of one stage of a Qwen3-shaped decoder:
+ *
+ *   hidden [1, S, hidden] -> layers -> final norm -> head -> logits [R, vocab]   (with head)
+ *                                   -> hidden_out [1, S, hidden]                 (without)
+ *
+ * Inputs beside `hidden`: `cos`, `sin` [S, D / 2] (rows of the new positions), `positions` [S, 1],
+ * `mask` (additive) and `split` (see AttentionInputs), the past of each layer, and with a head
+ * `rows` [R]: the new positions whose logits are wanted, so that a prefill multiplies one row with
+ * the head, not all.
+ */
+import { VerifiedTensor } from '@blyan/chain/tensor';
+import type { ModelConfig } from '../config.ts';
+import { ModelError } from '../errors.ts';
+import { type AttentionInputs, attention } from './attention.ts';
+import { type ExternalData, GraphBuilder } from './builder.ts';
+import { EmbeddingTable } from './embedding.ts';
+import { addWeight, linear, vector, type WeightRef } from './linear.ts';
+import { type StageSpec, stageTensors } from './plan.ts';
+
+export interface StageGraph {
+  spec: StageSpec;
+  /** ONNX protobuf, without weights. */
+  model: Uint8Array;
+  externalData: ExternalData[];
+  /** What was done to the stored bytes, each name once, for the numerics profile. */
+  transforms: string[];
+  /** Arithmetic of the matrix products. */
+  matmul: 'f32' | 'int8-activations' | 'mixed';
+  embedding: EmbeddingTable | null;
+}
+
+export interface StageOptions {
+  /** Adds the outputs `hidden.N` [1, S, hidden] behind layer N, and `hidden.norm` [R, hidden]. */
+  hidden?: boolean;
+}
+
+/** Takes tensors one by one, so that a caller can drop each buffer that a transform has copied. */
+export class StageBuilder {
+  readonly #g = new GraphBuilder();
+  readonly #missing: Map<string, { group: string; role: string; shape: number[] }>;
+  readonly #weights = new Map<string, WeightRef>();
+  readonly #transforms = new Set<string>();
+  readonly #spec: StageSpec;
+  readonly #options: StageOptions;
+  #embedding: EmbeddingTable | null = null;
+
+  constructor(spec: StageSpec, options: StageOptions = {}) {
+    this.#spec = spec;
+    this.#options = options;
+    this.#missing = new Map(stageTensors(spec).map((t) => [t.name, t]));
+  }
+
+  /** Throws TENSOR_UNEXPECTED or TENSOR_SHAPE; a tensor that is not verified is a TypeError. */
+  add(tensor: VerifiedTensor): void {
+    if (!(tensor instanceof VerifiedTensor)) throw new TypeError('expected a VerifiedTensor');
+    const { name, role, shape } = tensor.descriptor;
+    const expected = this.#missing.get(name);
+    if (expected?.role !== role) throw new ModelError('TENSOR_UNEXPECTED', { tensor: name, role });
+    if (shape.join() !== expected.shape.join()) {
+      throw new ModelError('TENSOR_SHAPE', { tensor: name, shape, expected: expected.shape });
+    }
+    this.#missing.delete(name);
+    const { config, embed, head } = this.#spec;
+    const isEmbedding = expected.group === 'embedding';
+    if (isEmbedding && embed) this.#embedding = new EmbeddingTable(tensor);
+    if (isEmbedding && !(head && config.tied)) return;
+    const { ref, transform } = addWeight(this.#g, tensor);
+    this.#weights.set(isEmbedding ? 'head.head' : `${expected.group}.${role}`, ref);
+    this.#transforms.add(transform);
+  }
+
+  finish(): StageGraph {
+    const [missing] = this.#missing.keys();
+    if (missing !== undefined) throw new ModelError('TENSOR_MISSING', { tensor: missing });
+    const weight = (group: string, role: string) => this.#weights.get(`${group}.${role}`)!;
+    describeStage(this.#g, this.#spec, weight, this.#options);
+    const kinds = new Set(
+      [...this.#weights.values()].filter((w) => w.shape.length === 2).map((w) => w.kind),
+    );
+    return {
+      spec: this.#spec,
+      ...this.#g.encode('blyan'),
+      transforms: [...this.#transforms].sort(),
+      matmul: kinds.size > 1 ? 'mixed' : kinds.has('blocks') ? 'int8-activations' : 'f32',
+      embedding: this.#embedding,
+    };
+  }
+}
+
+type Weight = (group: string, role: string) => WeightRef;
+
+function describeStage(g: GraphBuilder, spec: StageSpec, weight: Weight, options: StageOptions) {
+  const { config, layers, head } = spec;
+  const { hidden, headDim, vocab } = config;
+  const hiddenIn = g.input('hidden', 'f32', [1, 'S', hidden]);
+  const shared: AttentionInputs = {
+    cos: g.input('cos', 'f32', ['S', headDim / 2]),
+    sin: g.input('sin', 'f32', ['S', headDim / 2]),
+    positions: g.input('positions', 'i64', ['S', 1]),
+    mask: g.input('mask', 'f32', ['M', 'W']),
+    split: g.input('split', 'i64', [2]),
+  };
+
+  let residual = hiddenIn;
+  let pending: string | null = null; // output of the last block, not yet added to the residual
+  for (let l = layers[0]; l <= layers[1]; l++) {
+    const at = (role: string) => weight(`layer.${l}`, role);
+    const first = addNorm(g, config, `layer.${l}.in`, residual, pending, at('attention.norm'));
+    const attended = attention(
+      g,
+      config,
+      l,
+      first.normed,
+      {
+        query: at('attention.query'),
+        key: at('attention.key'),
+        value: at('attention.value'),
+        output: at('attention.output'),
+        queryNorm: at('attention.query_norm'),
+        keyNorm: at('attention.key_norm'),
+      },
+      shared,
+    );
+    const second = addNorm(g, config, `layer.${l}.mid`, first.sum, attended, at('mlp.norm'));
+    const gate = linear(g, `layer.${l}.gate`, second.normed, at('mlp.gate'));
+    const up = linear(g, `layer.${l}.up`, second.normed, at('mlp.up'));
+    // alpha 1 makes QuickGelu x * sigmoid(x), SiLU.
+    const silu = g.op('QuickGelu', `layer.${l}.silu`, [gate], { alpha: { float: 1 } });
+    const inner = g.op('Mul', `layer.${l}.inner`, [silu, up]);
+    pending = linear(g, `layer.${l}.down`, inner, at('mlp.down'));
+    residual = second.sum;
+    if (options.hidden) {
+      g.op('Add', `hidden.${l}`, [residual, pending]);
+      g.output(`hidden.${l}`, 'f32', [1, 'S', hidden]);
+    }
+  }
+
+  if (!head) {
+    g.op('Add', 'hidden_out', [residual, pending!]);
+    g.output('hidden_out', 'f32', [1, 'S', hidden]);
+    return;
+  }
+  const rows = g.input('rows', 'i32', ['R']);
+  const flat = (name: string, x: string) =>
+    g.op('Reshape', `${name}.flat`, [x, g.ints([-1, hidden])]);
+  const pick = (name: string, x: string) =>
+    g.op('Gather', `${name}.rows`, [flat(name, x), rows], { axis: { int: 0 } });
+  const last = addNorm(
+    g,
+    config,
+    'final',
+    pick('final.residual', residual),
+    pick('final.pending', pending!),
+    weight('norm', 'norm'),
+  );
+  if (options.hidden) g.output(last.normed, 'f32', ['R', hidden]);
+  g.output(linear(g, 'logits', last.normed, weight('head', 'head')), 'f32', ['R', vocab]);
+}
+
+/** sum = residual + pending; normed = RMS norm of the sum. One kernel where there is a sum. */
+function addNorm(
+  g: GraphBuilder,
+  config: ModelConfig,
+  name: string,
+  residual: string,
+  pending: string | null,
+  w: WeightRef,
+): { normed: string; sum: string } {
+  const normed = `${name}.normed`;
+  if (pending === null) {
+    g.op('SimplifiedLayerNormalization', normed, [residual, vector(w)], {
+      axis: { int: -1 },
+      epsilon: { float: config.normEpsilon },
+      stash_type: { int: 1 },
+    });
+    return { normed, sum: residual };
+  }
+  const sum = `${name}.sum`;
+  g.ops('SkipSimplifiedLayerNormalization', [residual, pending, vector(w)], [normed, '', '', sum], {
+    epsilon: { float: config.normEpsilon },
+  });
+  return { normed, sum };
+}
+
+/** All at once, where memory does not matter. */
+export function buildStage(
+  spec: StageSpec,
+  tensors: Iterable<VerifiedTensor>,
+  options: StageOptions = {},
+): StageGraph {
+  const builder = new StageBuilder(spec, options);
+  for (const tensor of tensors) builder.add(tensor);
+  return builder.finish();
+}

@@ -1,0 +1,146 @@
+/**
+ * The part of the ONNX protobuf that a stage graph needs, written with protobufjs' wire `Writer`.
+ * Field numbers are those of onnx.proto (IR version 10). A generated encoder would be 50 times this
+ * size for the same bytes. Weights never pass through here: an external initializer is a name, a
+ * shape and a byte range, so that the protobuf stays a few hundred kilobytes for any model.
+ */
+import protobuf from 'protobufjs/minimal.js';
+
+export const IR_VERSION = 10;
+export const OPSET = 21;
+export const MS_DOMAIN = 'com.microsoft';
+
+/** TensorProto.DataType. */
+export const ElementType = { f32: 1, u8: 2, i32: 6, i64: 7 } as const;
+export type ElementType = keyof typeof ElementType;
+
+export type Attribute = { int: number } | { float: number } | { ints: number[] };
+
+export interface Node {
+  op: string;
+  domain?: string;
+  inputs: string[];
+  outputs: string[];
+  attributes?: Record<string, Attribute>;
+}
+
+/** A graph input or output; a string is a symbolic dimension. */
+export interface ValueInfo {
+  name: string;
+  type: ElementType;
+  shape: (number | string)[];
+}
+
+export type Initializer = {
+  name: string;
+  type: ElementType;
+  shape: number[];
+} & ({ raw: Uint8Array } | { external: { location: string; offset: number; length: number } });
+
+export interface Graph {
+  name: string;
+  nodes: Node[];
+  inputs: ValueInfo[];
+  outputs: ValueInfo[];
+  initializers: Initializer[];
+}
+
+type Write = (w: protobuf.Writer) => void;
+
+const varint = (field: number) => (field << 3) | 0;
+const fixed32 = (field: number) => (field << 3) | 5;
+const bytes = (field: number) => (field << 3) | 2;
+
+function message(w: protobuf.Writer, field: number, write: Write): void {
+  w.uint32(bytes(field)).fork();
+  write(w);
+  w.ldelim();
+}
+function text(w: protobuf.Writer, field: number, value: string): void {
+  w.uint32(bytes(field)).string(value);
+}
+
+function writeAttribute(w: protobuf.Writer, name: string, value: Attribute): void {
+  text(w, 1, name);
+  if ('float' in value) {
+    w.uint32(fixed32(2)).float(value.float);
+    w.uint32(varint(20)).int32(1);
+  } else if ('int' in value) {
+    w.uint32(varint(3)).int64(value.int);
+    w.uint32(varint(20)).int32(2);
+  } else {
+    for (const int of value.ints) w.uint32(varint(8)).int64(int);
+    w.uint32(varint(20)).int32(7);
+  }
+}
+
+function writeNode(w: protobuf.Writer, node: Node, name: string): void {
+  for (const input of node.inputs) text(w, 1, input);
+  for (const output of node.outputs) text(w, 2, output);
+  text(w, 3, name);
+  text(w, 4, node.op);
+  for (const [key, value] of Object.entries(node.attributes ?? {})) {
+    message(w, 5, (w) => writeAttribute(w, key, value));
+  }
+  if (node.domain) text(w, 7, node.domain);
+}
+
+function writeInitializer(w: protobuf.Writer, init: Initializer): void {
+  for (const dim of init.shape) w.uint32(varint(1)).int64(dim);
+  w.uint32(varint(2)).int32(ElementType[init.type]);
+  text(w, 8, init.name);
+  if ('raw' in init) {
+    w.uint32(bytes(9)).bytes(init.raw);
+    return;
+  }
+  for (const [key, value] of Object.entries(init.external)) {
+    message(w, 13, (w) => {
+      text(w, 1, key);
+      text(w, 2, String(value));
+    });
+  }
+  w.uint32(varint(14)).int32(1);
+}
+
+function writeValueInfo(w: protobuf.Writer, info: ValueInfo): void {
+  text(w, 1, info.name);
+  message(w, 2, (w) =>
+    message(w, 1, (w) => {
+      w.uint32(varint(1)).int32(ElementType[info.type]);
+      message(w, 2, (w) => {
+        for (const dim of info.shape) {
+          message(w, 1, (w) => {
+            if (typeof dim === 'number') w.uint32(varint(1)).int64(dim);
+            else text(w, 2, dim);
+          });
+        }
+      });
+    }),
+  );
+}
+
+/** ModelProto bytes of a graph. */
+export function encodeModel(graph: Graph): Uint8Array {
+  const w = protobuf.Writer.create();
+  w.uint32(varint(1)).int64(IR_VERSION);
+  text(w, 2, 'blyan');
+  message(w, 7, (w) => {
+    graph.nodes.forEach((node, i) => {
+      message(w, 1, (w) => writeNode(w, node, `${i}.${node.op}.${node.outputs[0] ?? ''}`));
+    });
+    text(w, 2, graph.name);
+    for (const init of graph.initializers) message(w, 5, (w) => writeInitializer(w, init));
+    for (const input of graph.inputs) message(w, 11, (w) => writeValueInfo(w, input));
+    for (const output of graph.outputs) message(w, 12, (w) => writeValueInfo(w, output));
+  });
+  for (const [domain, version] of [
+    ['', OPSET],
+    [MS_DOMAIN, 1],
+  ] as const) {
+    message(w, 8, (w) => {
+      if (domain) text(w, 1, domain);
+      w.uint32(varint(2)).int64(version);
+    });
+  }
+  return w.finish();
+}

@@ -1,0 +1,27 @@
+/**
+ * Rotary position tables, [context, headDim / 2] each, so that the graph takes a view of the rows of
+ * its positions and holds nothing that depends on the position.
+ */
+import type { ModelConfig } from '../config.ts';
+
+export interface RopeTables {
+  cos: Float32Array;
+  sin: Float32Array;
+}
+
+/** Angles as the reference implementations have them: inverse frequencies and products in float32. */
+export function ropeTables(config: ModelConfig, positions: number): RopeTables {
+  const half = config.headDim / 2;
+  const inverse = new Float32Array(half);
+  for (let i = 0; i < half; i++) inverse[i] = 1 / config.rope.theta ** ((2 * i) / config.headDim);
+  const cos = new Float32Array(positions * half);
+  const sin = new Float32Array(positions * half);
+  for (let p = 0; p < positions; p++) {
+    for (let i = 0; i < half; i++) {
+      const angle = Math.fround(p * inverse[i]!);
+      cos[p * half + i] = Math.cos(angle);
+      sin[p * half + i] = Math.sin(angle);
+    }
+  }
+  return { cos, sin };
+}

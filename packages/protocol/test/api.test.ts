@@ -1,0 +1,123 @@
+import { describe, expect, test } from 'vitest';
+import { BlocksQuery, ChatRequest, ChatStreamQuery, StreamEntryId } from '../src/api.ts';
+import { firstProblem } from '../src/issues.ts';
+import { ChatCompletionRequest } from '../src/openai.ts';
+
+const problem = (schema: typeof ChatRequest | typeof ChatCompletionRequest, body: unknown) => {
+  const result = schema.safeParse(body);
+  if (result.success) throw new Error('expected a refusal');
+  return firstProblem(result.error);
+};
+
+describe('POST /chat', () => {
+  test('a prompt is enough; unknown fields are ignored; null is absent', () => {
+    const body = ChatRequest.parse({ prompt: 'Hello', max_tokens: 50, top_p: null, whatever: 1 });
+    expect(body).toEqual({ prompt: 'Hello', max_tokens: 50, top_p: null });
+  });
+
+  test('text parts are joined and developer means system', () => {
+    const body = ChatRequest.parse({
+      messages: [
+        { role: 'developer', content: 'Be brief.' },
+        {
+          role: 'user',
+          content: [
+            { type: 'text', text: 'a' },
+            { type: 'text', text: 'b' },
+          ],
+        },
+      ],
+    });
+    expect(body.messages).toEqual([
+      { role: 'system', content: 'Be brief.' },
+      { role: 'user', content: 'ab' },
+    ]);
+  });
+
+  test.each([
+    [{}, 'prompt', 'missing_field'],
+    [{ prompt: '' }, 'prompt', 'empty_prompt'],
+    [{ prompt: ' \n' }, 'prompt', 'empty_prompt'],
+    [{ prompt: 5 }, 'prompt', 'invalid_type'],
+    [{ prompt: 'a', messages: [{ role: 'user', content: 'a' }] }, 'prompt', 'conflicting_fields'],
+    [{ prompt: 'a', max_tokens: -1 }, 'max_tokens', 'out_of_range'],
+    [{ prompt: 'a', max_tokens: 0 }, 'max_tokens', 'out_of_range'],
+    [{ prompt: 'a', max_tokens: 1.5 }, 'max_tokens', 'invalid_type'],
+    [{ prompt: 'a', max_tokens: '50' }, 'max_tokens', 'invalid_type'],
+    [{ prompt: 'a', max_tokens: 1, max_new_tokens: 1 }, 'max_new_tokens', 'conflicting_fields'],
+    [{ prompt: 'a', temperature: 3 }, 'temperature', 'out_of_range'],
+    [{ prompt: 'a', top_p: 0 }, 'top_p', 'out_of_range'],
+    [{ prompt: 'a', seed: -1 }, 'seed', 'out_of_range'],
+    [{ prompt: 'a', stop: ['1', '2', '3', '4', '5'] }, 'stop', 'invalid_type'],
+    [{ prompt: 'a', id: 'short' }, 'id', 'invalid_value'],
+    [{ messages: [] }, 'messages', 'invalid_length'],
+    [{ messages: [{ role: 'user', content: '' }] }, 'messages.0.content', 'empty_prompt'],
+    [{ messages: [{ role: 'robot', content: 'a' }] }, 'messages.0.role', 'invalid_value'],
+    [{ messages: [{ role: 'user' }] }, 'messages.0.content', 'invalid_type'],
+    ['text', null, 'invalid_type'],
+    [null, null, 'invalid_type'],
+  ])('refuses %j', (body, param, code) => {
+    expect(problem(ChatRequest, body)).toMatchObject({ param, code });
+  });
+});
+
+describe('POST /v1/chat/completions', () => {
+  test('reads what clients send', () => {
+    const body = ChatCompletionRequest.parse({
+      model: 'm',
+      messages: [{ role: 'user', content: 'Hi' }],
+      max_completion_tokens: 8,
+      stream: true,
+      stream_options: { include_usage: true },
+      stop: 'END',
+      n: 1,
+      user: 'someone',
+    });
+    expect(body.max_completion_tokens).toBe(8);
+    expect(body.stream_options?.include_usage).toBe(true);
+  });
+
+  test.each([
+    [{ messages: [{ role: 'user', content: 'a' }], n: 2 }, 'n', 'unsupported_value'],
+    [
+      { messages: [{ role: 'user', content: 'a' }], logprobs: true },
+      'logprobs',
+      'unsupported_value',
+    ],
+    [{ prompt: 'a' }, 'messages', 'missing_field'],
+    [{ messages: [{ role: 'user', content: ' ' }] }, 'messages.0.content', 'empty_prompt'],
+  ])('refuses %j', (body, param, code) => {
+    expect(problem(ChatCompletionRequest, body)).toMatchObject({ param, code });
+  });
+});
+
+describe('queries', () => {
+  test('numbers and flags arrive as text', () => {
+    expect(ChatStreamQuery.parse({ prompt: 'a', max_tokens: '5', thinking: '1' })).toEqual({
+      prompt: 'a',
+      max_tokens: 5,
+      thinking: true,
+    });
+    expect(BlocksQuery.parse({ from: '3', limit: '500' })).toEqual({
+      from: 3,
+      limit: 500,
+      bodies: false,
+    });
+  });
+
+  test.each([
+    [BlocksQuery, { limit: '0' }],
+    [BlocksQuery, { limit: '501' }],
+    [BlocksQuery, { limit: '101', bodies: '1' }],
+    [BlocksQuery, { from: '-1' }],
+    [BlocksQuery, { from: 'x' }],
+    [ChatStreamQuery, {}],
+    [ChatStreamQuery, { prompt: '' }],
+    [ChatStreamQuery, { prompt: 'a', max_tokens: '' }],
+    [StreamEntryId, '5'],
+    [StreamEntryId, '$'],
+    [StreamEntryId, '1-0; DROP'],
+  ])('refuses', (schema, value) => {
+    expect(schema.safeParse(value).success).toBe(false);
+  });
+});

@@ -1,0 +1,118 @@
+/**
+ * The canonical stream of an answer, written by the coordinator only. Entry ids follow from output
+ * positions (packages/protocol/src/answer.ts), so Redis itself refuses a repeat: appending twice is
+ * harmless. All that is appended in one turn of the event loop goes out in one pipeline.
+ */
+import type { AnswerEvent } from '@blyan/protocol/answer';
+import type { Redis } from './connection.ts';
+import { ENTRY_FIELD } from './entry.ts';
+import { QueueError } from './errors.ts';
+import { answerStream } from './names.ts';
+
+export interface AnswerWriterOptions {
+  redis: Redis;
+  /** How long a stream is kept behind its last event that is not tokens. */
+  ttlMs: number;
+}
+
+export type Appended =
+  | 'added'
+  /** This event, or a later one, is in the stream already. */
+  | 'present';
+
+interface Pending {
+  requestId: string;
+  id: string;
+  event: AnswerEvent;
+  resolve(result: Appended): void;
+  reject(error: Error): void;
+}
+
+/** Redis's words for an explicit id that is not above the last one (since 5.0, also Valkey). */
+const REFUSED = /equal or smaller than the target stream top item/;
+
+export class AnswerWriter {
+  readonly #redis: Redis;
+  readonly #ttlMs: number;
+  #pending: Pending[] = [];
+  #scheduled: NodeJS.Immediate | undefined;
+
+  /** The connection stays the caller's. */
+  constructor({ redis, ttlMs }: AnswerWriterOptions) {
+    this.#redis = redis;
+    this.#ttlMs = ttlMs;
+  }
+
+  /**
+   * Appends an event to an answer of which `count` tokens were written before it. Appends of one
+   * answer keep their order. Rejects with REDIS_FAILED.
+   */
+  append(requestId: string, event: AnswerEvent, count: number): Promise<Appended> {
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ requestId, id: entryId(event, count), event, resolve, reject });
+      this.#scheduled ??= setImmediate(() => this.#send());
+    });
+  }
+
+  /** Id of the last entry, or null when there is no stream (any more). */
+  async lastId(requestId: string): Promise<string | null> {
+    const key = answerStream(requestId);
+    const [last] = (await this.#redis.xrevrange(key, '+', '-', 'COUNT', 1)) as [string, unknown][];
+    return last?.[0] ?? null;
+  }
+
+  async remove(requestIds: string[]): Promise<void> {
+    if (requestIds.length > 0) await this.#redis.unlink(...requestIds.map(answerStream));
+  }
+
+  #send(): void {
+    this.#scheduled = undefined;
+    const sent = this.#pending;
+    this.#pending = [];
+    const pipeline = this.#redis.pipeline();
+    const replies: number[] = [];
+    for (const { requestId, id, event } of sent) {
+      const key = answerStream(requestId);
+      replies.push(pipeline.length);
+      pipeline.xadd(key, id, ENTRY_FIELD, JSON.stringify(event));
+      pipeline.publish(key, id);
+      // Every answer begins and ends with an event that is not tokens: enough to bound its life.
+      if (event.type !== 'tokens') pipeline.pexpire(key, this.#ttlMs);
+    }
+    pipeline.exec().then(
+      (results) => {
+        sent.forEach((pending, i) => {
+          const [error] = results?.[replies[i] ?? 0] ?? [new Error('no reply')];
+          if (!error) pending.resolve('added');
+          else if (REFUSED.test(error.message)) pending.resolve('present');
+          else pending.reject(failed(pending, error));
+        });
+      },
+      (error: Error) => {
+        for (const pending of sent) pending.reject(failed(pending, error));
+      },
+    );
+  }
+}
+
+function entryId(event: AnswerEvent, count: number): string {
+  switch (event.type) {
+    case 'tokens':
+      return `${event.position + 1}-0`;
+    case 'phase':
+    case 'attempt':
+      return `${count}-*`;
+    case 'finish':
+    case 'error':
+      return `${count + 1}-0`;
+  }
+}
+
+function failed({ requestId, event }: Pending, cause: Error): QueueError {
+  return new QueueError(
+    'REDIS_FAILED',
+    `cannot append a ${event.type} event: ${cause.message}`,
+    { requestId },
+    { retry: true, cause },
+  );
+}

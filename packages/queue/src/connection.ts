@@ -1,0 +1,87 @@
+/**
+ * Connections to Redis. Whoever calls `connect` owns the connection and ends it with `disconnect`;
+ * nothing here is shared behind the caller's back.
+ */
+import { Redis } from 'ioredis';
+
+/** What this package needs of a logger; pino's fits. */
+export interface QueueLogger {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export type { Redis };
+
+export interface ConnectOptions {
+  /** Shown by CLIENT LIST, e.g. `coordinator:nodes`. */
+  name: string;
+  logger: QueueLogger;
+}
+
+/** Longest pause between two tries to reconnect: a restarted Redis is found within a second. */
+const MAX_RECONNECT_PAUSE_MS = 1000;
+/** The log gets one line per outage and then one per this many failed tries. */
+const LOG_EVERY_TRIES = 30;
+/** A connection that cannot say goodbye within this time is cut. */
+const QUIT_TIMEOUT_MS = 1000;
+
+/**
+ * Opens a connection that reconnects without end; commands wait for it (BullMQ and blocking reads
+ * need `maxRetriesPerRequest: null`). Errors are logged, never thrown as events.
+ */
+export function connect(url: string, { name, logger }: ConnectOptions): Redis {
+  let failures = 0;
+  const redis = new Redis(url, {
+    connectionName: name,
+    maxRetriesPerRequest: null,
+    // Sent at each connect otherwise; Redis before 7.2 answers it with an error.
+    disableClientInfo: true,
+    retryStrategy: (tries) => Math.min(50 * 2 ** Math.min(tries - 1, 5), MAX_RECONNECT_PAUSE_MS),
+  });
+  redis.on('error', (error: Error) => {
+    if (failures % LOG_EVERY_TRIES === 0) {
+      logger.warn(
+        { connection: name, problem: error.message },
+        'Redis connection failed, retrying',
+      );
+    }
+    failures += 1;
+  });
+  redis.on('ready', () => {
+    if (failures > 0) logger.info({ connection: name, failures }, 'Redis connection is back');
+    failures = 0;
+  });
+  return redis;
+}
+
+/** Ends a connection: politely if Redis answers, at once otherwise. */
+export async function disconnect(redis: Redis): Promise<void> {
+  if (redis.status === 'end') return;
+  if (redis.status === 'ready') {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, QUIT_TIMEOUT_MS);
+    });
+    await Promise.race([redis.quit().catch(() => undefined), late]);
+    clearTimeout(timer);
+  }
+  redis.disconnect();
+}
+
+/** Whether Redis answers within the time given; for readiness checks. */
+export async function answers(redis: Redis, timeoutMs = 1000): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), timeoutMs);
+  });
+  const pong = redis.ping().then(
+    () => true,
+    () => false,
+  );
+  try {
+    return await Promise.race([pong, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * The intake queue carries ids of new requests from the web app to the coordinator. It is delivery
+ * only: the row in Postgres is the truth, and the coordinator finds lost ids there by itself.
+ */
+import { RequestId } from '@blyan/protocol/ids';
+import { Queue, Worker } from 'bullmq';
+import type { QueueLogger, Redis } from './connection.ts';
+import { INTAKE_PREFIX, INTAKE_QUEUE } from './names.ts';
+
+/** Ids handed in at one time; each is one read of a row. */
+const INTAKE_CONCURRENCY = 16;
+
+export class IntakeQueue {
+  readonly #queue: Queue;
+
+  /** The connection stays the caller's. */
+  constructor({ redis, logger }: { redis: Redis; logger: QueueLogger }) {
+    this.#queue = new Queue(INTAKE_QUEUE, {
+      connection: redis,
+      prefix: INTAKE_PREFIX,
+      defaultJobOptions: { removeOnComplete: true, removeOnFail: true },
+    });
+    this.#queue.on('error', (error) => logger.warn({ problem: error.message }, 'intake queue'));
+  }
+
+  /** Announces a request whose row exists. Twice is harmless. */
+  async add(requestId: string): Promise<void> {
+    await this.#queue.add('request', { requestId }, { jobId: requestId });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#queue.close();
+  }
+}
+
+export class IntakeWorker {
+  readonly #worker: Worker;
+
+  /** Calls `take` for each id; ids that are none are logged and dropped. Starts at once. */
+  constructor(
+    { redis, logger }: { redis: Redis; logger: QueueLogger },
+    take: (requestId: string) => Promise<void>,
+  ) {
+    this.#worker = new Worker(
+      INTAKE_QUEUE,
+      async (job) => {
+        const id = RequestId.safeParse((job.data as { requestId?: unknown } | null)?.requestId);
+        if (id.success) await take(id.data);
+        else logger.warn({ job: job.id }, 'intake: not a request id, dropped');
+      },
+      {
+        connection: redis,
+        prefix: INTAKE_PREFIX,
+        concurrency: INTAKE_CONCURRENCY,
+        removeOnComplete: { count: 0 },
+        removeOnFail: { count: 0 },
+      },
+    );
+    this.#worker.on('error', (error) => logger.warn({ problem: error.message }, 'intake worker'));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#worker.close();
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * A node's own job queue, under the node's own prefix: nobody else can read its prompts, and one
+ * ACL pattern covers it. A job may be delivered twice; attempts are fenced by their number.
+ */
+import { NodeJob } from '@blyan/protocol/node';
+import { Queue, UnrecoverableError, Worker } from 'bullmq';
+import type { QueueLogger, Redis } from './connection.ts';
+import { NODE_QUEUE, nodePrefix } from './names.ts';
+
+const jobId = (requestId: string, attempt: number) => `${requestId}-${attempt}`;
+
+/** The coordinator's side: puts jobs into nodes' queues and takes them out again. */
+export class NodeQueues {
+  readonly #redis: Redis;
+  readonly #logger: QueueLogger;
+  readonly #queues = new Map<string, Queue>();
+
+  /** The connection stays the caller's. */
+  constructor({ redis, logger }: { redis: Redis; logger: QueueLogger }) {
+    this.#redis = redis;
+    this.#logger = logger;
+  }
+
+  async add(nodeId: string, job: NodeJob): Promise<void> {
+    await this.#of(nodeId).add('answer', job, { jobId: jobId(job.requestId, job.attempt) });
+  }
+
+  /** Takes a job out. One that the node has claimed stays: tell it over its control channel. */
+  async remove(nodeId: string, requestId: string, attempt: number): Promise<void> {
+    await this.#of(nodeId).remove(jobId(requestId, attempt));
+  }
+
+  /** Removes all jobs that nobody wants any more; `wanted` is asked for each that still waits. */
+  async sweep(nodeId: string, wanted: (requestId: string, attempt: number) => boolean) {
+    const queue = this.#of(nodeId);
+    for (const job of await queue.getJobs(['waiting', 'completed', 'failed', 'delayed'])) {
+      const data = job?.data as Partial<NodeJob> | undefined;
+      if (data?.requestId && data.attempt && wanted(data.requestId, data.attempt)) continue;
+      // A job that was claimed between the two commands is locked, and ends by itself.
+      await job?.remove().catch(() => undefined);
+    }
+  }
+
+  #of(nodeId: string): Queue {
+    let queue = this.#queues.get(nodeId);
+    if (!queue) {
+      queue = new Queue(NODE_QUEUE, {
+        connection: this.#redis,
+        prefix: nodePrefix(nodeId),
+        defaultJobOptions: { attempts: 1, removeOnComplete: true, removeOnFail: true },
+      });
+      queue.on('error', (error) =>
+        this.#logger.warn({ nodeId, problem: error.message }, 'node queue'),
+      );
+      this.#queues.set(nodeId, queue);
+    }
+    return queue;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
+    this.#queues.clear();
+  }
+}
+
+export interface NodeJobWorkerOptions {
+  redis: Redis;
+  nodeId: string;
+  /** Jobs that run at one time. */
+  slots: number;
+  logger: QueueLogger;
+}
+
+/** The node's side: claims jobs and hands them to `run`, which resolves when the attempt is over. */
+export class NodeJobWorker {
+  readonly #worker: Worker;
+
+  /** Claims nothing before `start`. */
+  constructor(options: NodeJobWorkerOptions, run: (job: NodeJob) => Promise<void>) {
+    const { redis, nodeId, slots, logger } = options;
+    this.#worker = new Worker(
+      NODE_QUEUE,
+      async (job) => {
+        const parsed = NodeJob.safeParse(job.data);
+        if (!parsed.success) {
+          const problem = parsed.error.issues[0];
+          throw new UnrecoverableError(`malformed job: ${problem?.path.join('.')}`);
+        }
+        await run(parsed.data);
+      },
+      {
+        connection: redis,
+        prefix: nodePrefix(nodeId),
+        concurrency: slots,
+        autorun: false,
+        // A job whose lock lapsed belongs to an attempt that the coordinator has moved on already.
+        maxStalledCount: 0,
+        removeOnComplete: { count: 0 },
+        removeOnFail: { count: 0 },
+      },
+    );
+    this.#worker.on('error', (error) => logger.warn({ problem: error.message }, 'job worker'));
+    this.#worker.on('failed', (job, error) =>
+      logger.warn({ job: job?.id, problem: error.message }, 'job failed'),
+    );
+  }
+
+  start(): void {
+    if (this.#worker.isRunning()) return;
+    void this.#worker.run();
+  }
+
+  /** Claims no further jobs; those that run go on. */
+  async pause(): Promise<void> {
+    await this.#worker.pause(true);
+  }
+
+  resume(): void {
+    if (this.#worker.isPaused()) this.#worker.resume();
+    else this.start();
+  }
+
+  /** Waits for running jobs, unless `force`. */
+  async close(force = false): Promise<void> {
+    await this.#worker.close(force);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}

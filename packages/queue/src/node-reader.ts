@@ -1,0 +1,133 @@
+/**
+ * The coordinator's side of all nodes' streams: one blocking read over all of them. What a node
+ * writes is a stranger's: it is bounded before it is parsed, and a malformed event is reported
+ * with the node's id, not thrown.
+ */
+import { MAX_EVENT_BYTES } from '@blyan/protocol/limits';
+import { NodeEvent } from '@blyan/protocol/node';
+import { connect, disconnect, type QueueLogger, type Redis } from './connection.ts';
+import { entryText, type StreamEntry } from './entry.ts';
+import { nodeStream } from './names.ts';
+
+/** A read waits at most this long, so that added nodes are noticed. */
+const BLOCK_MS = 500;
+/** Entries of one node in one read: bounds memory to this times the entry size. */
+const READ_COUNT = 256;
+/** Pause after a failed read; the connection itself reconnects. */
+const RETRY_MS = 250;
+/** Entries kept of a node that does not trim its own stream. */
+const MAX_ENTRIES = 20_000;
+
+export type NodeMessage =
+  | { nodeId: string; event: NodeEvent; problem?: undefined }
+  | { nodeId: string; problem: string; event?: undefined };
+
+export class NodeStreamReader {
+  readonly #redis: Redis;
+  readonly #logger: QueueLogger;
+  /** Last entry id that was read of each node. */
+  readonly #positions = new Map<string, string>();
+
+  private constructor(redis: Redis, logger: QueueLogger) {
+    this.#redis = redis;
+    this.#logger = logger;
+  }
+
+  static open({ url, logger }: { url: string; logger: QueueLogger }): NodeStreamReader {
+    return new NodeStreamReader(connect(url, { name: 'node-reader', logger }), logger);
+  }
+
+  /** Follows a node from now on. `via` is another connection: this one may be blocked in a read. */
+  async add(nodeId: string, via: Redis): Promise<void> {
+    if (this.#positions.has(nodeId)) return;
+    const [last] = (await via.xrevrange(nodeStream(nodeId), '+', '-', 'COUNT', 1)) as StreamEntry[];
+    if (!this.#positions.has(nodeId)) this.#positions.set(nodeId, last?.[0] ?? '0-0');
+  }
+
+  remove(nodeId: string): void {
+    this.#positions.delete(nodeId);
+  }
+
+  /** All that the nodes write, in one array per read, until the signal. */
+  async *batches(signal: AbortSignal): AsyncGenerator<NodeMessage[]> {
+    while (!signal.aborted) {
+      const nodeIds = [...this.#positions.keys()];
+      if (nodeIds.length === 0) {
+        await pause(BLOCK_MS / 5, signal);
+        continue;
+      }
+      let reply: [key: string, entries: StreamEntry[]][] | null;
+      try {
+        reply = (await this.#redis.xread(
+          'COUNT',
+          READ_COUNT,
+          'BLOCK',
+          BLOCK_MS,
+          'STREAMS',
+          ...nodeIds.map(nodeStream),
+          ...nodeIds.map((id) => this.#positions.get(id) ?? '$'),
+        )) as [string, StreamEntry[]][] | null;
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#logger.warn({ problem: (error as Error).message }, 'reading node streams failed');
+        await pause(RETRY_MS, signal);
+        continue;
+      }
+      if (!reply) continue;
+      const byKey = new Map(nodeIds.map((id) => [nodeStream(id), id]));
+      const batch: NodeMessage[] = [];
+      for (const [key, entries] of reply) {
+        const nodeId = byKey.get(key);
+        const last = entries.at(-1);
+        if (!nodeId || !last) continue;
+        if (this.#positions.has(nodeId)) this.#positions.set(nodeId, last[0]);
+        for (const entry of entries) batch.push(parse(nodeId, entry));
+      }
+      yield batch;
+    }
+  }
+
+  /** Bounds the streams of nodes that do not do so themselves. */
+  async trim(via: Redis): Promise<void> {
+    const pipeline = via.pipeline();
+    for (const id of this.#positions.keys()) {
+      pipeline.xtrim(nodeStream(id), 'MAXLEN', '~', MAX_ENTRIES);
+    }
+    await pipeline.exec();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // A blocked read cannot be ended politely.
+    this.#redis.disconnect();
+    await disconnect(this.#redis);
+  }
+}
+
+function parse(nodeId: string, entry: StreamEntry): NodeMessage {
+  const text = entryText(entry);
+  if (text === undefined) return { nodeId, problem: 'an entry without the one expected field' };
+  if (text.length > MAX_EVENT_BYTES) return { nodeId, problem: `an event of ${text.length} bytes` };
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return { nodeId, problem: 'an event that is not JSON' };
+  }
+  const event = NodeEvent.safeParse(value);
+  if (event.success) return { nodeId, event: event.data };
+  const issue = event.error.issues[0];
+  return { nodeId, problem: `a malformed event: ${issue?.path.join('.')} ${issue?.message}` };
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener('abort', end);
+  });
+}

@@ -1,0 +1,200 @@
+import { MAX_EVENT_BYTES } from '@blyan/protocol/limits';
+import type { NodeEvent, NodeJob } from '@blyan/protocol/node';
+import { describe, expect, test } from 'vitest';
+import { connect, disconnect } from '../src/connection.ts';
+import { ControlSubscription, tellNode } from '../src/control.ts';
+import { IntakeQueue, IntakeWorker } from '../src/intake.ts';
+import { nodeStream } from '../src/names.ts';
+import { NodeJobWorker, NodeQueues } from '../src/node-queue.ts';
+import { type NodeMessage, NodeStreamReader } from '../src/node-reader.ts';
+import { NodeStreamWriter } from '../src/node-stream.ts';
+import { newRequestId, quiet, recorder, redisUrl, sleep } from './support.ts';
+
+const url = redisUrl(2);
+
+async function open() {
+  const redis = connect(url, { name: 'test', logger: quiet });
+  await redis.flushdb();
+  return { redis, [Symbol.asyncDispose]: () => disconnect(redis) };
+}
+
+const tokens = (requestId: string, position: number, ...ids: number[]): NodeEvent => ({
+  type: 'tokens',
+  requestId,
+  attempt: 1,
+  position,
+  tokens: ids,
+});
+
+describe('node stream', () => {
+  test('batches what comes within 20 ms, and does not delay a slow model', async () => {
+    await using t = await open();
+    const id = newRequestId();
+    await using writer = new NodeStreamWriter({ redis: t.redis, nodeId: 'node-a', logger: quiet });
+    for (let i = 0; i < 100; i++) writer.write(tokens(id, i, i));
+    await sleep(50);
+    const key = nodeStream('node-a');
+    // The first token at once, the 99 behind it together.
+    expect(await t.redis.xlen(key)).toBe(2);
+    for (let i = 100; i < 110; i++) {
+      await sleep(25);
+      writer.write(tokens(id, i, i));
+      await new Promise(setImmediate);
+    }
+    await writer.flush();
+    expect(await t.redis.xlen(key)).toBe(12);
+  });
+
+  test('keeps the order of an answer, and reads it back', async () => {
+    await using t = await open();
+    const [a, b] = [newRequestId(), newRequestId()];
+    await using reader = NodeStreamReader.open({ url, logger: quiet });
+    await reader.add('node-a', t.redis);
+    await using writer = new NodeStreamWriter({ redis: t.redis, nodeId: 'node-a', logger: quiet });
+    for (let i = 0; i < 5; i++) {
+      writer.write(tokens(a, i, i));
+      writer.write(tokens(b, i, i));
+    }
+    const done = { type: 'done', attempt: 1, count: 5, prefillMs: 1, decodeMs: 2 } as const;
+    writer.write({ ...done, requestId: a });
+    writer.write({ ...done, requestId: b });
+    await writer.flush();
+    const seen = await take(reader, (messages) => messages.length >= 6);
+    for (const id of [a, b]) {
+      const events = seen.flatMap(({ event }) =>
+        event && event.type !== 'status' && event.requestId === id ? [event] : [],
+      );
+      expect(events.flatMap((e) => (e.type === 'tokens' ? e.tokens : []))).toEqual([0, 1, 2, 3, 4]);
+      expect(events.at(-1)?.type).toBe('done');
+    }
+  });
+
+  test('what is malformed is reported, not thrown', async () => {
+    await using t = await open();
+    await using reader = NodeStreamReader.open({ url, logger: quiet });
+    await reader.add('node-b', t.redis);
+    const key = nodeStream('node-b');
+    await t.redis.xadd(key, '*', 'e', '{');
+    await t.redis.xadd(key, '*', 'other', '{}');
+    await t.redis.xadd(key, '*', 'e', '{"type":"tokens","requestId":"x"}');
+    await t.redis.xadd(key, '*', 'e', `"${'x'.repeat(MAX_EVENT_BYTES)}"`);
+    await t.redis.xadd(key, '*', 'e', JSON.stringify(tokens(newRequestId(), 0, -1)));
+    const seen = await take(reader, (messages) => messages.length >= 5);
+    expect(seen.every((message) => message.nodeId === 'node-b' && message.problem)).toBe(true);
+    expect(seen[3]?.problem).toContain('bytes');
+  });
+
+  test('starts behind what was there before it was added', async () => {
+    await using t = await open();
+    await using writer = new NodeStreamWriter({ redis: t.redis, nodeId: 'node-c', logger: quiet });
+    writer.write(tokens(newRequestId(), 0, 1));
+    await writer.flush();
+    await using reader = NodeStreamReader.open({ url, logger: quiet });
+    await reader.add('node-c', t.redis);
+    const id = newRequestId();
+    writer.write(tokens(id, 0, 1));
+    await writer.flush();
+    const seen = await take(reader, (messages) => messages.length >= 1);
+    expect(seen.map(({ event }) => event)).toEqual([tokens(id, 0, 1)]);
+  });
+});
+
+async function take(reader: NodeStreamReader, enough: (messages: NodeMessage[]) => boolean) {
+  const stop = new AbortController();
+  const seen: NodeMessage[] = [];
+  for await (const batch of reader.batches(stop.signal)) {
+    seen.push(...batch);
+    if (enough(seen)) break;
+  }
+  stop.abort();
+  return seen;
+}
+
+describe('node queue', () => {
+  const job = (): NodeJob => ({
+    requestId: newRequestId(),
+    attempt: 1,
+    model: '00'.repeat(32),
+    prompt: [1, 2],
+    emitted: [],
+    params: { maxTokens: 8, temperature: 0, topP: 1, topK: 0, minP: 0, seed: 1 },
+    stopTokens: [2],
+    deadline: Date.now() + 1000,
+  });
+
+  test('a job arrives at its node only, once', async () => {
+    await using t = await open();
+    const queues = new NodeQueues({ redis: t.redis, logger: quiet });
+    const seen: [string, NodeJob][] = [];
+    const worker = (nodeId: string) =>
+      new NodeJobWorker({ redis: t.redis, nodeId, slots: 2, logger: quiet }, async (found) => {
+        seen.push([nodeId, found]);
+      });
+    await using a = worker('node-a');
+    await using b = worker('node-b');
+    a.start();
+    b.start();
+    const first = job();
+    await queues.add('node-a', first);
+    await queues.add('node-a', first);
+    await until(() => seen.length >= 1);
+    await sleep(50);
+    expect(seen).toEqual([['node-a', first]]);
+    await queues[Symbol.asyncDispose]();
+  });
+
+  test('a waiting job can be removed; unwanted ones are swept', async () => {
+    await using t = await open();
+    const queues = new NodeQueues({ redis: t.redis, logger: quiet });
+    const [first, second, third] = [job(), job(), job()];
+    for (const each of [first, second, third]) await queues.add('node-d', each);
+    await queues.remove('node-d', first.requestId, 1);
+    await queues.sweep('node-d', (requestId) => requestId === third.requestId);
+    const seen: string[] = [];
+    await using worker = new NodeJobWorker(
+      { redis: t.redis, nodeId: 'node-d', slots: 1, logger: quiet },
+      async (found) => {
+        seen.push(found.requestId);
+      },
+    );
+    worker.start();
+    await until(() => seen.length > 0);
+    await sleep(50);
+    expect(seen).toEqual([third.requestId]);
+    await queues[Symbol.asyncDispose]();
+  });
+});
+
+test('intake hands ids over', async () => {
+  await using t = await open();
+  await using queue = new IntakeQueue({ redis: t.redis, logger: quiet });
+  const seen: string[] = [];
+  const id = newRequestId();
+  {
+    await using _worker = new IntakeWorker({ redis: t.redis, logger: quiet }, async (found) => {
+      seen.push(found);
+    });
+    await queue.add(id);
+    await until(() => seen.length > 0);
+  }
+  expect(seen).toEqual([id]);
+});
+
+test('control messages are parsed; malformed ones are dropped', async () => {
+  await using t = await open();
+  const { lines, logger } = recorder();
+  const seen: unknown[] = [];
+  await using _control = await ControlSubscription.node('node-a', { url, logger }, (message) => {
+    seen.push(message);
+  });
+  await t.redis.publish('blyan:node:node-a:control', '{"type":"explode"}');
+  await tellNode(t.redis, 'node-a', { type: 'drain' });
+  await until(() => seen.length > 0);
+  expect(seen).toEqual([{ type: 'drain' }]);
+  expect(lines).toHaveLength(1);
+});
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let i = 0; i < 300 && !condition(); i++) await sleep(10);
+  expect(condition()).toBe(true);
+}

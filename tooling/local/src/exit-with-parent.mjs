@@ -1,0 +1,13 @@
+/**
+ * Preloaded into every part (`node --import`). The channel to the supervisor closes when that ends,
+ * however it did, `kill -9` included: then the part stops as if it had been told to.
+ */
+const GRACE_MS = 5_000;
+
+if (process.channel) {
+  process.channel.unref();
+  process.on('disconnect', () => {
+    setTimeout(() => process.exit(1), GRACE_MS).unref();
+    process.kill(process.pid, 'SIGTERM');
+  });
+}

@@ -1,0 +1,94 @@
+/** Our three parts: what they run and which variables each may see. */
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import type { LocalEnv } from './env.ts';
+import { localUrl } from './env.ts';
+import { type PartProcess, startPart } from './part-process.ts';
+import type { PartSpec } from './supervise.ts';
+
+export interface PartsContext {
+  root: string;
+  env: LocalEnv;
+  databaseUrl: string;
+  redisUrl: string;
+  apiKey: string;
+  /** Hash of chain A's first block, hexadecimal. */
+  genesis: string;
+  logs: string;
+  say: (line: string) => void;
+}
+
+/** What any process needs from the machine. */
+const BASE =
+  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|TEMP|TMP|SystemRoot|NODE_OPTIONS|NODE_EXTRA_CA_CERTS|LD_LIBRARY_PATH|(https?|no|all)_proxy|CUDA_\w+|NVIDIA_\w+|VK_\w+|XDG_\w+)$/i;
+
+/** The machine's variables and the `BLYAN_` ones; secrets and addresses are added by name. */
+export function baseEnv(source: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const kept = Object.entries(source).filter(
+    ([name]) => BASE.test(name) || name.startsWith('BLYAN_') || name.startsWith('HF_'),
+  );
+  return {
+    ...Object.fromEntries(kept),
+    NODE_ENV: 'production',
+    NEXT_TELEMETRY_DISABLED: '1',
+    DO_NOT_TRACK: '1',
+  };
+}
+
+/** For the parts that we trust: the database's address is among it. */
+export function trustedEnv(
+  c: Pick<PartsContext, 'env' | 'databaseUrl' | 'redisUrl'>,
+): NodeJS.ProcessEnv {
+  return {
+    ...baseEnv(c.env.source),
+    DATABASE_URL: c.databaseUrl,
+    REDIS_URL: c.redisUrl,
+    ...(c.env.source.NODE_REDIS_URL && { NODE_REDIS_URL: c.env.source.NODE_REDIS_URL }),
+    PORT: String(c.env.port),
+    HOST: c.env.host,
+    BLYAN_DATA_DIR: c.env.dataDir,
+    BLYAN_BLOB_DIR: c.env.blobDir,
+  };
+}
+
+const app = (root: string, name: string) => path.join(root, 'apps', name);
+
+/** In the order of starting; stopping goes the other way round but for the web app, which is first. */
+export function partSpecs(c: PartsContext): PartSpec[] {
+  const requireFromWeb = createRequire(path.join(app(c.root, 'web'), 'package.json'));
+  const next = requireFromWeb.resolve('next/dist/bin/next');
+  const common = (name: string) => ({ name, logFile: path.join(c.logs, `${name}.log`) });
+  const processes: PartProcess[] = [
+    {
+      ...common('coordinator'),
+      args: [path.join(app(c.root, 'coordinator'), 'dist', 'main.js')],
+      cwd: c.root,
+      env: { ...trustedEnv(c), BLYAN_API_KEY: c.apiKey },
+      drainMs: 10_000,
+    },
+    {
+      ...common('web'),
+      args: [next, 'start', '--hostname', c.env.host, '--port', String(c.env.port)],
+      cwd: app(c.root, 'web'),
+      env: { ...trustedEnv(c), BLYAN_API_KEY: c.apiKey },
+      drainMs: 8_000,
+    },
+    {
+      ...common('worker'),
+      args: [path.join(app(c.root, 'worker'), 'dist', 'main.js')],
+      cwd: c.root,
+      // Somebody else's computer, in principle: no database, no other data directory.
+      env: {
+        ...baseEnv(c.env.source),
+        REDIS_URL: c.redisUrl,
+        BLYAN_DATA_DIR: c.env.dataDir,
+        BLYAN_BLOB_DIR: c.env.blobDir,
+        BLYAN_API_KEY: c.apiKey,
+        BLYAN_GENESIS: c.genesis,
+        BLYAN_MAIN_URL: localUrl(c.env),
+      },
+      drainMs: 10_000,
+    },
+  ];
+  return processes.map((p) => ({ name: p.name, start: () => startPart(p, c.say) }));
+}

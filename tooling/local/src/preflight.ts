@@ -1,0 +1,58 @@
+/** What can be known to go wrong before anything is started, each with one sentence and its fix. */
+import { access, constants, mkdir, statfs } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { LocalEnv } from './env.ts';
+import { LocalError } from './errors.ts';
+import { portOwner } from './port-owner.ts';
+
+/** A first start writes about 300 MB: build, database, blobs of the embedded model; and room to work. */
+const FREE_BYTES = 512 * 1024 * 1024;
+
+export async function prepareDataDir(dataDir: string): Promise<void> {
+  try {
+    // Not 0700: as root, PostgreSQL runs as another account and passes here. Secrets are 0600.
+    await mkdir(dataDir, { recursive: true, mode: 0o711 });
+    await access(dataDir, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new LocalError(
+      'DATA_DIR',
+      `The data directory ${dataDir} cannot be written (${(error as NodeJS.ErrnoException).code}): change its owner, or name another one with BLYAN_DATA_DIR.`,
+    );
+  }
+  const { bavail, bsize } = await statfs(dataDir);
+  const free = bavail * bsize;
+  if (free < FREE_BYTES) {
+    const mib = (bytes: number) => Math.floor(bytes / 1024 ** 2);
+    throw new LocalError(
+      'DISK_FULL',
+      `The disk of ${dataDir} has ${mib(free)} MiB free and ${mib(FREE_BYTES)} MiB are needed: make room, or name a directory on another disk with BLYAN_DATA_DIR.`,
+    );
+  }
+}
+
+export async function checkPort({ host, port }: Pick<LocalEnv, 'host' | 'port'>): Promise<void> {
+  const code = await new Promise<string | null>((resolve) => {
+    const server = createServer();
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? 'ERROR'));
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(null)));
+  });
+  if (code === null) return;
+  if (code === 'EADDRINUSE') {
+    const owner = await portOwner(port);
+    throw new LocalError(
+      'PORT_IN_USE',
+      `Port ${port} is in use${owner ? ` by ${owner}` : ''}: stop that program, or choose another port, for example PORT=${port < 65535 ? port + 1 : 8000} npm start.`,
+      { port },
+    );
+  }
+  if (code === 'EACCES') {
+    throw new LocalError(
+      'PORT_IN_USE',
+      `Port ${port} may not be used by an ordinary user: choose one above 1023, for example PORT=8000 npm start.`,
+    );
+  }
+  throw new LocalError(
+    'ENV_INVALID',
+    `HOST=${host} is not an address of this machine (${code}): for example HOST=127.0.0.1.`,
+  );
+}

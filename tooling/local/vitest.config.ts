@@ -1,0 +1,5 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: { name: 'local', include: ['test/*.test.ts'], globalSetup: ['src/test-services.ts'] },
+});
