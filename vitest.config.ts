@@ -3,7 +3,13 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    projects: ['packages/*', 'apps/*', 'tooling/*', 'tooling/local/test/e2e'],
+    projects: [
+      'packages/*',
+      'packages/*/vitest.browser.config.ts',
+      'apps/*',
+      'tooling/*',
+      'tooling/local/test/e2e',
+    ],
     // Many suites start servers and browsers of their own.
     maxWorkers: Math.max(1, Math.min(4, availableParallelism())),
   },

@@ -22,6 +22,16 @@ function chromiumPath(): string | undefined {
 
 // The same files as in Node, in a real browser: `test/*.test.ts` import nothing of Node's.
 export default defineConfig({
+  // Named, so that vite does not find them one by one and reload a page in the middle of a test.
+  optimizeDeps: {
+    include: [
+      '@ipld/dag-cbor',
+      '@noble/curves/ed25519.js',
+      '@noble/hashes/sha2.js',
+      'fast-check',
+      'zod',
+    ],
+  },
   test: {
     name: 'chain-browser',
     include: ['test/*.test.ts'],

@@ -1,5 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  test: { name: 'local', include: ['test/*.test.ts'], globalSetup: ['src/test-services.ts'] },
+  test: {
+    name: 'local',
+    include: ['test/*.test.ts'],
+    globalSetup: ['src/test-services.ts'],
+    testTimeout: 60_000,
+  },
 });

@@ -65,6 +65,9 @@ export class Answer {
   startedAt: number | null;
   firstTokenAt: number | null = null;
   lastTokenAt: number | null = null;
+  /** Tokens that came together with the first one. */
+  firstCount = 0;
+  #restored = false;
   readonly #text: AnswerText;
   #written = '';
 
@@ -101,8 +104,7 @@ export class Answer {
       if (end) break;
     }
     for (const id of taken) this.tokens.push(id);
-    this.firstTokenAt ??= now;
-    this.lastTokenAt = now;
+    this.#time(taken.length, now);
     const text = this.#text.take();
     this.#written += text;
     return { event: { type: 'tokens', position, tokens: taken, text }, end };
@@ -115,11 +117,18 @@ export class Answer {
     return text;
   }
 
-  /** Takes what an earlier life of the coordinator wrote. Times of tokens are not known any more. */
+  /** Takes what an earlier life of the coordinator wrote; when it came is not known any more. */
   restore(ids: readonly number[]): TokenEnd | null {
-    const { end } = this.accept(ids, 0);
-    this.firstTokenAt = null;
-    this.lastTokenAt = null;
-    return end;
+    this.#restored = true;
+    return this.accept(ids, 0).end;
+  }
+
+  #time(count: number, now: number): void {
+    if (this.#restored) return;
+    if (this.firstTokenAt === null) {
+      this.firstTokenAt = now;
+      this.firstCount = count;
+    }
+    this.lastTokenAt = now;
   }
 }

@@ -22,8 +22,12 @@ export type Verdict =
 
 const violation = (problem: string): Verdict => ({ type: 'violation', problem });
 
-export function checkEvent(answer: Answer | undefined, nodeId: string, event: AttemptEvent): Verdict {
-  if (!answer || answer.state !== 'running' || answer.running?.nodeId !== nodeId) {
+export function checkEvent(
+  answer: Answer | undefined,
+  nodeId: string,
+  event: AttemptEvent,
+): Verdict {
+  if (answer?.state !== 'running' || answer.running?.nodeId !== nodeId) {
     return { type: 'stale' };
   }
   if (event.attempt < answer.attempt) return { type: 'stale' };
@@ -44,7 +48,10 @@ export function checkEvent(answer: Answer | undefined, nodeId: string, event: At
       const count = answer.tokens.length;
       if (event.count !== count) return violation(`done at ${event.count} of ${count} tokens`);
       const length = answer.input.prompt.length + count;
-      const context = Math.min(answer.model.context, answer.running.context ?? answer.model.context);
+      const context = Math.min(
+        answer.model.context,
+        answer.running.context ?? answer.model.context,
+      );
       return { type: 'done', full: length >= context };
     }
     case 'fail':

@@ -1,4 +1,5 @@
 /** The nodes as their heartbeats show them, by our own monotonic clock. */
+import type { ClusterStatus } from '@blyan/protocol/cluster';
 import { NODE_LOST_MS, type NodeStatus } from '@blyan/protocol/node';
 import type { Answer } from './answer.ts';
 
@@ -101,9 +102,20 @@ export class NodeRegistry {
     return { kind: 'none', reason: `no connected worker serves ${name}` };
   }
 
+  /** What is known of all nodes that were ever heard, for the cluster status. */
+  statuses(now: number): ClusterStatus['nodes'] {
+    return [...this.#nodes.values()].flatMap((node) => {
+      const { id, status, heardAt, running } = node;
+      if (!status) return [];
+      return [{ id, alive: this.isAlive(node, now), seen: heardAt, running: running.size, status }];
+    });
+  }
+
   #serves(node: NodeView, answer: Answer, now: number): boolean {
     const { status } = node;
     if (status?.state !== 'ready' || status.model !== answer.model.hash) return false;
+    // Without a numerics profile there is no receipt, and so no answer.
+    if (!status.numerics) return false;
     if (!this.isAlive(node, now)) return false;
     const length = answer.input.prompt.length + answer.tokens.length;
     return status.context === undefined || status.context > length;

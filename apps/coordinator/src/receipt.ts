@@ -61,14 +61,13 @@ function writers({ segments, tokens, model }: Answer): Receipt['nodes'] {
 }
 
 function timings(answer: Answer, now: number): Receipt['timings'] {
-  const { input, startedAt, firstTokenAt, lastTokenAt, tokens } = answer;
+  const { input, startedAt, firstTokenAt, lastTokenAt, firstCount, tokens } = answer;
   const since = (at: number) => Math.max(0, at - input.createdAt);
   const decodeMs = firstTokenAt === null || lastTokenAt === null ? 0 : lastTokenAt - firstTokenAt;
   return {
     queuedMs: since(startedAt ?? now),
     firstTokenMs: firstTokenAt === null ? null : since(firstTokenAt),
     totalMs: since(now),
-    tokensPerSecond:
-      decodeMs > 0 && tokens.length > 1 ? ((tokens.length - 1) * 1000) / decodeMs : null,
+    tokensPerSecond: decodeMs > 0 ? ((tokens.length - firstCount) * 1000) / decodeMs : null,
   };
 }

@@ -2,10 +2,11 @@
  * The rows of requests and attempts: the truth, whatever queues and streams say. Every statement
  * names the state that it expects, so that a late writer changes nothing.
  */
+
+import type { PrismaClient } from '@blyan/db/client';
 import type { Receipt } from '@blyan/protocol/answer';
 import { NumericsProfile } from '@blyan/protocol/node';
 import { SamplingParams } from '@blyan/protocol/sampling';
-import type { PrismaClient } from '@blyan/db/client';
 import type { AnswerInput, Segment } from './answer.ts';
 
 const OPEN: ('queued' | 'running')[] = ['queued', 'running'];

@@ -77,3 +77,6 @@ export function readConfig(source: Record<string, string | undefined>): Config {
 }
 
 export const readEnvironment = (): Config => readConfig(process.env);
+
+/** Set by the framework: `next dev`, whose scripts need eval. */
+export const isDevelopment = process.env.NODE_ENV === 'development';

@@ -16,6 +16,9 @@ interface Standing {
   keys: ReadonlySet<string>;
 }
 
+/** What a check needs: everything but taking in another block. */
+export type Authorities = Pick<AuthoritySet, 'head' | 'at' | 'heightOf' | 'allows' | 'check'>;
+
 export class AuthoritySet {
   readonly #standings = new Map<string, Standing>();
   #head: BlockRef | undefined;

@@ -6,6 +6,8 @@ import { sha256 } from './sha256.ts';
 import type { BlockRef, StoredFile } from './types.ts';
 import { blockOfFile } from './verify.ts';
 
+/** Held by nothing outside this file, so that a cast does not open the constructor either. */
+const MAKER = Symbol();
 let make: (bytes: Uint8Array, file: StoredFile, block: BlockRef) => VerifiedFile;
 
 /** The bytes of a file of a verified model block; only `verifyFile` makes one. */
@@ -18,14 +20,15 @@ export class VerifiedFile extends Uint8Array<ArrayBuffer> {
     return Uint8Array;
   }
 
-  private constructor(bytes: Uint8Array, file: StoredFile, block: BlockRef) {
+  private constructor(maker: symbol, bytes: Uint8Array, file: StoredFile, block: BlockRef) {
+    if (maker !== MAKER) throw new TypeError('VerifiedFile is made by verification only');
     super(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength);
     this.#file = file;
     this.#block = block;
   }
 
   static {
-    make = (bytes, file, block) => new VerifiedFile(bytes, file, block);
+    make = (bytes, file, block) => new VerifiedFile(MAKER, bytes, file, block);
   }
 
   get file(): StoredFile {

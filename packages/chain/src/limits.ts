@@ -1,6 +1,6 @@
 /** Bounds of everything that this package parses, checked before any work is done on the bytes. */
 
-/** A v1 header is at most 322 bytes; anything near a kilobyte is not a header. */
+/** A v1 header has under 300 bytes; anything near a kilobyte is not a header. */
 export const MAX_HEADER_BYTES = 1024;
 /** The largest real bodies are model blocks: about 120 bytes a layer and 200 bytes a source file. */
 export const MAX_BODY_BYTES = 1 << 20;

@@ -3,7 +3,7 @@
  * chains, and for a database transaction, which holds one row. Order of checks: position, link, log,
  * time, anchor, author, change of authorities.
  */
-import type { AuthoritySet } from './authority.ts';
+import type { Authorities } from './authority.ts';
 import type { OpenedBlock } from './block.ts';
 import { ChainError } from './errors.ts';
 import { equalBytes, toHex } from './hex.ts';
@@ -24,7 +24,7 @@ export function checkNext(
   block: OpenedBlock,
   below: Below,
   log: Hash,
-  authorities: AuthoritySet,
+  authorities: Authorities,
 ): void {
   const { header } = block;
   const { chain, height } = header;
@@ -52,7 +52,7 @@ export function checkNext(
 function checkAuthor(
   { header }: OpenedBlock,
   below: Below,
-  authorities: AuthoritySet,
+  authorities: Authorities,
   where: { chain: string; height: number; hash: string },
 ): void {
   // On chain A the block below is what the author saw.
@@ -83,7 +83,7 @@ export function checkAppend(
   block: OpenedBlock,
   below: Below,
   log: Hash,
-  authorities: AuthoritySet,
+  authorities: Authorities,
 ): void {
   checkNext(block, below, log, authorities);
   const { chain, height, anchor } = block.header;

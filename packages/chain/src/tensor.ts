@@ -8,6 +8,8 @@ import { leafCount, leafHash, rootOfBytes, rootOfLeafList } from './merkle.ts';
 import type { BlockRef, TensorDescriptor } from './types.ts';
 import { VerifiedBlock } from './verify.ts';
 
+/** Held by nothing outside this file, so that a cast does not open the constructor either. */
+const MAKER = Symbol();
 let make: (bytes: Uint8Array, descriptor: TensorDescriptor, block: BlockRef) => VerifiedTensor;
 
 /** The stored bytes of one tensor of a verified layer block; only this file makes one. */
@@ -16,14 +18,20 @@ export class VerifiedTensor {
   readonly #descriptor: TensorDescriptor;
   readonly #block: BlockRef;
 
-  private constructor(bytes: Uint8Array, descriptor: TensorDescriptor, block: BlockRef) {
+  private constructor(
+    maker: symbol,
+    bytes: Uint8Array,
+    descriptor: TensorDescriptor,
+    block: BlockRef,
+  ) {
+    if (maker !== MAKER) throw new TypeError('VerifiedTensor is made by verification only');
     this.#bytes = bytes;
     this.#descriptor = descriptor;
     this.#block = block;
   }
 
   static {
-    make = (bytes, descriptor, block) => new VerifiedTensor(bytes, descriptor, block);
+    make = (bytes, descriptor, block) => new VerifiedTensor(MAKER, bytes, descriptor, block);
   }
 
   static isVerified(value: unknown): value is VerifiedTensor {
@@ -58,9 +66,8 @@ export function tensorOf(block: VerifiedBlock<'layer'>, name: string): TensorDes
 }
 
 /**
- * Checks a tensor chunk by chunk as it arrives, against a list of leaf hashes that was itself checked
- * against the root. The list is copied and checked by the constructor's caller through
- * `checkLeafList`; no chunk is judged before that.
+ * Checks a tensor chunk by chunk as it arrives, against a list of leaf hashes, which is itself checked
+ * against the root once, before any chunk is.
  */
 export class TensorCheck {
   readonly descriptor: TensorDescriptor;

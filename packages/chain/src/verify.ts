@@ -3,7 +3,7 @@
  * blocks of B and L that are anchored at them; what comes out is a VerifiedBlock, which nothing but
  * this file can make. A refused block leaves the verifier as it was.
  */
-import { AuthoritySet } from './authority.ts';
+import { type Authorities, AuthoritySet } from './authority.ts';
 import { type OpenedBlock, openBlock } from './block.ts';
 import { ChainError } from './errors.ts';
 import { checkGenesis } from './genesis.ts';
@@ -21,6 +21,8 @@ import type {
   StoredFile,
 } from './types.ts';
 
+/** Held by nothing outside this file, so that a cast does not open the constructor either. */
+const MAKER = Symbol();
 let make: (block: OpenedBlock) => VerifiedBlock;
 
 /** A block that follows from the pinned genesis, by an author who had the right to write it. */
@@ -28,12 +30,13 @@ export class VerifiedBlock<T extends BlockType = BlockType> implements OpenedBlo
   // Makes the type nominal, and `isVerified` unforgeable.
   readonly #opened: OpenedBlock<T>;
 
-  private constructor(opened: OpenedBlock<T>) {
+  private constructor(maker: symbol, opened: OpenedBlock<T>) {
+    if (maker !== MAKER) throw new TypeError('VerifiedBlock is made by verification only');
     this.#opened = opened;
   }
 
   static {
-    make = (opened) => new VerifiedBlock(opened);
+    make = (opened) => new VerifiedBlock(MAKER, opened);
   }
 
   static isVerified(value: unknown): value is VerifiedBlock {
@@ -82,7 +85,7 @@ interface Chain {
 
 export class ChainVerifier {
   readonly genesis: Hash;
-  readonly authorities = new AuthoritySet();
+  readonly #authorities = new AuthoritySet();
   readonly #chains: Record<ChainId, Chain> = { A: newChain(), B: newChain(), L: newChain() };
   readonly #byHash = new Map<string, VerifiedBlock>();
 
@@ -117,10 +120,10 @@ export class ChainVerifier {
       if (!root) throw new ChainError('GENESIS_MISSING', { chain, height });
       throw new ChainError('HEIGHT_GAP', { chain, height, missing: 0 });
     } else if (height <= head.height) this.#refuseSecond(opened);
-    else check(opened, head, log.root(), this.authorities);
+    else check(opened, head, log.root(), this.#authorities);
 
     // Nothing below throws: either all of it happens or none.
-    if (chain === 'A') this.authorities.apply(opened);
+    if (chain === 'A') this.#authorities.apply(opened);
     freeze(opened.body);
     const block = make(Object.freeze({ ...opened, header: Object.freeze(opened.header) }));
     if (block.isType('model')) for (const file of block.body.files) FILES.set(file, block.ref);
@@ -135,7 +138,7 @@ export class ChainVerifier {
     const { chain, height, author } = opened.header;
     const { blocks } = this.#chains[chain];
     const known = blocks[height]!;
-    checkNext(opened, blocks[height - 1]!, known.header.log, this.authorities);
+    checkNext(opened, blocks[height - 1]!, known.header.log, this.#authorities);
     throw new ChainError('EQUIVOCATION', {
       chain,
       height,
@@ -143,6 +146,11 @@ export class ChainVerifier {
       other: toHex(opened.hash),
       author: toHex(author),
     });
+  }
+
+  /** Who may write, at every block of chain A. */
+  get authorities(): Authorities {
+    return this.#authorities;
   }
 
   head(chain: ChainId): VerifiedBlock | undefined {

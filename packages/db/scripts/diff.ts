@@ -18,7 +18,9 @@ provider = "postgresql"
 const name = process.argv[2];
 const adminUrl = process.env.DATABASE_URL;
 if (!name || !/^[a-z0-9_]+$/.test(name) || !adminUrl) {
-  throw new Error('usage: DATABASE_URL=postgresql://... npm run db:diff -w @blyan/db -- add_something');
+  throw new Error(
+    'usage: DATABASE_URL=postgresql://... npm run db:diff -w @blyan/db -- add_something',
+  );
 }
 await mkdir(MIGRATIONS_DIR, { recursive: true });
 await using scratch = await createEmptyDatabase(adminUrl);

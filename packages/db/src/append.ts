@@ -120,7 +120,8 @@ async function place(
 async function placeSecond(tx: Tx, block: OpenedBlock, a: Head): Promise<Appended | ChainError> {
   const { chain, height, author } = block.header;
   const known = await belowAt(tx, chain, height);
-  if (equalBytes(known.hash, block.hash)) return { chain, height, hash: block.hash, appended: false };
+  if (equalBytes(known.hash, block.hash))
+    return { chain, height, hash: block.hash, appended: false };
   const details = { chain, height, hash: toHex(known.hash), other: toHex(block.hash) };
   if (height === 0) {
     const expected = toHex(known.hash);

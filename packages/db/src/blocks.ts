@@ -1,5 +1,5 @@
 /** Blocks as they are stored. The canonical bytes are the truth, the other columns are read off them. */
-import { openBlock, type OpenedBlock } from '@blyan/chain/block';
+import { type OpenedBlock, openBlock } from '@blyan/chain/block';
 import { decodeHeader } from '@blyan/chain/header';
 import { fromHex, toHex } from '@blyan/chain/hex';
 import type { BlockType, ChainId, Hash, SealedBlock } from '@blyan/chain/types';
@@ -77,7 +77,8 @@ export function belowOf(row: Pick<Row, 'chain' | 'height' | 'hash' | 'header'>) 
 /** Opens a stored block again, with its hash and signature. */
 export function reopen(row: Row): OpenedBlock {
   const opened = openBlock({ header: row.header, body: row.body, signature: row.signature });
-  if (toHex(opened.hash) !== toHex(row.hash) || opened.header.height !== row.height) throw corrupt(row);
+  if (toHex(opened.hash) !== toHex(row.hash) || opened.header.height !== row.height)
+    throw corrupt(row);
   return opened;
 }
 

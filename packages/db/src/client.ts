@@ -1,8 +1,8 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import { PrismaClient } from './generated/client.ts';
 
-export { Prisma, PrismaClient } from './generated/client.ts';
 export type * from './generated/client.ts';
+export { Prisma, PrismaClient } from './generated/client.ts';
 
 /** Anything that runs queries: the client itself, or an open transaction of it. */
 export type Db = PrismaClient;

@@ -79,4 +79,3 @@ export async function genesisHash(tx: Tx): Promise<Hash | null> {
   });
   return row?.hash ?? null;
 }
-

@@ -26,7 +26,12 @@ export async function applyMigrations(url: string, dir: string): Promise<string[
   } catch (error) {
     if (error instanceof DbError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
-    throw new DbError('MIGRATION_FAILED', `The migrations of ${dir} failed: ${reason}`, { dir }, error);
+    throw new DbError(
+      'MIGRATION_FAILED',
+      `The migrations of ${dir} failed: ${reason}`,
+      { dir },
+      error,
+    );
   } finally {
     // Ends the session, and with it the advisory lock.
     await lock.end();

@@ -6,7 +6,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { PrismaPg } from '@prisma/adapter-pg';
-import { ColumnTypeEnum, bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils';
+import { bindMigrationAwareSqlAdapterFactory, ColumnTypeEnum } from '@prisma/driver-adapter-utils';
 import type { MigrationList, SchemaEngine } from '@prisma/schema-engine-wasm/schema_engine_bg';
 import pg from 'pg';
 
@@ -79,7 +79,8 @@ class EngineClient extends pg.Client {
   override query(...args: any[]): any {
     const last = args.at(-1);
     if (typeof last === 'function') {
-      args[args.length - 1] = (error: Error | null, result: unknown) => last(error, readable(result));
+      args[args.length - 1] = (error: Error | null, result: unknown) =>
+        last(error, readable(result));
     }
     const running: unknown = Reflect.apply(super.query, this, args);
     return running instanceof Promise ? running.then(readable) : running;

@@ -128,13 +128,40 @@ export class BlobStore {
     await this.#readAt(hex, buffer, 0, signal);
   }
 
+  /**
+   * Fills `buffer` as far as the blob goes, whatever its length, and returns how far that was. A part
+   * that the disk cannot read stays as it was: the reader's check finds it.
+   */
+  async readAvailable(
+    root: Hash | string,
+    buffer: Uint8Array,
+    signal?: AbortSignal,
+  ): Promise<number> {
+    const hex = rootHex(root);
+    try {
+      return await this.#readAt(hex, buffer, 0, signal);
+    } catch (error) {
+      if (!isReadFailure(error)) throw error;
+    }
+    let read = 0;
+    for (let start = 0; start < buffer.length; start += LEAF_SIZE) {
+      signal?.throwIfAborted();
+      read += await this.readChunk(
+        hex,
+        start / LEAF_SIZE,
+        buffer.subarray(start, start + LEAF_SIZE),
+      );
+    }
+    return read;
+  }
+
   /** Raw bytes of one chunk, fewer if the file ends early or the disk cannot read them. */
   async readChunk(root: Hash | string, index: number, target: Uint8Array): Promise<number> {
     try {
       return await this.#readAt(rootHex(root), target, index * LEAF_SIZE);
     } catch (error) {
       // A bad sector is one bad chunk, to be repaired like a flipped bit.
-      if (error instanceof StoreError && error.details.errno === 'EIO') return 0;
+      if (isReadFailure(error)) return 0;
       throw error;
     }
   }
@@ -170,10 +197,14 @@ export class BlobStore {
     }
     const rightLength = last ? bytes.length <= LEAF_SIZE : bytes.length === LEAF_SIZE;
     if (!rightLength || Buffer.compare(leafHash(bytes), leafAt(leaves, index)) !== 0) {
-      throw new StoreError('CHUNK_CORRUPT', `chunk ${index} of blob ${hex} does not match its hash`, {
-        root: hex,
-        chunk: index,
-      });
+      throw new StoreError(
+        'CHUNK_CORRUPT',
+        `chunk ${index} of blob ${hex} does not match its hash`,
+        {
+          root: hex,
+          chunk: index,
+        },
+      );
     }
     const path = this.#layout.blob(hex);
     await onDisk(path, async () => {
@@ -218,6 +249,9 @@ export class BlobStore {
     return list;
   }
 }
+
+const isReadFailure = (error: unknown) =>
+  error instanceof StoreError && error.details.errno === 'EIO';
 
 export function isLeafList(hex: string, list: Uint8Array): boolean {
   if (list.length === 0 || list.length % HASH_BYTES !== 0) return false;

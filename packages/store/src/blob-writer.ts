@@ -1,6 +1,6 @@
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
-import { LEAF_SIZE, leafHash, rootOfLeafList } from '@blyan/chain/merkle';
 import { toHex } from '@blyan/chain/hex';
+import { LEAF_SIZE, leafHash, rootOfLeafList } from '@blyan/chain/merkle';
 import type { Hash } from '@blyan/chain/types';
 import { syncParent, writeAll, writeDurably } from './disk.ts';
 import { onDisk } from './errors.ts';

@@ -24,7 +24,11 @@ export async function readUpTo(
   return done;
 }
 
-export async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+export async function writeAll(
+  file: FileHandle,
+  bytes: Uint8Array,
+  position: number,
+): Promise<void> {
   let done = 0;
   while (done < bytes.length) {
     const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
@@ -33,7 +37,11 @@ export async function writeAll(file: FileHandle, bytes: Uint8Array, position: nu
 }
 
 /** Writes, syncs and renames into place, so that the name never shows half a file. */
-export async function writeDurably(temporary: string, path: string, bytes: Uint8Array): Promise<void> {
+export async function writeDurably(
+  temporary: string,
+  path: string,
+  bytes: Uint8Array,
+): Promise<void> {
   const file = await open(temporary, 'w');
   try {
     await writeAll(file, bytes, 0);

@@ -17,8 +17,6 @@ export type StoreErrorCode =
   | 'SOURCE_STALLED'
   /** Every source was tried and none gave the bytes. */
   | 'SOURCES_EXHAUSTED'
-  /** The block has no tensor of that name. */
-  | 'TENSOR_UNKNOWN'
   /** The bytes do not fit into the memory that a process can get. */
   | 'OUT_OF_MEMORY'
   | 'DISK_FULL'
@@ -70,7 +68,12 @@ export function diskError(error: unknown, path: string): unknown {
       error,
     );
   }
-  return new StoreError('DISK_FAILED', `${path}: ${(error as Error).message}`, { path, errno }, error);
+  return new StoreError(
+    'DISK_FAILED',
+    `${path}: ${(error as Error).message}`,
+    { path, errno },
+    error,
+  );
 }
 
 /** Runs file system work with its failures typed. */

@@ -2,13 +2,12 @@
  * Brings one blob into the store. The leaf list is checked against the root once, then every chunk is
  * checked as it arrives; a bad chunk is fetched again, from another source if there is one.
  */
-import { LEAF_SIZE } from '@blyan/chain/merkle';
 import type { Hash } from '@blyan/chain/types';
-import { type BlobStore, isLeafList, type PartialBlob } from './blob-store.ts';
-import { readChunkFrom, SourcePool } from './source-pool.ts';
+import { type BlobStore, isLeafList } from './blob-store.ts';
 import { StoreError } from './errors.ts';
 import { chunkLength, HASH_BYTES, leafCount, rootHex } from './layout.ts';
 import type { BlobSource } from './source.ts';
+import { readChunkFrom, SourcePool } from './source-pool.ts';
 
 export type { BlobSource } from './source.ts';
 
@@ -62,10 +61,14 @@ export async function fetchLeaves(
   return await pool.try('leaves', async (source, signal) => {
     const list = await source.leaves(root, { maxBytes, signal });
     if (list.length === maxBytes && isLeafList(root, list)) return list;
-    throw new StoreError('LEAVES_CORRUPT', `${source.name} sent leaf hashes that do not match ${root}`, {
-      root,
-      source: source.name,
-    });
+    throw new StoreError(
+      'LEAVES_CORRUPT',
+      `${source.name} sent leaf hashes that do not match ${root}`,
+      {
+        root,
+        source: source.name,
+      },
+    );
   });
 }
 
@@ -129,7 +132,8 @@ async function fetchRun(run: number[], job: Drain, stop: AbortSignal): Promise<v
           }
         } catch (error) {
           // What came before the cut is kept; only a read without any progress counts as a failure.
-          if (at === 0 || !(error instanceof StoreError) || error.code.startsWith('DISK')) throw error;
+          if (at === 0 || !(error instanceof StoreError) || error.code.startsWith('DISK'))
+            throw error;
         }
         return rest.slice(at);
       },
@@ -149,7 +153,8 @@ async function refetch(index: number, job: Drain, stop: AbortSignal): Promise<vo
         try {
           await job.landed(index, bytes);
         } catch (error) {
-          if (error instanceof StoreError && error.code === 'CHUNK_CORRUPT') job.pool.lied(source, index);
+          if (error instanceof StoreError && error.code === 'CHUNK_CORRUPT')
+            job.pool.lied(source, index);
           throw error;
         }
       }

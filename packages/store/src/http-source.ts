@@ -27,7 +27,10 @@ export function httpSource(baseUrl: string | URL, options: HttpSourceOptions = {
     using watch = watchdog(stallMs, signal);
     try {
       watch.waiting();
-      const response = await fetch(url, { headers: { ...headers, ...extra }, signal: watch.signal });
+      const response = await fetch(url, {
+        headers: { ...headers, ...extra },
+        signal: watch.signal,
+      });
       watch.received(0);
       const refusal = statusError(response, base, url);
       if (refusal) throw refusal;

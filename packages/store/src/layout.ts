@@ -29,7 +29,8 @@ export const leafAt = (leaves: Uint8Array, index: number) =>
 export function rootHex(root: Hash | string): string {
   const hex = typeof root === 'string' ? root : toHex(root);
   // The hex becomes a path: nothing but 64 hex characters may pass.
-  if (!/^[0-9a-f]{64}$/.test(hex)) throw new TypeError('root: expected 32 bytes or their lowercase hex');
+  if (!/^[0-9a-f]{64}$/.test(hex))
+    throw new TypeError('root: expected 32 bytes or their lowercase hex');
   return hex;
 }
 export const rootBytes = (root: Hash | string): Hash => fromHex(rootHex(root));

@@ -4,7 +4,7 @@ import { LEAF_SIZE, leafHash } from '@blyan/chain/merkle';
 import { publish } from './blob-writer.ts';
 import { readUpTo, writeAll } from './disk.ts';
 import { errnoOf, onDisk, StoreError } from './errors.ts';
-import { chunkLength, leafAt, leafCount, type Layout } from './layout.ts';
+import { chunkLength, type Layout, leafAt, leafCount } from './layout.ts';
 
 /** Whether `bytes` are chunk `index` of a blob of `byteLength` bytes with these leaves. */
 export function isChunk(
@@ -66,7 +66,9 @@ export class PartialBlob {
         for (let i = 0; i < leafCount(byteLength); i++) {
           const length = chunkLength(byteLength, i);
           const there = i * LEAF_SIZE < size || byteLength === 0;
-          const read = there ? await readUpTo(file, chunk.subarray(0, length), i * LEAF_SIZE, signal) : -1;
+          const read = there
+            ? await readUpTo(file, chunk.subarray(0, length), i * LEAF_SIZE, signal)
+            : -1;
           if (!isChunk(leaves, byteLength, i, chunk.subarray(0, Math.max(0, read)))) missing.add(i);
         }
         return new PartialBlob(layout, hex, byteLength, leaves, file, missing);
@@ -88,12 +90,18 @@ export class PartialBlob {
       throw new RangeError(`chunk ${index} is outside of the blob`);
     }
     if (!isChunk(this.#leaves, this.#byteLength, index, bytes)) {
-      throw new StoreError('CHUNK_CORRUPT', `chunk ${index} of blob ${this.#hex} does not match its hash`, {
-        root: this.#hex,
-        chunk: index,
-      });
+      throw new StoreError(
+        'CHUNK_CORRUPT',
+        `chunk ${index} of blob ${this.#hex} does not match its hash`,
+        {
+          root: this.#hex,
+          chunk: index,
+        },
+      );
     }
-    await onDisk(this.#layout.part(this.#hex), () => writeAll(this.#file, bytes, index * LEAF_SIZE));
+    await onDisk(this.#layout.part(this.#hex), () =>
+      writeAll(this.#file, bytes, index * LEAF_SIZE),
+    );
     this.#missing.delete(index);
   }
 

@@ -72,7 +72,9 @@ export class SourcePool {
       }
       const soonest = Math.min(...this.#states.map((s) => s.failures));
       if (soonest > 0 && soonest < MAX_FAILURES) {
-        await sleep(Math.min(MAX_BACKOFF_MS, BACKOFF_MS * 2 ** (soonest - 1)), undefined, { signal });
+        await sleep(Math.min(MAX_BACKOFF_MS, BACKOFF_MS * 2 ** (soonest - 1)), undefined, {
+          signal,
+        });
       }
     }
     throw this.#exhausted(what, chunk);
@@ -87,8 +89,10 @@ export class SourcePool {
     const usable = this.#states.filter((s) => s.failures < MAX_FAILURES);
     if (usable.length === 0) return null;
     const lies = (s: State) => (chunk === undefined ? s.lies.size : (s.lies.get(chunk) ?? 0));
-    this.#turn++;
-    const order = (s: State) => (this.#states.indexOf(s) + this.#turn) % this.#states.length;
+    // The first source goes first, then each in turn.
+    const count = this.#states.length;
+    const turn = this.#turn++ % count;
+    const order = (s: State) => (this.#states.indexOf(s) + count - turn) % count;
     usable.sort((a, b) => lies(a) - lies(b) || a.failures - b.failures || order(a) - order(b));
     return usable[0] ?? null;
   }

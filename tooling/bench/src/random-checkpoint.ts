@@ -93,7 +93,8 @@ export async function writeRandomCheckpoint(
     }
   }
   await writeFile(join(dir, 'config.json'), JSON.stringify(config(shape), null, 2));
-  for (const name of TOKENIZER_FILES) await copyFile(join(options.tokenizerDir, name), join(dir, name));
+  for (const name of TOKENIZER_FILES)
+    await copyFile(join(options.tokenizerDir, name), join(dir, name));
   const source = JSON.parse(await readFile(join(options.tokenizerDir, 'config.json'), 'utf8'));
   const generation = { eos_token_id: source.eos_token_id, bos_token_id: source.bos_token_id };
   await writeFile(join(dir, 'generation_config.json'), JSON.stringify(generation, null, 2));

@@ -5,6 +5,7 @@
  * pids are reused.
  */
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { readdir, readFile, readlink, realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,20 +14,19 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const LINUX = process.platform === 'linux';
 
+/** False for a zombie too: it has ended, only nobody has asked for its exit code yet. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
-}
-
-/** A zombie has ended; only its parent has not asked for its exit code yet. */
-async function isZombie(pid: number): Promise<boolean> {
-  if (!LINUX) return false;
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  return /\) Z /.test(stat);
+  if (!LINUX) return true;
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
 }
 
 /** Command line, or null when there is no such process or it may not be seen. */
@@ -78,16 +78,11 @@ export async function processesIn(dir: string, program: RegExp, hint?: number): 
 /** True when all have ended in time. */
 export async function waitForExit(pids: number[], timeoutMs: number): Promise<boolean> {
   const deadline = Date.now() + timeoutMs;
-  let left = pids;
-  for (;;) {
-    const states = await Promise.all(
-      left.map(async (pid) => isAlive(pid) && !(await isZombie(pid))),
-    );
-    left = left.filter((_, i) => states[i]);
-    if (left.length === 0) return true;
+  while (pids.some(isAlive)) {
     if (Date.now() > deadline) return false;
     await sleep(25);
   }
+  return true;
 }
 
 export function signal(pid: number, name: NodeJS.Signals): void {

@@ -15,15 +15,8 @@ const run = promisify(execFile);
 /** [major, minor] */
 const MINIMUM = [6, 2] as const;
 const APT_TIMEOUT_MS = 300_000;
-/** Debian: `redis-tools` holds the binary that runs as `redis-server` too; the libraries it links. */
-const PACKAGES = [
-  'redis-tools',
-  'libjemalloc2',
-  'liblua5.1-0',
-  'lua-cjson',
-  'lua-bitop',
-  'liblzf1',
-];
+/** Debian's package with the binary that runs as `redis-server` too. */
+const PACKAGE = 'redis-tools';
 const DOCKER_IMAGE = 'redis:7-alpine';
 
 export interface RedisBinary {
@@ -96,15 +89,15 @@ async function unpackPackage(o: FindOptions): Promise<RedisBinary | null> {
   try {
     o.say("Redis is not installed: downloading the distribution's package (no root needed)");
     await run('apt-get', [...options, 'update'], { cwd, timeout: APT_TIMEOUT_MS });
-    const known: string[] = [];
-    for (const name of PACKAGES) {
-      // Not every release links the same libraries.
-      await run('apt-get', [...options, 'download', name], { cwd, timeout: APT_TIMEOUT_MS }).then(
-        () => known.push(name),
-        () => undefined,
-      );
-    }
-    if (!known.includes('redis-tools')) return null;
+    const { stdout } = await run('apt-cache', [...options, 'depends', PACKAGE], { cwd });
+    // The C library is the machine's; a copy of another version would not work with its loader.
+    const libraries = [...stdout.matchAll(/^\s+Depends: (lib[\w.+-]+)$/gm)]
+      .map((match) => match[1] ?? '')
+      .filter((name) => name && name !== 'libc6');
+    await run('apt-get', [...options, 'download', PACKAGE, ...libraries], {
+      cwd,
+      timeout: APT_TIMEOUT_MS,
+    });
     for (const deb of (await readdir(cwd)).filter((name) => name.endsWith('.deb'))) {
       await run('dpkg-deb', ['-x', path.join(cwd, deb), fresh]);
     }

@@ -1,48 +1,64 @@
 /** Failures of the engine. `code` is stable and goes into NodeFailure and NodeFail events. */
 export type EngineErrorCode =
-  | 'CONTEXT_EXCEEDED'
-  | 'MODEL_MISMATCH'
+  /** Prompt and answer together are longer than the model's context. */
+  | 'context_length_exceeded'
+  | 'DEADLINE_PASSED'
   | 'MODEL_NONE'
-  | 'JOB_DUPLICATE'
+  | 'MODEL_RETIRED'
+  /** The job is for another model than the one loaded. */
+  | 'MODEL_MISMATCH'
   | 'SLOTS_FULL'
   | 'ENGINE_DRAINING'
+  | 'ENGINE_EXITED'
   | 'CHAIN_UNAVAILABLE'
   | 'CHAIN_RESPONSE'
-  | 'CHAIN_ROLLBACK'
-  | 'ENGINE_EXITED'
+  | 'CHECKPOINT_DAMAGED'
+  /** The runtime failed in the middle of a run. */
   | 'SESSION_FAILED'
   | 'LOGITS_INVALID';
 
-/** What a user of the API sees in the place of our name, where there is a usual one. */
-const PUBLIC_CODES: Partial<Record<EngineErrorCode, string>> = {
-  CONTEXT_EXCEEDED: 'context_length_exceeded',
-};
-
-const RETRY: ReadonlySet<EngineErrorCode> = new Set([
-  'JOB_DUPLICATE',
+/** Codes with which the same thing can succeed later or on another node. */
+const RETRYABLE: ReadonlySet<EngineErrorCode> = new Set([
+  'MODEL_MISMATCH',
   'SLOTS_FULL',
   'ENGINE_DRAINING',
-  'CHAIN_UNAVAILABLE',
   'ENGINE_EXITED',
-  'MODEL_MISMATCH',
+  'CHAIN_UNAVAILABLE',
+  'SESSION_FAILED',
 ]);
 
 export class EngineError extends Error {
   override readonly name = 'EngineError';
   readonly code: EngineErrorCode;
+  /** Small and printable. */
   readonly details: Record<string, unknown>;
+  readonly retry: boolean;
 
-  constructor(code: EngineErrorCode, details: Record<string, unknown> = {}, message?: string) {
-    super(message ?? `${code} ${JSON.stringify(details)}`);
+  constructor(
+    code: EngineErrorCode,
+    details: Record<string, unknown> = {},
+    message = `${code} ${JSON.stringify(details)}`,
+    cause?: unknown,
+  ) {
+    super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.details = details;
+    this.retry = RETRYABLE.has(code);
   }
+}
 
-  /** Whether the same thing can succeed later or elsewhere. */
-  get retry(): boolean {
-    return RETRY.has(this.code);
+export interface Failure {
+  code: string;
+  message: string;
+  retry: boolean;
+}
+
+/** Errors of all our packages have code, message and retry; anything else is the runtime's. */
+export function failureOf(error: unknown, maxChars: number): Failure {
+  const message = (error instanceof Error ? error.message : String(error)).slice(0, maxChars);
+  const { code, retry } = (error ?? {}) as { code?: unknown; retry?: unknown };
+  if (typeof code === 'string' && typeof retry === 'boolean') {
+    return { code: code.slice(0, 64), message, retry };
   }
-  get publicCode(): string {
-    return PUBLIC_CODES[this.code] ?? this.code;
-  }
+  return { code: 'SESSION_FAILED', message, retry: true };
 }

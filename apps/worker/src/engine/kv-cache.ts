@@ -37,10 +37,10 @@ export class KvCache {
     return this.capacity * this.#width * this.#keys.length * 2 * Float32Array.BYTES_PER_ELEMENT;
   }
 
-  /** Makes room for `positions` in all. Throws CONTEXT_EXCEEDED. */
+  /** Makes room for `positions` in all. Throws context_length_exceeded. */
   reserve(positions: number): void {
     const { context } = this.#config;
-    if (positions > context) throw new EngineError('CONTEXT_EXCEEDED', { positions, context });
+    if (positions > context) throw new EngineError('context_length_exceeded', { positions, context });
     if (positions <= this.capacity) return;
     const capacity = Math.ceil(positions / CAPACITY_STEP) * CAPACITY_STEP;
     const grow = (old: Float32Array): Float32Array => {

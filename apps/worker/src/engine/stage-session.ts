@@ -1,7 +1,5 @@
 /** One stage as an ONNX Runtime session: positions in, logits or hidden states out, KV written back. */
 import type { ModelConfig } from '@blyan/model/config';
-import { newKey, newValue, pastKey, pastValue } from '@blyan/model/stage/attention';
-import type { EmbeddingTable } from '@blyan/model/stage/embedding';
 import type { StageGraph } from '@blyan/model/stage/graph';
 import type { StageSpec } from '@blyan/model/stage/plan';
 import { type RopeTables, ropeTables } from '@blyan/model/stage/rope';
@@ -39,24 +37,23 @@ export class StageSession {
   readonly config: ModelConfig;
   readonly spec: StageSpec;
   readonly #session: InferenceSession;
-  readonly #embedding: EmbeddingTable | null;
+  readonly #embedding: StageGraph['embedding'];
   readonly #rope: RopeTables;
   readonly #fetches: string[];
   readonly #extra: string[];
-  readonly #layers: number[];
+  readonly #kv: StageGraph['kv'];
 
   private constructor(stage: StageGraph, session: InferenceSession, extra: string[]) {
-    const [first, last] = stage.spec.layers;
     this.spec = stage.spec;
     this.config = stage.spec.config;
     this.#session = session;
     this.#embedding = stage.embedding;
     this.#rope = ropeTables(this.config, this.config.context);
-    this.#layers = Array.from({ length: last - first + 1 }, (_, i) => first + i);
+    this.#kv = stage.kv;
     this.#extra = extra;
     this.#fetches = [
       stage.spec.head ? 'logits' : 'hidden_out',
-      ...this.#layers.flatMap((l) => [newKey(l), newValue(l)]),
+      ...stage.kv.flatMap((names) => [names.newKey, names.newValue]),
       ...extra,
     ];
   }
@@ -67,6 +64,8 @@ export class StageSession {
       executionProviders: ['cpu'],
       executionMode: 'sequential',
       graphOptimizationLevel: 'all',
+      // The past is longer at each step: plans by shape would be made once and never used again.
+      enableMemPattern: false,
       intraOpNumThreads: options.threads,
       interOpNumThreads: 1,
       logSeverityLevel: 3,
@@ -76,7 +75,7 @@ export class StageSession {
 
   /** An empty cache of the right shape for one sequence. */
   createCache(): KvCache {
-    return new KvCache(this.config, this.#layers.length);
+    return new KvCache(this.config, this.#kv.length);
   }
 
   /** Reads the given positions behind the cache's, and adds them to it. */
@@ -96,15 +95,15 @@ export class StageSession {
       ...shapeInputs(past, count, heads / kvHeads),
     };
     if (this.spec.head) feeds.rows = new Tensor('int32', Int32Array.from(rows), [rows.length]);
-    this.#layers.forEach((layer, i) => {
+    this.#kv.forEach(({ pastKey, pastValue }, i) => {
       const { keys, values } = cache.past(i);
-      feeds[pastKey(layer)] = keys;
-      feeds[pastValue(layer)] = values;
+      feeds[pastKey] = keys;
+      feeds[pastValue] = values;
     });
     const out = await this.#session.run(feeds, this.#fetches);
     const data = (name: string) => out[name]!.data as Float32Array;
-    this.#layers.forEach((layer, i) => {
-      cache.write(i, data(newKey(layer)), data(newValue(layer)));
+    this.#kv.forEach(({ newKey, newValue }, i) => {
+      cache.write(i, data(newKey), data(newValue));
     });
     cache.advance(count);
     return {
@@ -115,7 +114,8 @@ export class StageSession {
   }
 
   #embed(ids: readonly number[]): Float32Array {
-    if (!this.#embedding) throw new EngineError('SESSION_FAILED', { reason: 'stage has no embedding' });
+    if (!this.#embedding)
+      throw new EngineError('SESSION_FAILED', { reason: 'stage has no embedding' });
     const out = new Float32Array(ids.length * this.config.hidden);
     this.#embedding.gather(ids, out);
     return out;

@@ -1,10 +1,10 @@
 /** Rows of the embedding, gathered straight from the verified buffer, so that a tied one is held once. */
 import type { VerifiedTensor } from '@blyan/chain/tensor';
 import { ModelError } from '../errors.ts';
-import { rowDecoder } from '../formats/decode.ts';
+import { type RowDecoder, rowDecoder } from '../formats/decode.ts';
 
 export class EmbeddingTable {
-  readonly #decode: (row: number, out: Float32Array) => void;
+  readonly #decode: RowDecoder;
   readonly rows: number;
   readonly width: number;
 

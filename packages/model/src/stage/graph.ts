@@ -12,11 +12,19 @@
 import { VerifiedTensor } from '@blyan/chain/tensor';
 import type { ModelConfig } from '../config.ts';
 import { ModelError } from '../errors.ts';
-import { type AttentionInputs, attention } from './attention.ts';
+import type { ExpectedTensor } from '../families/families.ts';
+import {
+  type AttentionInputs,
+  attention,
+  newKey,
+  newValue,
+  pastKey,
+  pastValue,
+} from './attention.ts';
 import { type ExternalData, GraphBuilder } from './builder.ts';
 import { EmbeddingTable } from './embedding.ts';
 import { addWeight, linear, vector, type WeightRef } from './linear.ts';
-import { type StageSpec, stageTensors } from './plan.ts';
+import { layerRange, type StageSpec, stageTensors } from './plan.ts';
 
 export interface StageGraph {
   spec: StageSpec;
@@ -28,6 +36,8 @@ export interface StageGraph {
   /** Arithmetic of the matrix products. */
   matmul: 'f32' | 'int8-activations' | 'mixed';
   embedding: EmbeddingTable | null;
+  /** Names of the inputs and outputs that carry K and V, in order of the stage's layers. */
+  kv: { pastKey: string; pastValue: string; newKey: string; newValue: string }[];
 }
 
 export interface StageOptions {
@@ -38,7 +48,7 @@ export interface StageOptions {
 /** Takes tensors one by one, so that a caller can drop each buffer that a transform has copied. */
 export class StageBuilder {
   readonly #g = new GraphBuilder();
-  readonly #missing: Map<string, { group: string; role: string; shape: number[] }>;
+  readonly #missing: Map<string, ExpectedTensor>;
   readonly #weights = new Map<string, WeightRef>();
   readonly #transforms = new Set<string>();
   readonly #spec: StageSpec;
@@ -53,7 +63,7 @@ export class StageBuilder {
 
   /** Throws TENSOR_UNEXPECTED or TENSOR_SHAPE; a tensor that is not verified is a TypeError. */
   add(tensor: VerifiedTensor): void {
-    if (!(tensor instanceof VerifiedTensor)) throw new TypeError('expected a VerifiedTensor');
+    if (!VerifiedTensor.isVerified(tensor)) throw new TypeError('expected a VerifiedTensor');
     const { name, role, shape } = tensor.descriptor;
     const expected = this.#missing.get(name);
     if (expected?.role !== role) throw new ModelError('TENSOR_UNEXPECTED', { tensor: name, role });
@@ -84,6 +94,12 @@ export class StageBuilder {
       transforms: [...this.#transforms].sort(),
       matmul: kinds.size > 1 ? 'mixed' : kinds.has('blocks') ? 'int8-activations' : 'f32',
       embedding: this.#embedding,
+      kv: layerRange(this.#spec).map((l) => ({
+        pastKey: pastKey(l),
+        pastValue: pastValue(l),
+        newKey: newKey(l),
+        newValue: newValue(l),
+      })),
     };
   }
 }
@@ -91,7 +107,7 @@ export class StageBuilder {
 type Weight = (group: string, role: string) => WeightRef;
 
 function describeStage(g: GraphBuilder, spec: StageSpec, weight: Weight, options: StageOptions) {
-  const { config, layers, head } = spec;
+  const { config, head } = spec;
   const { hidden, headDim, vocab } = config;
   const hiddenIn = g.input('hidden', 'f32', [1, 'S', hidden]);
   const shared: AttentionInputs = {
@@ -104,7 +120,7 @@ function describeStage(g: GraphBuilder, spec: StageSpec, weight: Weight, options
 
   let residual = hiddenIn;
   let pending: string | null = null; // output of the last block, not yet added to the residual
-  for (let l = layers[0]; l <= layers[1]; l++) {
+  for (const l of layerRange(spec)) {
     const at = (role: string) => weight(`layer.${l}`, role);
     const first = addNorm(g, config, `layer.${l}.in`, residual, pending, at('attention.norm'));
     const attended = attention(
@@ -117,8 +133,8 @@ function describeStage(g: GraphBuilder, spec: StageSpec, weight: Weight, options
         key: at('attention.key'),
         value: at('attention.value'),
         output: at('attention.output'),
-        queryNorm: at('attention.query_norm'),
-        keyNorm: at('attention.key_norm'),
+        queryNorm: at('attention.queryNorm'),
+        keyNorm: at('attention.keyNorm'),
       },
       shared,
     );

@@ -9,11 +9,10 @@
  */
 import type { VerifiedTensor } from '@blyan/chain/tensor';
 import { ModelError } from '../errors.ts';
+import { widen } from '../formats/convert.ts';
+import { BLOCK, elements, quantLayout, type SourceDtype } from '../formats/layout.ts';
 import type { GraphBuilder } from './builder.ts';
-import { widenBf16, widenF16 } from './widen.ts';
 
-/** Weights per scale, along K. */
-const BLOCK = 32;
 /** 4 = activations as int8: 3 times the speed of level 0 on a CPU, and rows don't depend on the batch. */
 const ACCURACY_LEVEL = 4;
 
@@ -22,8 +21,11 @@ export type WeightRef =
   | { kind: 'float'; name: string; shape: number[] }
   | { kind: 'blocks'; data: string; scales: string; bits: 4 | 8; shape: number[] };
 
-const f32Bytes = (values: Float32Array) =>
-  new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+function widened(bytes: Uint8Array, dtype: SourceDtype, count: number): Uint8Array {
+  const bits = new Uint32Array(count);
+  widen(bytes, dtype, bits);
+  return new Uint8Array(bits.buffer);
+}
 
 /**
  * Puts a tensor into the graph. Returns how nodes refer to it, and the name of what was done to its
@@ -35,44 +37,30 @@ export function addWeight(
 ): { ref: WeightRef; transform: string } {
   const { name, shape, format } = tensor.descriptor;
   const { bytes } = tensor;
-  switch (format) {
-    case 'f32':
-    case 'f16':
-    case 'bf16': {
-      const data =
-        format === 'f32' ? bytes : f32Bytes(format === 'f16' ? widenF16(bytes) : widenBf16(bytes));
-      g.external(name, data);
-      g.weight(name, 'f32', shape, { path: name, offset: 0, length: data.byteLength });
-      return {
-        ref: { kind: 'float', name, shape },
-        transform: format === 'f32' ? 'f32' : `${format}>f32`,
-      };
-    }
-    case 'q8':
-    case 'q4': {
-      const bits = format === 'q8' ? 8 : 4;
-      const [n, k] = shape as [number, number];
-      const blocks = Math.ceil(k / BLOCK);
-      const perBlock = (BLOCK * bits) / 8;
-      const length = n * blocks * perBlock;
-      const scales = f32Bytes(widenF16(bytes.subarray(length, length + n * blocks * 2)));
-      const scalesName = `${name}:scales`;
-      g.external(name, bytes);
-      g.external(scalesName, scales);
-      g.weight(name, 'u8', [n, blocks, perBlock], { path: name, offset: 0, length });
-      g.weight(scalesName, 'f32', [n, blocks], {
-        path: scalesName,
-        offset: 0,
-        length: scales.byteLength,
-      });
-      return {
-        ref: { kind: 'blocks', data: name, scales: scalesName, bits, shape },
-        transform: `${format} scales f16>f32`,
-      };
-    }
-    default:
-      throw new ModelError('FORMAT_UNSUPPORTED', { tensor: name, format });
+  if (format === 'q8' || format === 'q4') {
+    const { bits, rows, blocks, blockBytes, dataBytes } = quantLayout(format, shape);
+    const scales = `${name}:scales`;
+    const scaleData = widened(bytes.subarray(dataBytes), 'f16', rows * blocks);
+    g.external(name, bytes);
+    g.external(scales, scaleData);
+    g.weight(name, 'u8', [rows, blocks, blockBytes], { path: name, offset: 0, length: dataBytes });
+    g.weight(scales, 'f32', [rows, blocks], {
+      path: scales,
+      offset: 0,
+      length: scaleData.byteLength,
+    });
+    return {
+      ref: { kind: 'blocks', data: name, scales, bits, shape },
+      transform: `${format} scales f16>f32`,
+    };
   }
+  const data = format === 'f32' ? bytes : widened(bytes, format, elements(shape));
+  g.external(name, data);
+  g.weight(name, 'f32', shape, { path: name, offset: 0, length: data.byteLength });
+  return {
+    ref: { kind: 'float', name, shape },
+    transform: format === 'f32' ? 'f32' : `${format}>f32`,
+  };
 }
 
 /** y [..., N] = x [..., K] * w[N, K]^T */

@@ -20,6 +20,9 @@ export const wholeModel = (config: ModelConfig): StageSpec => ({
   head: true,
 });
 
+export const layerRange = ({ layers: [first, last] }: StageSpec): number[] =>
+  Array.from({ length: last - first + 1 }, (_, i) => first + i);
+
 /** Group names of the model block that the stage needs, in the order of the data. */
 export function stageGroups({ config, layers: [first, last], embed, head }: StageSpec): string[] {
   if (!(Number.isInteger(first) && Number.isInteger(last)) || first < 0 || last < first) {

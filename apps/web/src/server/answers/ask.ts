@@ -1,12 +1,15 @@
 /** Takes in a question: checks it whole, writes the row that is the truth, announces its id. */
 import { randomBytes } from 'node:crypto';
 import { fromHex, toHex } from '@blyan/chain/hex';
+import { ModelError } from '@blyan/model/errors';
 import type { BlockRef } from '@blyan/protocol/answer';
 import type { ChatMessage } from '@blyan/protocol/api';
 import { SamplingParams } from '@blyan/protocol/sampling';
 import { tellCoordinator } from '@blyan/queue/control';
 import { availability, freshCluster, unavailableError } from '../cluster.ts';
 import type { Context } from '../context.ts';
+import { ApiError } from '../http/errors.ts';
+import type { ServedModel } from '../model/served.ts';
 import { type AskedParams, resolveParams } from './params.ts';
 
 export interface Question {
@@ -39,11 +42,7 @@ export async function ask(question: Question, ctx: Context): Promise<Asked> {
   if (known) return known;
   const listed = await ctx.models.resolve(question.model);
   const model = await ctx.models.load(listed);
-  const text = model.template.render(question.messages, {
-    thinking: question.thinking,
-    addGenerationPrompt: true,
-  });
-  const prompt = model.tokenizer.encode(text);
+  const prompt = model.tokenizer.encode(renderPrompt(question, model));
   const params = resolveParams(question.params, model, {
     promptTokens: prompt.length,
     promptField: question.promptField,
@@ -74,6 +73,16 @@ export async function ask(question: Question, ctx: Context): Promise<Asked> {
   await ctx.intake.add(id);
   const block = { chain: 'A' as const, height: model.block.height, hash: model.hash };
   return { id, model: { name: model.name, block }, promptTokens: prompt.length, params, deadline };
+}
+
+/** @throws ApiError 400 when the model's own template refuses these messages */
+function renderPrompt({ messages, thinking, promptField }: Question, model: ServedModel): string {
+  try {
+    return model.template.render(messages, { thinking, addGenerationPrompt: true });
+  } catch (error) {
+    if (!(error instanceof ModelError)) throw error;
+    throw new ApiError(400, 'messages_refused', error.message, { param: promptField });
+  }
 }
 
 /** What was asked under an id, or null. */

@@ -6,11 +6,11 @@ import { decodeHeader } from '@blyan/chain/header';
 import { toHex } from '@blyan/chain/hex';
 import { readable, toWire } from '@blyan/chain/json';
 import type { ChainId } from '@blyan/chain/types';
+import { getBlock, head, listBlocks } from '@blyan/db/chain';
 import type { Db } from '@blyan/db/client';
 import type { BlocksQuery } from '@blyan/protocol/api';
 import { notFound } from '../http/errors.ts';
 
-const SEALED = { hash: true, header: true, body: true, signature: true } as const;
 /** Without bodies: a page of 500 would read up to 500 MB otherwise. */
 const HEADERS = { hash: true, header: true, signature: true } as const;
 
@@ -38,8 +38,7 @@ export async function readHeads(db: Db, chain: ChainId, from: number, to: number
 
 /** Number of blocks; 0 when there is no such chain yet. */
 export async function chainSize(db: Db, chain: ChainId): Promise<number> {
-  const head = await db.chainHead.findUnique({ where: { chain }, select: { size: true } });
-  return head?.size ?? 0;
+  return (await head(db, chain))?.size ?? 0;
 }
 
 /** One page; `next` is the cursor of the following one, or null. Newest first without `from`. */
@@ -60,12 +59,8 @@ async function readOpened(
   from: number,
   to: number,
 ): Promise<OpenedBlock[]> {
-  const rows = await db.block.findMany({
-    where: { chain, height: { gte: from, lt: to } },
-    orderBy: { height: 'asc' },
-    select: SEALED,
-  });
-  return rows.map(({ hash, ...sealed }) => openBlockAs(hash, sealed));
+  const blocks = await listBlocks(db, chain, { from, limit: to - from });
+  return blocks.map(({ hash, sealed }) => openBlockAs(hash, sealed));
 }
 
 /** A height, or a whole hash in hex. */
@@ -73,17 +68,12 @@ const REF = /^(?:0|[1-9]\d{0,9}|[0-9a-f]{64})$/;
 
 /** @throws ApiError 404 */
 export async function readBlock(db: Db, chain: ChainId, ref: string): Promise<OpenedBlock> {
-  const missing = () => notFound('block_not_found', `Chain ${chain} has no block ${ref}.`, 'ref');
   const text = ref.toLowerCase();
-  if (!REF.test(text)) throw missing();
-  const height = text.length === 64 ? null : Number(text);
-  if (height !== null && height > 0x7fffffff) throw missing();
-  const where =
-    height === null ? { hash: Buffer.from(text, 'hex') } : { chain_height: { chain, height } };
-  const row = await db.block.findUnique({ where, select: { ...SEALED, chain: true } });
-  if (!row || row.chain !== chain) throw missing();
-  const { hash, header, body, signature } = row;
-  return openBlockAs(hash, { header, body, signature });
+  const block = REF.test(text)
+    ? await getBlock(db, chain, text.length === 64 ? text : Number(text))
+    : null;
+  if (!block) throw notFound('block_not_found', `Chain ${chain} has no block ${ref}.`, 'ref');
+  return openBlockAs(block.hash, block.sealed);
 }
 
 /** Heights of blocks of one chain by hex hash. */

@@ -1,5 +1,7 @@
 /** The one place where failures become HTTP: `{"error":{"message","type","code","param"}}`. */
 import { ChainError } from '@blyan/chain/errors';
+import { DbError } from '@blyan/db/errors';
+import { ModelError } from '@blyan/model/errors';
 import type { ApiErrorBody, ErrorType } from '@blyan/protocol/api';
 import { firstProblem } from '@blyan/protocol/issues';
 import { QueueError } from '@blyan/queue/errors';
@@ -75,6 +77,10 @@ export function toApiError(error: unknown): ApiError {
   }
   if (error instanceof QueueError && error.retry)
     return unavailable('redis_unavailable', 'The queue cannot be reached right now.');
+  if (error instanceof DbError && error.retry)
+    return unavailable('database_unavailable', 'The database cannot be reached right now.');
+  if (error instanceof DbError || error instanceof ModelError)
+    return unavailable(error.code.toLowerCase(), error.message);
   if (error instanceof StoreError || error instanceof ChainError) {
     const code = error.code.toLowerCase();
     return error instanceof StoreError && error.code === 'BLOB_MISSING'

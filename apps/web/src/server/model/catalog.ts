@@ -4,10 +4,11 @@
  */
 import { toHex } from '@blyan/chain/hex';
 import { ChainVerifier, type VerifiedBlock } from '@blyan/chain/verify';
+import { head } from '@blyan/db/chain';
 import type { Db } from '@blyan/db/client';
 import type { BlobStore } from '@blyan/store/blob-store';
-import { newHead, readChain } from '../chain/rows.ts';
-import { ApiError, notFound, unavailable } from '../http/errors.ts';
+import { readChain } from '../chain/rows.ts';
+import { notFound, unavailable } from '../http/errors.ts';
 import { loadModel, type ServedModel } from './served.ts';
 
 export interface ListedModel {
@@ -95,21 +96,18 @@ export class ModelCatalog {
   }
 
   async #read(): Promise<void> {
-    const head = await newHead(this.#db, 'A', this.#head);
-    if (head === 'same') return;
-    if (head === null) {
-      throw new ApiError(
-        503,
-        'no_chain',
-        'The chain has no genesis block yet. Start with: npm start',
-      );
+    const newest = await head(this.#db, 'A');
+    if (newest === null) {
+      throw unavailable('no_chain', 'The chain has no genesis block yet. Start with: npm start');
     }
-    for await (const sealed of readChain(this.#db, 'A', this.#verifier?.size('A') ?? 0)) {
-      this.#verifier ??= new ChainVerifier({ genesis: sealed.hash });
+    const hash = toHex(newest.hash);
+    if (hash === this.#head) return;
+    for await (const { hash, sealed } of readChain(this.#db, 'A', this.#verifier?.size('A') ?? 0)) {
+      this.#verifier ??= new ChainVerifier({ genesis: hash });
       this.#verifier.accept(sealed);
     }
     this.#models = listModels(this.#verifier);
-    this.#head = head;
+    this.#head = hash;
   }
 }
 

@@ -30,8 +30,8 @@ export async function loadModel(
   store: BlobStore,
 ): Promise<ServedModel> {
   const bytes = new Map<string, Uint8Array>();
-  for (const { path } of block.body.files) {
-    bytes.set(path, await loadFile({ block, path }, { store, sources: [] }));
+  for (const file of block.body.files) {
+    bytes.set(file.path, await loadFile(file, { store, sources: [] }));
   }
   const files = readModelFiles(bytes);
   if (!files.tokenizer || !files.chatTemplate)

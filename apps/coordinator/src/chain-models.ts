@@ -1,0 +1,101 @@
+/** Models as the chain has them: blocks verified from the genesis on, files checked by their roots. */
+import { fromHex, toHex } from '@blyan/chain/hex';
+import { resolveModel } from '@blyan/chain/model';
+import type { BlockRef as ChainRef } from '@blyan/chain/types';
+import { ChainVerifier } from '@blyan/chain/verify';
+import { listBlocks, MAX_LIST } from '@blyan/db/chain';
+import type { PrismaClient } from '@blyan/db/client';
+import { DbError } from '@blyan/db/errors';
+import { genesisHash } from '@blyan/db/genesis';
+import { readModelFiles } from '@blyan/model/files';
+import { createTokenizer } from '@blyan/model/tokenizer';
+import type { BlockRef } from '@blyan/protocol/answer';
+import type { BlobStore } from '@blyan/store/blob-store';
+import { loadFile } from '@blyan/store/load';
+import type { Models, ServedModel } from './served-model.ts';
+
+/** A layer block's anchor is on chain A, so A is read first. */
+const CHAINS = ['A', 'B'] as const;
+
+export class ChainModels implements Models {
+  readonly #db: PrismaClient;
+  readonly #store: BlobStore;
+  #verifier: Promise<ChainVerifier> | undefined;
+  #syncing: Promise<void> = Promise.resolve();
+  readonly #models = new Map<string, Promise<ServedModel>>();
+
+  constructor({ db, store }: { db: PrismaClient; store: BlobStore }) {
+    this.#db = db;
+    this.#store = store;
+  }
+
+  /** @throws ChainError, DbError, StoreError, ModelError; what failed is tried again by the next call */
+  get(hash: string): Promise<ServedModel> {
+    let model = this.#models.get(hash);
+    if (!model) {
+      model = this.#load(hash);
+      this.#models.set(hash, model);
+      model.catch(() => this.#models.delete(hash));
+    }
+    return model;
+  }
+
+  async #load(hash: string): Promise<ServedModel> {
+    const verifier = await this.#synced(hash);
+    const block = verifier.require(fromHex(hash), 'model');
+    const layers = resolveModel(block, verifier);
+    const files = new Map<string, Uint8Array>();
+    for (const file of block.body.files) {
+      files.set(file.path, await loadFile(file, { store: this.#store, sources: [] }));
+    }
+    const { config, generation, ...texts } = readModelFiles(files);
+    const tokenizer = createTokenizer(texts);
+    const genesis = verifier.at('A', 0);
+    return {
+      hash,
+      name: block.body.name,
+      genesis: genesis ? toHex(genesis.hash) : '',
+      block: ref(block.ref),
+      layerBlocks: layers.map((layer) => ({ ...ref(layer.ref), group: layer.body.group })),
+      vocab: config.vocab,
+      layers: config.layers,
+      context: config.context,
+      stopTokens: new Set(generation.stopTokens),
+      detokenizer: () => tokenizer.detokenizer(),
+    };
+  }
+
+  /** The chains as far as they are needed for this block; one sync at a time. */
+  async #synced(hash: string): Promise<ChainVerifier> {
+    this.#verifier ??= this.#open();
+    this.#verifier.catch(() => {
+      this.#verifier = undefined;
+    });
+    const verifier = await this.#verifier;
+    const sync = this.#syncing.then(async () => {
+      if (!verifier.byHash(fromHex(hash))) await this.#sync(verifier);
+    });
+    this.#syncing = sync.catch(() => undefined);
+    await sync;
+    return verifier;
+  }
+
+  async #open(): Promise<ChainVerifier> {
+    const genesis = await genesisHash(this.#db);
+    if (!genesis) throw new DbError('NOT_INITIALIZED', 'There is no genesis block yet.');
+    return new ChainVerifier({ genesis });
+  }
+
+  async #sync(verifier: ChainVerifier): Promise<void> {
+    for (const chain of CHAINS) {
+      for (;;) {
+        const from = verifier.size(chain);
+        const page = await listBlocks(this.#db, chain, { from, limit: MAX_LIST });
+        for (const { sealed } of page) verifier.accept(sealed);
+        if (page.length < MAX_LIST) break;
+      }
+    }
+  }
+}
+
+const ref = ({ chain, height, hash }: ChainRef): BlockRef => ({ chain, height, hash: toHex(hash) });

@@ -1,0 +1,20 @@
+import type { Env } from './env.ts';
+
+export interface Config {
+  databaseUrl: string;
+  redisUrl: string;
+  blobDir: string;
+  /** Ended requests, their text and their streams are deleted after this time. */
+  retentionMs: number;
+  logLevel: string;
+}
+
+export function toConfig(env: Env): Config {
+  return {
+    databaseUrl: env.DATABASE_URL,
+    redisUrl: env.REDIS_URL,
+    blobDir: env.BLYAN_BLOB_DIR,
+    retentionMs: env.BLYAN_RETENTION_H * 3600_000,
+    logLevel: env.BLYAN_LOG_LEVEL,
+  };
+}

@@ -1,0 +1,420 @@
+/**
+ * The one path of a request through the coordinator: taken in, put to a node, checked, ended.
+ * All state is in this one thread; rows in Postgres and entries in Redis are written so that a
+ * coordinator that starts anew finds all that it needs.
+ */
+import type { ClusterStatus } from '@blyan/protocol/cluster';
+import type { AnswerReader } from '@blyan/queue/answer-reader';
+import type { NodeMessage } from '@blyan/queue/node-reader';
+import type { Answer, TokenEnd } from './answer.ts';
+import { type AttemptEvent, checkEvent } from './check.ts';
+import { completeRow, endAnswer } from './endings.ts';
+import { jobOf } from './job.ts';
+import {
+  ATTEMPT_SILENT_MS,
+  MAX_ATTEMPTS,
+  NO_NODE_GRACE_MS,
+  PREFILL_PHASE_MS,
+  RETRY_PAUSE_MS,
+  STORE_RETRY_MS,
+} from './limits.ts';
+import type { Logger } from './logger.ts';
+import type { NodeRegistry, NodeView } from './nodes.ts';
+import type { Outcome } from './outcome.ts';
+import { restoreAnswer } from './recovery.ts';
+import type { OpenRequest, RequestStore } from './request-store.ts';
+import type { Models, ServedModel } from './served-model.ts';
+import { Teller, type TellerDeps } from './tell.ts';
+import { WaitingLine } from './waiting.ts';
+
+export interface CoordinatorDeps extends TellerDeps {
+  store: RequestStore;
+  reader: AnswerReader;
+  nodes: NodeRegistry;
+  models: Models;
+  logger: Logger;
+}
+
+export interface CoordinatorOptions {
+  noNodeGraceMs?: number;
+}
+
+export class Coordinator {
+  readonly #deps: CoordinatorDeps;
+  readonly #noNodeGraceMs: number;
+  /** All that have not ended, and those whose end is being written. */
+  readonly #answers = new Map<string, Answer>();
+  readonly #waiting = new WaitingLine();
+  readonly #taking = new Map<string, Promise<void>>();
+  readonly #ending = new Set<Promise<void>>();
+  readonly #tell: Teller;
+  #stopped = false;
+
+  constructor(deps: CoordinatorDeps, { noNodeGraceMs }: CoordinatorOptions = {}) {
+    this.#deps = deps;
+    this.#tell = new Teller(deps);
+    this.#noNodeGraceMs = noNodeGraceMs ?? NO_NODE_GRACE_MS;
+  }
+
+  // Taking requests in
+
+  /** Takes a request by its id; unknown, ended and known ones are no news. */
+  take(id: string): Promise<void> {
+    if (this.#answers.has(id) || this.#stopped) return Promise.resolve();
+    let taking = this.#taking.get(id);
+    if (!taking) {
+      taking = this.#take(id).finally(() => this.#taking.delete(id));
+      this.#taking.set(id, taking);
+    }
+    return taking;
+  }
+
+  async #take(id: string): Promise<void> {
+    const { store, models, reader, logger } = this.#deps;
+    const request = await store.open(id);
+    if (!request) return;
+    let model: ServedModel;
+    try {
+      model = await models.get(request.model);
+    } catch (error) {
+      if ((error as { retry?: boolean }).retry) throw error;
+      const problem = (error as Error).message;
+      logger.error({ requestId: id, model: request.model, problem }, 'a model cannot be read');
+      return this.#refuse(request, `this model cannot be read: ${problem}`);
+    }
+    // A first life has an empty stream; reading it costs less than to know better.
+    const entries = request.attempt > 0 ? await reader.read(id) : [];
+    const { answer, ended, complete, corrupt } = restoreAnswer(request, model, entries);
+    if (this.#stopped) return;
+    this.#answers.set(id, answer);
+    if (ended) {
+      answer.state = 'ended';
+      return this.#track(answer, completeRow(answer, ended, this.#deps));
+    }
+    if (request.attempt > 0) this.#dropEarlierAttempts(answer);
+    if (corrupt) {
+      const message = 'the stored part of the answer contradicts itself';
+      this.#end(answer, { type: 'error', code: 'answer_corrupt', message });
+    } else if (request.cancelled) this.#end(answer, { type: 'finish', reason: 'cancelled' });
+    else if (complete) this.#end(answer, { type: 'finish', reason: finishReason(complete) });
+    else {
+      if (request.attempt > 0) answer.problem = 'the coordinator was restarted';
+      this.#wait(answer);
+      this.pump();
+    }
+  }
+
+  /** Ends a request of which not even an answer can be made. */
+  async #refuse({ id, attempt }: OpenRequest, message: string): Promise<void> {
+    const { store, writer } = this.#deps;
+    const code = 'model_unavailable';
+    await writer.append(id, { type: 'error', code, message: message.slice(0, 2000) }, 0);
+    const ending = { status: 'failed' as const, output: [], text: '' };
+    await store.end(id, attempt, { ...ending, errorCode: code, errorMessage: message });
+  }
+
+  #dropEarlierAttempts(answer: Answer): void {
+    const last = answer.segments.at(-1);
+    if (last) this.#tell.drop(last.nodeId, answer.id, last.attempt);
+  }
+
+  /** All requests that have not ended, as Postgres knows them. */
+  async recover(): Promise<void> {
+    for (const id of await this.#deps.store.openIds()) {
+      await this.take(id).catch((error: Error) => {
+        this.#deps.logger.error({ requestId: id, problem: error.message }, 'cannot take a request');
+      });
+    }
+  }
+
+  // Dispatch
+
+  /** Gives waiting answers to nodes that have room, oldest first. */
+  pump(): void {
+    if (this.#stopped) return;
+    const now = performance.now();
+    for (const answer of this.#waiting.list()) {
+      if (answer.notBefore > now) continue;
+      const node = this.#deps.nodes.choose(answer, now);
+      if (!node) continue;
+      this.#waiting.delete(answer);
+      answer.state = 'dispatching';
+      node.running.add(answer.id);
+      void this.#dispatch(answer, node);
+    }
+  }
+
+  async #dispatch(answer: Answer, node: NodeView): Promise<void> {
+    const { store, queues, logger } = this.#deps;
+    const { status } = node;
+    try {
+      const attempt = answer.attempt + 1;
+      const segment = {
+        attempt,
+        nodeId: node.id,
+        position: answer.tokens.length,
+        layers: status?.layers ?? null,
+        numerics: status?.numerics ?? null,
+      };
+      const claimed = status !== null && (await store.claim(answer.id, segment));
+      if (answer.state !== 'dispatching' || !status) return this.#release(node, answer);
+      if (!claimed) {
+        this.#release(node, answer);
+        return await this.#reload(answer);
+      }
+      answer.attempt = attempt;
+      answer.segments.push(segment);
+      answer.startedAt ??= Date.now();
+      answer.state = 'running';
+      answer.unservedSince = null;
+      const context = status.context ?? null;
+      answer.running = { nodeId: node.id, boot: status.boot, context, heard: performance.now() };
+      if (attempt > 1) {
+        const reason = answer.problem ?? 'the attempt before broke down';
+        this.#tell.append(answer, { type: 'attempt', attempt, reason });
+      }
+      await queues.add(node.id, jobOf(answer));
+      // It may have ended while the job was on its way.
+      if (this.#hasLeft(answer, attempt)) this.#tell.drop(node.id, answer.id, attempt);
+      logger.debug({ requestId: answer.id, attempt, nodeId: node.id }, 'dispatched');
+    } catch (error) {
+      const problem = (error as Error).message;
+      logger.error({ requestId: answer.id, nodeId: node.id, problem }, 'dispatch failed');
+      this.#release(node, answer);
+      if (this.#isEnded(answer)) return;
+      answer.running = null;
+      answer.notBefore = performance.now() + STORE_RETRY_MS;
+      this.#wait(answer);
+    }
+  }
+
+  #hasLeft(answer: Answer, attempt: number): boolean {
+    return answer.state !== 'running' || answer.attempt !== attempt;
+  }
+  #isEnded(answer: Answer): boolean {
+    return answer.state === 'ended';
+  }
+
+  /** The row is not as this coordinator knows it: cancelled, ended or deleted by somebody else. */
+  async #reload(answer: Answer): Promise<void> {
+    const row = await this.#deps.store.open(answer.id);
+    if (this.#isEnded(answer)) return;
+    if (row?.cancelled) this.#end(answer, { type: 'finish', reason: 'cancelled' });
+    else {
+      // Take it anew if it is still open, else forget it.
+      answer.state = 'ended';
+      this.#answers.delete(answer.id);
+      if (row) await this.take(answer.id);
+    }
+  }
+
+  // What nodes write
+
+  handle(messages: NodeMessage[]): void {
+    let pump = false;
+    for (const { nodeId, event, problem } of messages) {
+      if (!event) {
+        this.#deps.logger.warn({ nodeId, problem }, 'a node wrote what is no event');
+        // Whatever it was is missing now, in any of its answers.
+        this.#failAll(nodeId, `worker ${nodeId} wrote ${problem}`);
+      } else if (event.type === 'status') {
+        const changed = this.#deps.nodes.hear(nodeId, event, performance.now());
+        if (changed) this.#rebooted(nodeId, event.boot);
+        pump ||= changed;
+      } else this.#handle(nodeId, event);
+    }
+    if (pump) this.pump();
+  }
+
+  #handle(nodeId: string, event: AttemptEvent): void {
+    const answer = this.#answers.get(event.requestId);
+    const verdict = checkEvent(answer, nodeId, event);
+    if (verdict.type === 'stale' || !answer?.running) {
+      if (event.type === 'tokens' || event.type === 'prefill') this.#tell.stale(nodeId, event);
+      return;
+    }
+    answer.running.heard = performance.now();
+    switch (verdict.type) {
+      case 'tokens': {
+        const { event: written, end } = answer.accept(verdict.tokens, Date.now());
+        this.#tell.append(answer, written);
+        if (end) this.#end(answer, { type: 'finish', reason: finishReason(end) }, end);
+        break;
+      }
+      case 'prefill':
+        this.#tell.phase(answer, prefill(verdict), PREFILL_PHASE_MS);
+        break;
+      case 'done':
+        if (verdict.full) this.#end(answer, { type: 'finish', reason: 'length' }, 'length');
+        else this.#failAttempt(answer, `worker ${nodeId} ended the answer too early`);
+        break;
+      case 'fail': {
+        const { code, message, retry } = verdict;
+        this.#deps.logger.warn({ requestId: answer.id, nodeId, code, retry }, 'attempt failed');
+        if (retry) this.#failAttempt(answer, message);
+        else this.#end(answer, { type: 'error', code, message });
+        break;
+      }
+      case 'violation': {
+        const { problem } = verdict;
+        this.#deps.logger.warn({ requestId: answer.id, nodeId, problem }, 'a node broke the rules');
+        this.#failAttempt(answer, `worker ${nodeId} sent a wrong event: ${problem}`);
+        break;
+      }
+    }
+  }
+
+  #rebooted(nodeId: string, boot: string): void {
+    for (const answer of this.#on(nodeId)) {
+      if (answer.running?.boot !== boot)
+        this.#failAttempt(answer, `worker ${nodeId} was restarted`);
+    }
+  }
+
+  #failAll(nodeId: string, problem: string): void {
+    for (const answer of this.#on(nodeId)) this.#failAttempt(answer, problem);
+  }
+
+  #on(nodeId: string): Answer[] {
+    return [...this.#answers.values()].filter((answer) => answer.running?.nodeId === nodeId);
+  }
+
+  /** Ends the attempt; the answer moves on to another node, or ends when it was tried enough. */
+  #failAttempt(answer: Answer, problem: string): void {
+    const { running, attempt } = answer;
+    if (answer.state !== 'running' || !running) return;
+    this.#leave(answer);
+    this.#tell.drop(running.nodeId, answer.id, attempt);
+    this.#tell.closeAttempt(answer, problem);
+    answer.problem = problem;
+    if (attempt >= MAX_ATTEMPTS) {
+      const message = `all ${attempt} attempts broke down; the last: ${problem}`;
+      this.#end(answer, { type: 'error', code: 'attempts_exhausted', message });
+      return;
+    }
+    answer.avoid.add(running.nodeId);
+    answer.notBefore = performance.now() + RETRY_PAUSE_MS * (attempt - 1);
+    this.#wait(answer);
+    this.pump();
+  }
+
+  // Ends
+
+  cancel(id: string): void {
+    const answer = this.#answers.get(id);
+    if (answer) this.#end(answer, { type: 'finish', reason: 'cancelled' });
+  }
+
+  /** @param by the tokens themselves, if they say so: then the node knows the end, too */
+  #end(answer: Answer, outcome: Outcome, by?: TokenEnd): void {
+    if (answer.state === 'ended') return;
+    const { running, attempt } = answer;
+    this.#waiting.delete(answer);
+    this.#leave(answer);
+    answer.state = 'ended';
+    if (running && (by === undefined || by === 'stop string')) {
+      this.#tell.drop(running.nodeId, answer.id, attempt);
+    }
+    if (outcome.type === 'error') outcome.message = outcome.message.slice(0, 2000);
+    this.#track(answer, endAnswer(answer, outcome, this.#deps));
+    this.pump();
+  }
+
+  #track(answer: Answer, writing: Promise<void>): void {
+    const ending = writing.finally(() => {
+      this.#ending.delete(ending);
+      if (this.#answers.get(answer.id) === answer) this.#answers.delete(answer.id);
+    });
+    this.#ending.add(ending);
+  }
+
+  // Time
+
+  /** Looks after deadlines, silent nodes, and answers that nobody can serve. */
+  tick(): void {
+    if (this.#stopped) return;
+    const now = performance.now();
+    this.#tell.forget();
+    for (const answer of [...this.#answers.values()]) {
+      if (answer.state === 'ended') continue;
+      if (Date.now() > answer.input.deadline) {
+        const message = 'the answer was not complete by its deadline';
+        this.#end(answer, { type: 'error', code: 'deadline_exceeded', message });
+      } else if (answer.state === 'running') this.#tickRunning(answer, now);
+    }
+    this.pump();
+    this.#waiting.list().forEach((answer, ahead) => {
+      this.#tickWaiting(answer, ahead, now);
+    });
+  }
+
+  #tickRunning(answer: Answer, now: number): void {
+    const { running } = answer;
+    if (!running) return;
+    const node = this.#deps.nodes.get(running.nodeId);
+    if (!node || !this.#deps.nodes.isAlive(node, now)) {
+      this.#failAttempt(answer, `worker ${running.nodeId} is silent`);
+    } else if (now - running.heard > ATTEMPT_SILENT_MS) {
+      this.#failAttempt(answer, `worker ${running.nodeId} makes no progress`);
+    }
+  }
+
+  #tickWaiting(answer: Answer, ahead: number, now: number): void {
+    const outlook = this.#deps.nodes.outlook(answer, now);
+    if (outlook.kind === 'ready') {
+      answer.unservedSince = null;
+      this.#tell.phase(answer, { type: 'phase', phase: 'queued', ahead });
+      return;
+    }
+    answer.unservedSince ??= now;
+    const begun = answer.attempt > 0;
+    if (outlook.kind === 'failed') {
+      this.#end(answer, { type: 'error', code: 'model_unavailable', message: outlook.reason });
+    } else if (
+      // A worker that loads is worth waiting for, but an answer that had begun never stands still.
+      (outlook.kind === 'none' || begun) &&
+      now - answer.unservedSince > this.#noNodeGraceMs
+    ) {
+      const lost = answer.problem ? `${answer.problem}, and ` : '';
+      this.#end(answer, { type: 'error', code: 'no_worker', message: lost + outlook.reason });
+    } else {
+      this.#tell.phase(answer, { type: 'phase', phase: 'waiting', reason: outlook.reason });
+    }
+  }
+
+  status(): ClusterStatus {
+    const running = [...this.#answers.values()].filter(({ state }) => state === 'running').length;
+    const nodes = this.#deps.nodes.statuses(performance.now());
+    return { at: Date.now(), waiting: this.#waiting.size, running, nodes };
+  }
+
+  /** Whether this attempt is the one that runs: what else is in a node's queue is a leftover. */
+  wants(requestId: string, attempt: number): boolean {
+    const answer = this.#answers.get(requestId);
+    return answer !== undefined && answer.state !== 'ended' && answer.attempt === attempt;
+  }
+
+  /** Stops where it is: what has not ended is taken up by the next start. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.allSettled([...this.#ending, ...this.#taking.values()]);
+  }
+
+  // Small steps
+
+  #wait(answer: Answer): void {
+    answer.state = 'waiting';
+    this.#waiting.add(answer);
+  }
+  #leave(answer: Answer): void {
+    if (answer.running) this.#deps.nodes.get(answer.running.nodeId)?.running.delete(answer.id);
+    answer.running = null;
+  }
+  #release(node: NodeView, answer: Answer): void {
+    node.running.delete(answer.id);
+  }
+}
+
+const prefill = ({ done, total }: { done: number; total: number }) =>
+  ({ type: 'phase', phase: 'prefill', done, total }) as const;
+const finishReason = (end: TokenEnd) => (end === 'length' ? 'length' : 'stop');

@@ -1,0 +1,99 @@
+/**
+ * Ends answers for good: the last event into the stream, then the row. Either may be there already
+ * from an earlier life; what was told to readers first is what counts.
+ */
+import type { AnswerReader } from '@blyan/queue/answer-reader';
+import type { AnswerWriter } from '@blyan/queue/answer-stream';
+import type { Answer } from './answer.ts';
+import { STORE_RETRY_MS, STORE_TRIES } from './limits.ts';
+import type { Logger } from './logger.ts';
+import type { EndEvent, Outcome } from './outcome.ts';
+import { makeReceipt } from './receipt.ts';
+import type { Ending, RequestStore } from './request-store.ts';
+
+export interface EndingDeps {
+  store: RequestStore;
+  writer: AnswerWriter;
+  reader: AnswerReader;
+  logger: Logger;
+}
+
+/** Never rejects: after STORE_TRIES it gives up, and the next start completes the row. */
+export async function endAnswer(answer: Answer, outcome: Outcome, deps: EndingDeps): Promise<void> {
+  const event = endEvent(answer, outcome, Date.now());
+  const told = await attempts(deps, answer, 'the last event', async () => {
+    const appended = await deps.writer.append(answer.id, event, answer.tokens.length);
+    return appended === 'added' ? event : ((await storedEnd(answer.id, deps.reader)) ?? event);
+  });
+  await completeRow(answer, told ?? event, deps);
+}
+
+/** The row of an answer whose stream has ended. */
+export async function completeRow(
+  answer: Answer,
+  event: EndEvent,
+  deps: EndingDeps,
+): Promise<void> {
+  const { logger, store } = deps;
+  const ended = await attempts(deps, answer, 'the row', () =>
+    store.end(answer.id, answer.attempt, ending(answer, event)),
+  );
+  logger.info(
+    {
+      requestId: answer.id,
+      end: event.type === 'finish' ? event.reason : event.code,
+      tokens: answer.tokens.length,
+      attempts: answer.attempt,
+      ...(event.type === 'finish' ? event.receipt.timings : { problem: event.message }),
+    },
+    ended === false ? 'request had ended before' : 'request ended',
+  );
+}
+
+function endEvent(answer: Answer, outcome: Outcome, now: number): EndEvent {
+  if (outcome.type === 'error') return outcome;
+  const text = answer.flush();
+  const receipt = makeReceipt(answer, outcome.reason, now);
+  return { type: 'finish', reason: outcome.reason, text, usage: receipt.usage, receipt };
+}
+
+async function storedEnd(id: string, reader: AnswerReader): Promise<EndEvent | null> {
+  const last = (await reader.read(id)).at(-1)?.event;
+  return last?.type === 'finish' || last?.type === 'error' ? last : null;
+}
+
+function ending({ tokens, text }: Answer, event: EndEvent): Ending {
+  if (event.type === 'error') {
+    return {
+      status: 'failed',
+      output: tokens,
+      text,
+      errorCode: event.code,
+      errorMessage: event.message,
+    };
+  }
+  return {
+    status: event.reason === 'cancelled' ? 'cancelled' : 'completed',
+    output: tokens,
+    text,
+    finishReason: event.reason,
+    receipt: event.receipt,
+  };
+}
+
+async function attempts<T>(
+  { logger }: EndingDeps,
+  { id }: Answer,
+  what: string,
+  run: () => Promise<T>,
+): Promise<T | null> {
+  for (let i = 0; i < STORE_TRIES; i++) {
+    try {
+      return await run();
+    } catch (error) {
+      logger.error({ requestId: id, problem: (error as Error).message }, `cannot store ${what}`);
+      await new Promise((resolve) => setTimeout(resolve, STORE_RETRY_MS));
+    }
+  }
+  return null;
+}

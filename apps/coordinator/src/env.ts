@@ -1,0 +1,47 @@
+/** The only file that reads the environment. */
+import path from 'node:path';
+import { z } from 'zod';
+
+const Env = z.object({
+  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }),
+  REDIS_URL: z.url({ protocol: /^rediss?$/ }),
+  BLYAN_DATA_DIR: z.string().min(1).default('./data'),
+  BLYAN_BLOB_DIR: z.string().min(1).optional(),
+  BLYAN_NETWORK: z.string().min(1).max(64).default('blyan-local'),
+  BLYAN_RETENTION_H: z.coerce.number().positive().max(87_600).default(24),
+  BLYAN_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
+  HF_ENDPOINT: z.url().default('https://huggingface.co'),
+  HF_TOKEN: z.string().min(1).optional(),
+});
+
+const EXAMPLES: Record<string, string> = {
+  DATABASE_URL: 'postgresql://blyan:secret@127.0.0.1:5432/blyan',
+  REDIS_URL: 'redis://:secret@127.0.0.1:6379',
+  BLYAN_DATA_DIR: './data',
+  BLYAN_BLOB_DIR: './data/blobs',
+  BLYAN_NETWORK: 'blyan-local',
+  BLYAN_RETENTION_H: '24',
+  BLYAN_LOG_LEVEL: 'info',
+  HF_ENDPOINT: 'https://huggingface.co',
+  HF_TOKEN: 'hf_...',
+};
+
+export type Env = ReturnType<typeof readEnv>;
+
+/** Throws one error that names every wrong variable, with an example. */
+export function readEnv(env: NodeJS.ProcessEnv = process.env) {
+  // An empty variable, as an .env file has it, is one that is not set.
+  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const parsed = Env.safeParse(set);
+  if (!parsed.success) {
+    const lines = parsed.error.issues.map((issue) => {
+      const name = String(issue.path[0]);
+      const problem = set[name] === undefined ? 'is not set' : `is wrong (${issue.message})`;
+      return `${name} ${problem}. Example: ${name}=${EXAMPLES[name]}`;
+    });
+    throw new Error([...new Set(lines)].join('\n'));
+  }
+  const dataDir = path.resolve(parsed.data.BLYAN_DATA_DIR);
+  const blobDir = path.resolve(parsed.data.BLYAN_BLOB_DIR ?? path.join(dataDir, 'blobs'));
+  return { ...parsed.data, BLYAN_DATA_DIR: dataDir, BLYAN_BLOB_DIR: blobDir };
+}

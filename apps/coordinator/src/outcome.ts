@@ -1,0 +1,20 @@
+/** How answers end, in one vocabulary: codes of errors that a user can meet. */
+import type { AnswerEvent } from '@blyan/protocol/answer';
+
+export type ErrorCode =
+  /** Nobody could serve it in time, or serving stopped and nobody took over. */
+  | 'no_worker'
+  /** Workers are there, and none of them can serve the model; says why. */
+  | 'model_unavailable'
+  | 'deadline_exceeded'
+  /** Every attempt broke down. */
+  | 'attempts_exhausted'
+  /** Its stored stream contradicts itself. */
+  | 'answer_corrupt';
+
+export type Outcome =
+  | { type: 'finish'; reason: 'stop' | 'length' | 'cancelled' }
+  /** Codes of nodes are passed on as they are, hence a string. */
+  | { type: 'error'; code: ErrorCode | (string & {}); message: string };
+
+export type EndEvent = Extract<AnswerEvent, { type: 'finish' | 'error' }>;

@@ -1,0 +1,90 @@
+/**
+ * What readers, nodes and tables are told along the way. Nothing waits for it, and nothing depends
+ * on it: a lost phase is only not shown, a node that was not told to stop is fenced all the same.
+ */
+import type { AnswerEvent } from '@blyan/protocol/answer';
+import type { NodeControl } from '@blyan/protocol/node';
+import type { AnswerWriter } from '@blyan/queue/answer-stream';
+import type { NodeQueues } from '@blyan/queue/node-queue';
+import type { Answer } from './answer.ts';
+import type { Logger } from './logger.ts';
+import type { RequestStore } from './request-store.ts';
+
+export interface TellerDeps {
+  store: RequestStore;
+  writer: AnswerWriter;
+  queues: NodeQueues;
+  tellNode(nodeId: string, message: NodeControl): Promise<void>;
+  logger: Logger;
+}
+
+type Phase = Extract<AnswerEvent, { type: 'phase' }>;
+
+export class Teller {
+  readonly #deps: TellerDeps;
+  /** Stale attempts whose nodes were told to stop, since `forget`. */
+  readonly #stale = new Set<string>();
+
+  constructor(deps: TellerDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Appends to the canonical stream. Tokens that were not stored would be a gap for readers; the
+   * row has them all the same, and readers turn to it when the stream breaks.
+   */
+  append(answer: Answer, event: AnswerEvent): void {
+    this.#try(
+      'an event was not stored',
+      { requestId: answer.id, type: event.type },
+      this.#deps.writer.append(answer.id, event, countBefore(answer, event)),
+    );
+  }
+
+  /** Tells readers a phase if it is another one, and not more often than `everyMs`. */
+  phase(answer: Answer, phase: Phase, everyMs = 0): void {
+    const text = JSON.stringify(phase);
+    const now = performance.now();
+    if (text === answer.phase || now - answer.phaseAt < everyMs) return;
+    answer.phase = text;
+    answer.phaseAt = now;
+    this.append(answer, phase);
+  }
+
+  /** Takes an attempt from its node: out of the queue, or, if it is claimed, by a message. */
+  drop(nodeId: string, requestId: string, attempt: number): void {
+    const fields = { nodeId, requestId, attempt };
+    const { queues, tellNode } = this.#deps;
+    const removed = queues.remove(nodeId, requestId, attempt);
+    this.#try('a job was not removed', fields, removed);
+    const told = tellNode(nodeId, { type: 'cancel', requestId, attempt });
+    this.#try('a node was not told to stop', fields, told);
+  }
+
+  /** A node works on what is not its own any more; told once per `forget`. */
+  stale(nodeId: string, { requestId, attempt }: { requestId: string; attempt: number }): void {
+    const key = `${nodeId}/${requestId}/${attempt}`;
+    if (this.#stale.has(key)) return;
+    this.#stale.add(key);
+    const told = this.#deps.tellNode(nodeId, { type: 'cancel', requestId, attempt });
+    this.#try('a node was not told to stop', { nodeId, requestId, attempt }, told);
+  }
+
+  forget(): void {
+    this.#stale.clear();
+  }
+
+  closeAttempt({ id, attempt }: Answer, outcome: string): void {
+    const closed = this.#deps.store.closeAttempt(id, attempt, outcome);
+    this.#try('an attempt was not closed', { requestId: id, attempt }, closed);
+  }
+
+  #try(message: string, fields: object, doing: Promise<unknown>): void {
+    doing.catch((error: Error) => {
+      this.#deps.logger.warn({ ...fields, problem: error.message }, message);
+    });
+  }
+}
+
+const countBefore = ({ tokens }: Answer, event: AnswerEvent) =>
+  event.type === 'tokens' ? event.position : tokens.length;

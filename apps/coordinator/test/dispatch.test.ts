@@ -1,0 +1,208 @@
+import { Receipt } from '@blyan/protocol/answer';
+import { readCluster } from '@blyan/queue/cluster';
+import { describe, expect, test } from 'vitest';
+import { tokensHash } from '../src/receipt.ts';
+import { openHarness, sleep, textOf, tokensOf, until } from './harness.ts';
+import { proper, tokensUpTo } from './scripted-node.ts';
+
+describe('an answer', () => {
+  test('goes through, with its text, row and receipt', async () => {
+    await using t = await openHarness(3);
+    await t.coordinator();
+    const node = await t.node({ id: 'node-a' });
+    const id = await t.ask({ maxTokens: 20 });
+    const events = await t.events(id);
+    expect(tokensOf(events)).toEqual(tokensUpTo(20));
+    const end = events.at(-1);
+    expect(end).toMatchObject({
+      type: 'finish',
+      reason: 'length',
+      usage: { promptTokens: 3, completionTokens: 20 },
+    });
+    const row = await t.row(id);
+    expect(row).toMatchObject({ status: 'completed', finishReason: 'length', attempt: 1 });
+    expect(row.output).toEqual(tokensUpTo(20));
+    const detokenizer = t.model.detokenizer();
+    expect(row.text).toBe(detokenizer.push(tokensUpTo(20)) + detokenizer.flush());
+    expect(textOf(events)).toBe(row.text);
+    const receipt = Receipt.parse(row.receipt);
+    expect(receipt.nodes).toEqual([
+      {
+        id: 'node-a',
+        attempt: 1,
+        layers: [0, 3],
+        numerics: node.status.numerics,
+        positions: [0, 20],
+      },
+    ]);
+    const salt = Buffer.from(receipt.tokens.salt, 'hex');
+    expect(receipt.tokens.hash).toBe(tokensHash(salt, [1, 2, 3], tokensUpTo(20)));
+    expect(receipt.timings.firstTokenMs).toBeGreaterThan(0);
+    // Nothing that a user wrote or read is logged.
+    expect(JSON.stringify(t.lines)).not.toContain(String(tokensUpTo(3)));
+  });
+
+  test('ends at a stop token, whatever the node goes on to say', async () => {
+    await using t = await openHarness(3);
+    await t.coordinator();
+    const [stop] = t.model.stopTokens;
+    await t.node({
+      id: 'node-a',
+      script: async (play) => {
+        play.tokens(0, [300, 301, stop ?? 0, 302]);
+        play.done(3);
+      },
+    });
+    const id = await t.ask();
+    const events = await t.events(id);
+    expect(tokensOf(events)).toEqual([300, 301, stop]);
+    expect(events.at(-1)).toMatchObject({ type: 'finish', reason: 'stop' });
+  });
+
+  test('ends before a stop string, and the node is told', async () => {
+    await using t = await openHarness(3);
+    await t.coordinator();
+    const detokenizer = t.model.detokenizer();
+    const whole = detokenizer.push(tokensUpTo(20));
+    const stop = whole.slice(10, 15);
+    const node = await t.node({ id: 'node-a' });
+    const id = await t.ask({ maxTokens: 500, stop: ['never in it', stop] });
+    const events = await t.events(id);
+    expect(textOf(events)).toBe(whole.slice(0, whole.indexOf(stop)));
+    expect(events.at(-1)).toMatchObject({ type: 'finish', reason: 'stop' });
+    await until(() => node.controls.some((control) => control.type === 'cancel'));
+  });
+
+  test('waits its turn, first come first served', async () => {
+    await using t = await openHarness(3);
+    await t.coordinator();
+    const node = await t.node({ id: 'node-a', slots: 1 });
+    const ids = [await t.ask(), await t.ask(), await t.ask()];
+    const all = await Promise.all(ids.map((id) => t.events(id)));
+    expect(node.jobs.map(({ requestId }) => requestId)).toEqual(ids);
+    for (const events of all) expect(tokensOf(events)).toEqual(tokensUpTo(20));
+  });
+
+  test('is taken although its id was lost on the way', async () => {
+    await using t = await openHarness(3);
+    await t.coordinator();
+    await t.node({ id: 'node-a' });
+    await t.redis.del('blyan:intake:wait');
+    const id = await t.ask();
+    await t.redis.del('blyan:intake:wait', 'blyan:intake:marker');
+    expect(tokensOf(await t.events(id))).toEqual(tokensUpTo(20));
+  });
+
+  test('of a model that cannot be read ends with one error', async () => {
+    await using t = await openHarness(3);
+    await t.coordinator();
+    const id = await t.ask({ model: 'ee'.repeat(32) });
+    expect(await t.events(id)).toMatchObject([{ type: 'error', code: 'model_unavailable' }]);
+    expect(await t.row(id)).toMatchObject({ status: 'failed', errorCode: 'model_unavailable' });
+  });
+});
+
+describe('cancel', () => {
+  test('keeps what was written', async () => {
+    await using t = await openHarness(3);
+    await t.coordinator();
+    const node = await t.node({ id: 'node-a' });
+    const id = await t.ask({ maxTokens: 500 });
+    const following = t.events(id);
+    await until(() => node.jobs.length > 0);
+    await sleep(100);
+    await t.cancel(id);
+    const events = await following;
+    expect(events.at(-1)).toMatchObject({ type: 'finish', reason: 'cancelled' });
+    const row = await t.row(id);
+    expect(row.status).toBe('cancelled');
+    expect(row.output.length).toBeGreaterThan(0);
+    expect(row.output).toEqual(tokensUpTo(row.output.length));
+    expect(row.text).toBe(textOf(events));
+    await until(() => node.controls.some(({ type }) => type === 'cancel'));
+  });
+
+  test('of a waiting request, and one whose message was lost', async () => {
+    await using t = await openHarness(3);
+    await t.coordinator({ noNodeGraceMs: 60_000 });
+    const id = await t.ask();
+    await sleep(50);
+    await t.db.request.update({ where: { id }, data: { cancelled: true } });
+    const events = await t.events(id);
+    expect(events.at(-1)).toMatchObject({ type: 'finish', reason: 'cancelled' });
+    expect((await t.row(id)).status).toBe('cancelled');
+  });
+});
+
+describe('what cannot be served', () => {
+  test('without a node: says that it waits, then one error', async () => {
+    await using t = await openHarness(3);
+    await t.coordinator();
+    const id = await t.ask();
+    const events = await t.events(id);
+    expect(events[0]).toMatchObject({ type: 'phase', phase: 'waiting' });
+    expect(events.filter(({ type }) => type === 'error')).toMatchObject([{ code: 'no_worker' }]);
+    expect(await t.row(id)).toMatchObject({ status: 'failed', errorCode: 'no_worker' });
+  });
+
+  test('with failed nodes only: their reason, at once', async () => {
+    await using t = await openHarness(3);
+    await t.coordinator({ noNodeGraceMs: 60_000 });
+    const node = await t.node({ id: 'node-a' });
+    const message = 'chain B, height 3: tensor model.norm.weight, chunk 0 is damaged';
+    node.say({ state: 'failed', failure: { code: 'CHUNK_CORRUPT', message } });
+    await until(async () => {
+      const status = await readCluster(t.redis);
+      return status?.nodes[0]?.status.state === 'failed';
+    });
+    const events = await t.events(await t.ask());
+    const end = events.at(-1);
+    expect(end).toMatchObject({ type: 'error', code: 'model_unavailable' });
+    expect(end?.type === 'error' && end.message).toContain(message);
+  });
+
+  test('while a node loads: waits, then is answered', async () => {
+    await using t = await openHarness(3);
+    await t.coordinator({ noNodeGraceMs: 500 });
+    const node = await t.node({ id: 'node-a' });
+    const step = { phase: 'verify', done: 1, total: 2, unit: 'bytes' } as const;
+    node.say({ state: 'loading', progress: step });
+    await sleep(300);
+    const id = await t.ask();
+    setTimeout(() => node.say({ state: 'ready' }), 1500);
+    const events = await t.events(id);
+    expect(JSON.stringify(events[0])).toContain('verify 50%');
+    expect(events.at(-1)?.type).toBe('finish');
+  });
+
+  test('by its deadline: one error, the text so far in the row', async () => {
+    await using t = await openHarness(3);
+    await t.coordinator();
+    const node = await t.node({
+      id: 'node-a',
+      script: async (play) => {
+        await play.run(5);
+        await play.untilCancelled();
+      },
+    });
+    const id = await t.ask({ timeoutMs: 1200 });
+    const events = await t.events(id);
+    expect(events.at(-1)).toMatchObject({ type: 'error', code: 'deadline_exceeded' });
+    expect(await t.row(id)).toMatchObject({ status: 'failed', output: tokensUpTo(5) });
+    await until(() => node.controls.some(({ type }) => type === 'cancel'));
+  });
+});
+
+test('old requests are purged with their streams, others stay', async () => {
+  await using t = await openHarness(3);
+  const first = await t.coordinator();
+  await t.node({ id: 'node-a', script: proper });
+  const [old, young] = [await t.ask(), await t.ask()];
+  await Promise.all([t.row(old), t.row(young)]);
+  await t.db.request.update({ where: { id: old }, data: { createdAt: new Date(0) } });
+  await first.stop();
+  await t.coordinator();
+  await until(async () => (await t.db.request.count()) === 1);
+  await until(async () => (await t.redis.exists(`gen:${old}`)) === 0);
+  expect(await t.redis.exists(`gen:${young}`)).toBe(1);
+});

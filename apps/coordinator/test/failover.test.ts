@@ -1,0 +1,249 @@
+import { Receipt } from '@blyan/protocol/answer';
+import { MAX_EVENT_BYTES } from '@blyan/protocol/limits';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openHarness, sleep, tokensOf, until } from './harness.ts';
+import { type Play, proper, type Script, tokenAt, tokensUpTo } from './scripted-node.ts';
+
+type Harness = Awaited<ReturnType<typeof openHarness>>;
+let t: Harness;
+beforeEach(async () => {
+  t = await openHarness(4);
+});
+afterEach(async () => {
+  await t[Symbol.asyncDispose]();
+});
+
+/** Misbehaves at the first attempt, and then does what it should. */
+const onceThenProper = (bad: Script): Script => {
+  let first = true;
+  return async (play) => {
+    if (!first) return await proper(play);
+    first = false;
+    await bad(play);
+    await play.untilCancelled();
+  };
+};
+
+async function expectWhole(id: string, attempts: number) {
+  const events = await t.events(id);
+  expect(tokensOf(events)).toEqual(tokensUpTo(20));
+  expect(events.at(-1)?.type).toBe('finish');
+  expect(events.filter(({ type }) => type === 'attempt')).toHaveLength(attempts - 1);
+  expect(await t.row(id)).toMatchObject({ status: 'completed', attempt: attempts });
+}
+
+describe('events that are not as asked', () => {
+  test('a repeat is dropped', async () => {
+    await t.coordinator();
+    await t.node({
+      id: 'node-a',
+      script: async (play) => {
+        for (let p = 0; p < 20; p++) {
+          play.tokens(p);
+          await sleep(2);
+          // The same again, and once more together with the one before.
+          play.tokens(p);
+          if (p > 0) play.tokens(p - 1, [tokenAt(p - 1), tokenAt(p)]);
+        }
+      },
+    });
+    await expectWhole(await t.ask(), 1);
+  });
+
+  const violations: [string, (play: Play) => void | Promise<void>][] = [
+    ['a gap', (play) => play.tokens(7)],
+    ['another token at a written position', (play) => play.tokens(4, [tokenAt(4) + 1])],
+    ['a token out of the vocabulary', (play) => play.tokens(5, [t.model.vocab])],
+    ['more tokens than asked for', (play) => play.tokens(5, tokensUpTo(40).slice(5))],
+    [
+      'an attempt that was never given',
+      (play) => {
+        const { requestId, attempt } = play.job;
+        play.node.write({
+          type: 'tokens',
+          requestId,
+          attempt: attempt + 1,
+          position: 5,
+          tokens: [1],
+        });
+      },
+    ],
+    ['an early end', (play) => play.done(5)],
+    ['a lie about the end', (play) => play.done(20)],
+    ['prefill of more than there is', (play) => play.send('prefill', { done: 99, total: 99 })],
+    ['an oversized event', (play) => play.node.writeRaw(`"${'x'.repeat(MAX_EVENT_BYTES)}"`)],
+    ['no event at all', (play) => play.node.writeRaw('tokens, please')],
+  ];
+  for (const [name, violate] of violations) {
+    test(`${name}: the attempt is over, the answer goes on`, async () => {
+      await t.coordinator();
+      const bad = async (play: Play) => {
+        await play.run(5, 1);
+        await sleep(30);
+        await violate(play);
+      };
+      await t.node({ id: 'node-a', script: onceThenProper(bad) });
+      await expectWhole(await t.ask(), 2);
+    });
+  }
+
+  test('of another node are none', async () => {
+    await t.coordinator();
+    const liar = await t.node({ id: 'node-b', slots: 0 });
+    await t.node({
+      id: 'node-a',
+      script: async (play) => {
+        await play.run(10);
+        const { requestId, attempt } = play.job;
+        liar.write({ type: 'tokens', requestId, attempt, position: 10, tokens: [1, 1, 1] });
+        liar.write({
+          type: 'fail',
+          requestId,
+          attempt,
+          code: 'OUT',
+          message: 'of order',
+          retry: false,
+        });
+        await sleep(100);
+        for (let p = 10; p < 20; p++) play.tokens(p);
+      },
+    });
+    await expectWhole(await t.ask(), 1);
+  });
+
+  test('five broken attempts are enough', async () => {
+    await t.coordinator();
+    await t.node({ id: 'node-a', script: async (play) => play.tokens(3) });
+    const events = await t.events(await t.ask());
+    expect(events.at(-1)).toMatchObject({ type: 'error', code: 'attempts_exhausted' });
+    expect(tokensOf(events)).toEqual([]);
+  });
+
+  test('a node that gives up for good ends the request with its reason', async () => {
+    await t.coordinator();
+    await t.node({
+      id: 'node-a',
+      script: async (play) =>
+        play.send('fail', { code: 'context_length_exceeded', message: 'too long', retry: false }),
+    });
+    const id = await t.ask();
+    const end = (await t.events(id)).at(-1);
+    expect(end).toEqual({ type: 'error', code: 'context_length_exceeded', message: 'too long' });
+  });
+});
+
+describe('nodes that go away', () => {
+  test('a silent node: another one goes on at the very next token', async () => {
+    await t.coordinator();
+    const first = await t.node({
+      id: 'node-a',
+      script: async (play) => {
+        await play.run(8);
+        play.node.freeze();
+        await sleep(4000);
+        // It thaws, and goes on where it was.
+        play.node.thaw();
+        for (let p = 8; p < 20; p++) play.tokens(p, [1]);
+      },
+    });
+    const id = await t.ask();
+    await until(() => first.jobs.length > 0);
+    const second = await t.node({ id: 'node-b' });
+    await expectWhole(id, 2);
+    expect(second.jobs[0]).toMatchObject({ attempt: 2, emitted: tokensUpTo(8) });
+    const receipt = Receipt.parse((await t.row(id)).receipt);
+    expect(receipt.nodes.map((node) => [node.id, node.positions])).toEqual([
+      ['node-a', [0, 8]],
+      ['node-b', [8, 20]],
+    ]);
+  });
+
+  test('a restarted node: its answers move at once', async () => {
+    await t.coordinator({ nodeLostMs: 60_000 });
+    const node = await t.node({
+      id: 'node-a',
+      script: onceThenProper(async (play) => {
+        await play.run(8);
+        await sleep(50);
+        play.node.say({ boot: 'node-a-2' });
+      }),
+    });
+    await expectWhole(await t.ask(), 2);
+    expect(node.jobs[1]).toMatchObject({ attempt: 2, emitted: tokensUpTo(8) });
+  });
+
+  test('a killed node that does not come back: one error, in time', async () => {
+    await t.coordinator();
+    const node = await t.node({
+      id: 'node-a',
+      script: async (play) => {
+        await play.run(8);
+        play.node.freeze();
+        await play.untilCancelled();
+      },
+    });
+    const id = await t.ask();
+    await until(() => node.jobs.length > 0);
+    const killed = Date.now();
+    const events = await t.events(id);
+    expect(events.at(-1)).toMatchObject({ type: 'error', code: 'no_worker' });
+    expect(events.filter(({ type }) => type === 'error')).toHaveLength(1);
+    expect(Date.now() - killed).toBeLessThan(6000);
+    expect((await t.row(id)).output).toEqual(tokensUpTo(8));
+  });
+});
+
+describe('a coordinator that restarts', () => {
+  test('goes on with the answers that run', async () => {
+    const coordinator = await t.coordinator();
+    const node = await t.node({
+      id: 'node-a',
+      script: onceThenProper(async (play) => {
+        await play.run(8);
+      }),
+    });
+    const id = await t.ask();
+    const following = t.events(id);
+    await until(async () => {
+      const entries = await t.reader.read(id);
+      return tokensOf(entries.map(({ event }) => event)).length === 8;
+    });
+    await coordinator.stop();
+    expect((await t.db.request.findUniqueOrThrow({ where: { id } })).status).toBe('running');
+    await t.coordinator();
+    expect(tokensOf(await following)).toEqual(tokensUpTo(20));
+    expect(node.jobs[1]).toMatchObject({ attempt: 2, emitted: tokensUpTo(8) });
+    await expectWhole(id, 2);
+  });
+
+  test('completes a row whose stream has ended', async () => {
+    const first = await t.coordinator();
+    await t.node({ id: 'node-a' });
+    const id = await t.ask();
+    const before = await t.row(id);
+    await first.stop();
+    // As if it had died between the two writes.
+    await t.db.request.update({
+      where: { id },
+      data: { status: 'running', output: [], text: null, receipt: {}, finishReason: null },
+    });
+    await t.coordinator();
+    const after = await t.row(id);
+    expect(after).toMatchObject({ status: 'completed', text: before.text, output: before.output });
+    expect(after.receipt).toEqual(before.receipt);
+    expect((await t.events(id)).filter(({ type }) => type === 'finish')).toHaveLength(1);
+  });
+
+  test('ends an answer of which only the end is missing', async () => {
+    const first = await t.coordinator();
+    await t.node({ id: 'node-a' });
+    const id = await t.ask();
+    await t.row(id);
+    await first.stop();
+    await t.redis.xdel(`gen:${id}`, '21-0');
+    await t.redis.xsetid(`gen:${id}`, '20-0');
+    await t.db.request.update({ where: { id }, data: { status: 'running', text: null } });
+    await t.coordinator();
+    await expectWhole(id, 1);
+  });
+});

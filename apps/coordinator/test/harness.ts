@@ -1,0 +1,162 @@
+/** A coordinator on a database and a Redis of its own, and a user who asks. */
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { createDb } from '@blyan/db/client';
+import { createTestDatabase } from '@blyan/db/testing';
+import { readModelFiles } from '@blyan/model/files';
+import { createTokenizer } from '@blyan/model/tokenizer';
+import type { AnswerEvent } from '@blyan/protocol/answer';
+import { AnswerReader } from '@blyan/queue/answer-reader';
+import { connect, disconnect } from '@blyan/queue/connection';
+import { tellCoordinator } from '@blyan/queue/control';
+import { IntakeQueue } from '@blyan/queue/intake';
+import { inject } from 'vitest';
+import type {} from '../../../tooling/local/src/test-context.ts';
+import type { Models, ServedModel } from '../src/served-model.ts';
+import { type ServiceOptions, startService } from '../src/service.ts';
+import { quiet } from './quiet.ts';
+import { type NodeOptions, ScriptedNode } from './scripted-node.ts';
+
+export const MODEL = 'ab'.repeat(32);
+const MODEL_DIR = path.resolve(import.meta.dirname, '../../../models/blyan-guide');
+const FILES = ['config.json', 'generation_config.json', 'tokenizer.json', 'tokenizer_config.json'];
+
+/** The embedded model's own vocabulary and tokenizer; its blocks are not needed here. */
+async function readModel(): Promise<ServedModel> {
+  const files = new Map<string, Uint8Array>();
+  for (const name of FILES) files.set(name, await readFile(path.join(MODEL_DIR, name)));
+  const { config, generation, ...texts } = readModelFiles(files);
+  const tokenizer = createTokenizer(texts);
+  return {
+    hash: MODEL,
+    name: 'blyan-guide',
+    genesis: '00'.repeat(32),
+    block: { chain: 'A', height: 1, hash: MODEL },
+    layerBlocks: [{ chain: 'B', height: 1, hash: 'cd'.repeat(32), group: 'embedding' }],
+    vocab: config.vocab,
+    layers: config.layers,
+    context: config.context,
+    stopTokens: new Set(generation.stopTokens),
+    detokenizer: () => tokenizer.detokenizer(),
+  };
+}
+
+export interface Ask {
+  maxTokens?: number;
+  stop?: string[];
+  timeoutMs?: number;
+  model?: string;
+}
+
+/** Seconds are milliseconds here, but not too few: the machine that tests may be busy. */
+const FAST = { nodeLostMs: 1500, noNodeGraceMs: 1500, retentionMs: 3600_000 };
+
+export async function openHarness(database: number) {
+  const url = new URL(inject('redisUrl'));
+  url.pathname = `/${database}`;
+  const redisUrl = url.href;
+  const redis = connect(redisUrl, { name: 'test', logger: quiet });
+  await redis.flushdb();
+  const postgres = await createTestDatabase(inject('databaseUrl'));
+  const db = createDb(postgres.url, { poolSize: 4 });
+  const reader = AnswerReader.open({ url: redisUrl, logger: quiet });
+  const intake = new IntakeQueue({ redis, logger: quiet });
+  const model = await readModel();
+  const models: Models = {
+    async get(hash) {
+      if (hash !== MODEL) throw new Error('no such model block');
+      return model;
+    },
+  };
+  const resources: AsyncDisposable[] = [];
+  const lines: { fields: object; message: string }[] = [];
+  const record = (fields: object, message: string) => {
+    lines.push({ fields, message });
+  };
+  const logger = { debug() {}, info: record, warn: record, error: record };
+
+  return {
+    db,
+    redis,
+    reader,
+    model,
+    lines,
+    async coordinator(options: Partial<ServiceOptions> = {}) {
+      const service = await startService({ redisUrl, ...FAST, ...options }, { db, models, logger });
+      let open = true;
+      const stop = async () => {
+        if (open) await service[Symbol.asyncDispose]();
+        open = false;
+      };
+      resources.push({ [Symbol.asyncDispose]: stop });
+      return { stop };
+    },
+    async node(options: Omit<NodeOptions, 'redisUrl' | 'model'>) {
+      await db.node.upsert({
+        where: { id: options.id },
+        create: { id: options.id, version: '0.1.0' },
+        update: { registeredAt: new Date() },
+      });
+      await tellCoordinator(redis, { type: 'node', nodeId: options.id });
+      const node = await ScriptedNode.start({ ...options, redisUrl, model: MODEL });
+      resources.push(node);
+      return node;
+    },
+    /** As the web app does it: the row, then its id. */
+    async ask({ maxTokens = 20, stop = [], timeoutMs = 60_000, model = MODEL }: Ask = {}) {
+      const id = `request-${crypto.randomUUID()}`;
+      const params = { maxTokens, temperature: 0, topP: 1, topK: 0, minP: 0, seed: 7 };
+      const deadline = new Date(Date.now() + timeoutMs);
+      const prompt = [1, 2, 3];
+      await db.request.create({
+        data: { id, model: Buffer.from(model, 'hex'), prompt, params, stop, deadline },
+      });
+      await intake.add(id);
+      return id;
+    },
+    async cancel(id: string) {
+      await db.request.update({ where: { id }, data: { cancelled: true } });
+      await tellCoordinator(redis, { type: 'cancel', requestId: id });
+    },
+    /** All events until the end. */
+    async events(id: string): Promise<AnswerEvent[]> {
+      const events: AnswerEvent[] = [];
+      for await (const { event } of reader.follow(id)) events.push(event);
+      return events;
+    },
+    /** The row, once it has ended. */
+    async row(id: string) {
+      for (;;) {
+        const row = await db.request.findUniqueOrThrow({
+          where: { id },
+          include: { attempts: true },
+        });
+        if (row.status !== 'queued' && row.status !== 'running') return row;
+        await sleep(20);
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      for (const resource of resources.reverse()) await resource[Symbol.asyncDispose]();
+      await intake[Symbol.asyncDispose]();
+      await reader[Symbol.asyncDispose]();
+      await disconnect(redis);
+      await db.$disconnect();
+      await postgres[Symbol.asyncDispose]();
+    },
+  };
+}
+
+export const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  const end = Date.now() + 10_000;
+  while (!(await condition())) {
+    if (Date.now() > end) throw new Error('it did not happen');
+    await sleep(10);
+  }
+}
+
+export const tokensOf = (events: AnswerEvent[]) =>
+  events.flatMap((event) => (event.type === 'tokens' ? event.tokens : []));
+export const textOf = (events: AnswerEvent[]) =>
+  events.map((event) => ('text' in event ? event.text : '')).join('');

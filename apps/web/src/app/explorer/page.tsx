@@ -1,0 +1,19 @@
+import type { Metadata } from 'next';
+import { isChain } from '@/components/explorer/chains';
+import { ExplorerHome } from '@/components/explorer/home';
+import { api } from '@/server/trpc/root';
+
+export const metadata: Metadata = { title: 'Explorer' };
+export const dynamic = 'force-dynamic';
+
+type Search = Promise<{ chain?: string; before?: string }>;
+
+export default async function ExplorerPage({ searchParams }: { searchParams: Search }) {
+  const { chain = '', before = '' } = await searchParams;
+  const heads = await api.chain.heads();
+  const selected = isChain(chain) ? chain : 'B';
+  const height = /^\d{1,9}$/.test(before) ? Number(before) : undefined;
+  const input = { chain: selected, limit: 25, ...(height === undefined ? {} : { before: height }) };
+  const page = await api.chain.blocks(input);
+  return <ExplorerHome initialHeads={heads} initialPage={page} input={input} />;
+}

@@ -1,0 +1,85 @@
+'use client';
+
+import { ArrowUp, Square } from 'lucide-react';
+import { type FormEvent, type KeyboardEvent, useEffect, useRef, useState } from 'react';
+
+interface ComposerProps {
+  busy: boolean;
+  ready: boolean;
+  onSend(text: string): void;
+  onStop(): void;
+}
+
+export function Composer({ busy, ready, onSend, onStop }: ComposerProps) {
+  const [text, setText] = useState('');
+  const field = useRef<HTMLTextAreaElement>(null);
+
+  // With a keyboard at hand one can type at once; on a phone it would open over the page.
+  useEffect(() => {
+    if (matchMedia('(pointer: fine)').matches) field.current?.focus();
+  }, []);
+
+  useEffect(() => {
+    if (!busy) return;
+    const onKey = (event: globalThis.KeyboardEvent) => {
+      if (event.key === 'Escape' && !event.isComposing) onStop();
+    };
+    addEventListener('keydown', onKey);
+    return () => removeEventListener('keydown', onKey);
+  }, [busy, onStop]);
+
+  const canSend = ready && !busy && text.trim() !== '';
+  const submit = (event?: FormEvent) => {
+    event?.preventDefault();
+    if (!canSend) return;
+    onSend(text.trim());
+    setText('');
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    // Enter also ends an IME composition; 229 is what some browsers say then instead.
+    const composing = event.nativeEvent.isComposing || event.keyCode === 229;
+    if (event.key !== 'Enter' || event.shiftKey || composing) return;
+    event.preventDefault();
+    submit();
+  };
+
+  return (
+    <form
+      onSubmit={submit}
+      className="flex items-end gap-2 rounded-xl border border-line-strong bg-surface p-2 pl-3.5 focus-within:border-accent"
+    >
+      <textarea
+        ref={field}
+        value={text}
+        onChange={(event) => setText(event.target.value)}
+        onKeyDown={onKeyDown}
+        rows={1}
+        aria-label="Message"
+        placeholder="Ask a question"
+        enterKeyHint="send"
+        className="field-sizing-content max-h-48 min-h-9 min-w-0 flex-1 resize-none bg-transparent py-1.5 outline-none placeholder:text-faint"
+      />
+      {busy ? (
+        <button
+          type="button"
+          aria-label="Stop"
+          title="Stop (Escape)"
+          onClick={onStop}
+          className="grid size-9 shrink-0 place-items-center rounded-lg border border-line-strong bg-surface hover:bg-sunken"
+        >
+          <Square aria-hidden className="size-3.5 fill-current" />
+        </button>
+      ) : (
+        <button
+          type="submit"
+          aria-label="Send"
+          title="Send (Enter)"
+          disabled={!canSend}
+          className="grid size-9 shrink-0 place-items-center rounded-lg bg-accent text-accent-ink disabled:bg-sunken disabled:text-faint"
+        >
+          <ArrowUp aria-hidden className="size-4.5" />
+        </button>
+      )}
+    </form>
+  );
+}

@@ -1,0 +1,82 @@
+/** Holds the line to one answer: asks, reads, and comes back for the rest when the line breaks. */
+import { failed, problemOf } from './reduce.ts';
+import { readEvents, type ServerEvent } from './sse.ts';
+import type { AssistantMessage } from './types.ts';
+
+/** Pauses between tries; the last one repeats until the reader gives up. */
+const PAUSES_MS = [300, 1000, 2000, 4000, 8000];
+/** Statuses of something on the way that is not there right now. */
+const TRY_AGAIN = new Set([429, 502, 504]);
+
+export interface Turn {
+  role: 'system' | 'user' | 'assistant';
+  content: string;
+}
+
+export interface Line {
+  /** The message as it is now. */
+  current(): AssistantMessage;
+  event(event: ServerEvent): void;
+  update(message: AssistantMessage): void;
+  signal: AbortSignal;
+}
+
+/** Resolves when the answer has ended, one way or the other, or the signal aborts. */
+export async function holdLine(turns: Turn[], line: Line): Promise<void> {
+  const { signal } = line;
+  for (let broken = 0; !signal.aborted; broken++) {
+    const before = line.current().lastEventId;
+    try {
+      const response = await open(line.current(), turns, signal);
+      if (!response.ok || !response.body) {
+        if (!TRY_AGAIN.has(response.status)) {
+          const body = await response.json().catch(() => null);
+          line.update(failed(line.current(), problemOf(body)));
+          return;
+        }
+      } else {
+        for await (const event of readEvents(response.body)) line.event(event);
+        const { status } = line.current();
+        if (status === 'done' || status === 'failed') return;
+      }
+    } catch {
+      // The network broke, here or at the server: nothing is lost, the answer goes on there.
+      if (signal.aborted) return;
+    }
+    if (line.current().lastEventId !== before) broken = 0;
+    if (signal.aborted) return;
+    line.update({ ...line.current(), offline: true });
+    await pause(PAUSES_MS[Math.min(broken, PAUSES_MS.length - 1)] ?? 8000, signal);
+  }
+}
+
+function open(message: AssistantMessage, turns: Turn[], signal: AbortSignal): Promise<Response> {
+  if (!message.accepted)
+    return fetch('/chat/stream', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ id: message.id, messages: turns }),
+      signal,
+    });
+  return fetch(`/chat/stream?id=${encodeURIComponent(message.id)}`, {
+    headers: message.lastEventId ? { 'last-event-id': message.lastEventId } : {},
+    signal,
+  });
+}
+
+export const cancelAnswer = (id: string) =>
+  fetch(`/chat/${encodeURIComponent(id)}/cancel`, { method: 'POST' });
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      globalThis.removeEventListener?.('online', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener('abort', end);
+    globalThis.addEventListener?.('online', end);
+  });
+}

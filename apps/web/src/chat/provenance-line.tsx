@@ -1,0 +1,54 @@
+import type { Provenance } from '@blyan/protocol/api';
+import Link from 'next/link';
+import type { ReactNode } from 'react';
+import { Stripe } from '@/components/stripe';
+import { blockHref } from '@/lib/explorer-links';
+import { formatRate } from '@/lib/format';
+
+/** Where an answer came from, each part a link to check it. */
+export function ProvenanceLine({ provenance }: { provenance: Provenance }) {
+  const { model, layers, seed, tokens_per_second: rate, receipt } = provenance;
+  return (
+    <p
+      data-testid="provenance"
+      className="flex min-w-0 flex-wrap items-center gap-x-3 gap-y-1 text-[0.8125rem] text-faint tabular-nums"
+    >
+      <BlockLink block={model.block} title={`Model block ${model.block.hash}`}>
+        {model.name}
+      </BlockLink>
+      <span className="inline-flex items-center gap-1.5">
+        <BlockLink block={layers.first} title={`First block: ${layers.first.group}`}>
+          {layers.first.chain} {layers.first.height}
+        </BlockLink>
+        to
+        <BlockLink block={layers.last} title={`Last block: ${layers.last.group}`}>
+          {layers.last.chain} {layers.last.height}
+        </BlockLink>
+      </span>
+      <span>seed {seed}</span>
+      {rate !== null && <span>{formatRate(rate)}</span>}
+      <Link href={receipt} className="link">
+        Receipt
+      </Link>
+    </p>
+  );
+}
+
+interface BlockLinkProps {
+  block: { chain: string; hash: string };
+  title: string;
+  children: ReactNode;
+}
+
+function BlockLink({ block, title, children }: BlockLinkProps) {
+  return (
+    <Link
+      href={blockHref(block.chain, block.hash)}
+      title={title}
+      className="inline-flex items-center gap-1.5 underline-offset-3 hover:text-ink hover:underline"
+    >
+      <Stripe hash={block.hash} className="h-2.5 w-3.5" />
+      {children}
+    </Link>
+  );
+}

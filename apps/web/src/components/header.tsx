@@ -1,0 +1,31 @@
+import Link from 'next/link';
+import { NavLink } from './nav-link';
+import { Stripe } from './stripe';
+import { ThemeToggle } from './theme-toggle';
+
+/** The mark is the stripe of this network's genesis: another network looks different. */
+export function Header({ genesis }: { genesis: string | null }) {
+  return (
+    <header className="sticky top-0 z-20 border-b bg-page/90 backdrop-blur">
+      <div className="mx-auto flex h-13 max-w-6xl items-center gap-5 px-4 sm:px-6">
+        <Link
+          href="/"
+          className="flex items-center gap-2 font-semibold tracking-tight"
+          title={genesis ? `Genesis ${genesis}` : undefined}
+        >
+          {genesis && <Stripe hash={genesis} className="h-4 w-5" />}
+          Blyan
+        </Link>
+        <nav aria-label="Main" className="flex items-center gap-1 text-sm">
+          <NavLink href="/" exact>
+            Chat
+          </NavLink>
+          <NavLink href="/explorer">Explorer</NavLink>
+        </nav>
+        <div className="ml-auto flex items-center gap-1">
+          <ThemeToggle />
+        </div>
+      </div>
+    </header>
+  );
+}

@@ -1,0 +1,124 @@
+/** From verified blocks to a stage graph: pick the model, fetch what is missing, verify, build. */
+import { toHex } from '@blyan/chain/hex';
+import { resolveModel } from '@blyan/chain/model';
+import type { ChainVerifier, VerifiedBlock } from '@blyan/chain/verify';
+import { type ModelFiles, readModelFiles } from '@blyan/model/files';
+import { StageBuilder, type StageGraph, type StageOptions } from '@blyan/model/stage/graph';
+import { type StageSpec, stageGroups, wholeModel } from '@blyan/model/stage/plan';
+import type { LoadProgress } from '@blyan/protocol/node';
+import type { BlobStore } from '@blyan/store/blob-store';
+import { StoreError } from '@blyan/store/errors';
+import { type BlobSource, fetchBlob } from '@blyan/store/fetch';
+import { type Healed, loadFile, loadTensor } from '@blyan/store/load';
+import { EngineError } from './errors.ts';
+
+/**
+ * @param wanted hash (hex) or name of a model block; absent for the newest one
+ * @throws EngineError MODEL_NONE, MODEL_RETIRED
+ */
+export function pickModel(verifier: ChainVerifier, wanted?: string): VerifiedBlock<'model'> {
+  const blocks = verifier.blocks('A');
+  const retired = new Map<string, string>();
+  for (const block of blocks) {
+    if (block.isType('retire')) retired.set(toHex(block.body.model), block.body.reason);
+  }
+  let refused: EngineError | null = null;
+  for (const block of [...blocks].reverse()) {
+    if (!block.isType('model')) continue;
+    const hash = toHex(block.hash);
+    if (wanted !== undefined && wanted !== hash && wanted !== block.body.name) continue;
+    const reason = retired.get(hash);
+    if (reason === undefined) return block;
+    refused ??= new EngineError('MODEL_RETIRED', { model: hash, name: block.body.name, reason });
+  }
+  const text =
+    wanted === undefined ? 'Chain A holds no model yet.' : `Chain A holds no model "${wanted}".`;
+  throw refused ?? new EngineError('MODEL_NONE', { wanted, height: blocks.length - 1 }, text);
+}
+
+export interface LoadDeps {
+  store: BlobStore;
+  sources: BlobSource[];
+  signal?: AbortSignal;
+  onProgress?(progress: LoadProgress): void;
+  onHealed?(healed: Healed): void;
+}
+
+export interface LoadedStage {
+  files: ModelFiles;
+  stage: StageGraph;
+}
+
+/**
+ * @param spec which part of the model; the whole by default
+ * @throws ChainError, StoreError, ModelError, naming chain, height, tensor and chunk
+ */
+export async function loadStage(
+  { verifier, model }: { verifier: ChainVerifier; model: VerifiedBlock<'model'> },
+  deps: LoadDeps,
+  options: StageOptions & { spec?: (files: ModelFiles) => StageSpec } = {},
+): Promise<LoadedStage> {
+  const files = await loadFiles(model, deps);
+  const spec = options.spec?.(files) ?? wholeModel(files.config);
+  const groups = new Set(stageGroups(spec));
+  const blocks = resolveModel(model, verifier).filter((block) => groups.has(block.body.group));
+  await fetchMissing(blocks, deps);
+
+  const builder = new StageBuilder(spec, options);
+  const total = sum(blocks.flatMap((block) => block.body.tensors.map((t) => t.byteLength)));
+  let done = 0;
+  for (const block of blocks) {
+    for (const { name, byteLength } of block.body.tensors) {
+      // One at a time: a buffer that a transform copies is garbage before the next is read.
+      builder.add(await loadTensor({ block, name }, deps));
+      done += byteLength;
+      deps.onProgress?.({ phase: 'verify', done, total, unit: 'bytes' });
+    }
+  }
+  return { files, stage: builder.finish() };
+}
+
+async function loadFiles(model: VerifiedBlock<'model'>, deps: LoadDeps): Promise<ModelFiles> {
+  const files = new Map<string, Uint8Array>();
+  for (const file of model.body.files) files.set(file.path, await loadFile(file, deps));
+  return readModelFiles(files);
+}
+
+/** Brings every blob that is not here into the store, so that progress is of the network alone. */
+async function fetchMissing(blocks: VerifiedBlock<'layer'>[], deps: LoadDeps): Promise<void> {
+  const missing = [];
+  for (const block of blocks) {
+    for (const tensor of block.body.tensors) {
+      if (!(await deps.store.has(tensor.root))) missing.push({ block, tensor });
+    }
+  }
+  const total = sum(missing.map(({ tensor }) => tensor.byteLength));
+  let before = 0;
+  for (const { block, tensor } of missing) {
+    const { root, byteLength, name } = tensor;
+    try {
+      await fetchBlob(
+        { root, byteLength },
+        {
+          store: deps.store,
+          sources: deps.sources,
+          signal: deps.signal,
+          onProgress: ({ done }) =>
+            deps.onProgress?.({ phase: 'fetch', done: before + done, total, unit: 'bytes' }),
+        },
+      );
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      const { chain, height } = block;
+      throw new StoreError(
+        error.code,
+        `${name} of block ${height} on chain ${chain}: ${error.message}`,
+        { ...error.details, chain, height, tensor: name },
+        error,
+      );
+    }
+    before += byteLength;
+  }
+}
+
+const sum = (values: number[]) => values.reduce((a, b) => a + b, 0);

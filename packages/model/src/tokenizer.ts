@@ -1,0 +1,59 @@
+/** Text to token ids and back, from the checkpoint's own tokenizer.json. */
+import { Tokenizer as Encoder } from '@huggingface/tokenizers';
+import { type DetokenizerOptions, StreamingDetokenizer } from './detokenizer.ts';
+import { ModelError } from './errors.ts';
+import type { ModelFiles } from './files.ts';
+import { type TokenTable, tokenTable } from './token-table.ts';
+
+export interface Tokenizer extends TokenTable {
+  /** Adds no special tokens of its own; those written out in the text become their ids. */
+  encode(text: string): number[];
+  /** Special tokens are left out unless asked for. */
+  decode(ids: readonly number[], options?: DetokenizerOptions): string;
+  /** A fresh one per answer. */
+  detokenizer(options?: DetokenizerOptions): StreamingDetokenizer;
+}
+
+/** @throws ModelError FILE_MISSING, TOKENIZER_INVALID */
+export function createTokenizer(
+  files: Pick<ModelFiles, 'tokenizer' | 'tokenizerConfig'>,
+): Tokenizer {
+  if (files.tokenizer === null) {
+    throw new ModelError('FILE_MISSING', { path: 'tokenizer.json' }, 'There is no tokenizer.json.');
+  }
+  const table = tokenTable(files.tokenizer);
+  const encoder = createEncoder(files.tokenizer, files.tokenizerConfig);
+  const detokenizer = (options?: DetokenizerOptions) => new StreamingDetokenizer(table, options);
+  return {
+    ...table,
+    detokenizer,
+    encode(text) {
+      const { ids } = encoder.encode(text, { add_special_tokens: false });
+      // The library gives `undefined` for what it cannot encode; ids must be ids.
+      for (const id of ids) {
+        if (!Number.isInteger(id)) {
+          throw new ModelError('TOKENIZER_INVALID', { what: 'text' }, 'The text has no token ids.');
+        }
+      }
+      return ids;
+    },
+    decode(ids, options) {
+      const streaming = detokenizer(options);
+      return streaming.push(ids) + streaming.flush();
+    },
+  };
+}
+
+function createEncoder(tokenizer: object, config: object): Encoder {
+  try {
+    return new Encoder(tokenizer, config);
+  } catch (cause) {
+    const what = cause instanceof Error ? cause.message.slice(0, 300) : 'unknown reason';
+    throw new ModelError(
+      'TOKENIZER_INVALID',
+      { what },
+      `tokenizer.json cannot be used: ${what}`,
+      cause,
+    );
+  }
+}

@@ -1,0 +1,112 @@
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import {
+  copySources,
+  databaseModules,
+  productionModules,
+  readCompose,
+  readDockerfile,
+  substitute,
+} from '../src/docker.ts';
+import { exampleVariables } from '../src/env-example.ts';
+
+const ROOT = path.resolve(import.meta.dirname, '../../..');
+const APPS = ['web', 'coordinator', 'worker'] as const;
+
+describe.each(APPS)('apps/%s/Dockerfile', (app) => {
+  const text = readFileSync(path.join(ROOT, 'apps', app, 'Dockerfile'), 'utf8');
+  const instructions = readDockerfile(text);
+
+  test('copies only what exists', () => {
+    const sources = copySources(instructions);
+    expect(sources.length).toBeGreaterThan(3);
+    for (const source of sources) expect(existsSync(path.join(ROOT, source)), source).toBe(true);
+  });
+
+  test('ends as an ordinary user, on Node 20, from several stages', () => {
+    const from = instructions.filter(({ name }) => name === 'FROM');
+    expect(from.length).toBe(3);
+    for (const { args } of from) expect(args).toMatch(/^node:20-bookworm-slim/);
+    expect(instructions.filter(({ name }) => name === 'USER').at(-1)?.args).toBe('node');
+  });
+
+  test('the last stage takes no sources and no secrets', () => {
+    const last = text.slice(text.lastIndexOf('\nFROM '));
+    expect(last).not.toMatch(/COPY (\.|packages|apps\/\w+\/src)/);
+    expect(text).not.toMatch(/password|secret|API_KEY|TOKEN/i);
+  });
+});
+
+test("no database code in what the worker's image installs", () => {
+  const modules = productionModules(ROOT, 'apps/worker');
+  expect(modules.size).toBeGreaterThan(10);
+  expect([...modules].some((where) => where.endsWith('/onnxruntime-node'))).toBe(true);
+  expect(databaseModules(modules)).toEqual([]);
+  // The same look at the coordinator finds it: the check can see what it looks for.
+  expect(databaseModules(productionModules(ROOT, 'apps/coordinator'))).not.toEqual([]);
+});
+
+test("the worker's bundle holds no database code", () => {
+  const dist = path.join(ROOT, 'apps/worker/dist/main.js');
+  expect(existsSync(dist), 'apps/worker is built (npm test builds it)').toBe(true);
+  const bundle = readFileSync(dist, 'utf8');
+  expect(bundle).not.toMatch(/packages\/db\/|@prisma\/|PrismaClient|pg-protocol/);
+});
+
+describe('docker-compose.yml', () => {
+  const compose = readCompose(ROOT);
+  const chosen = { POSTGRES_PASSWORD: 'pw1', REDIS_PASSWORD: 'pw2', BLYAN_API_KEY: 'k'.repeat(32) };
+  const environment = (service: string, env: Record<string, string>) =>
+    Object.fromEntries(
+      Object.entries(compose.services[service]?.environment ?? {}).map(([name, value]) => [
+        name,
+        substitute(value, env),
+      ]),
+    );
+
+  test('every service that stays has a health check, and what it names exists', () => {
+    for (const [name, service] of Object.entries(compose.services)) {
+      if (name !== 'init') expect(service.healthcheck?.test.length, name).toBeGreaterThan(1);
+      for (const network of service.networks ?? [])
+        expect(compose.networks).toHaveProperty(network);
+      for (const other of Object.keys(service.depends_on ?? {})) {
+        expect(compose.services).toHaveProperty(other);
+      }
+      for (const volume of service.volumes ?? []) {
+        expect(compose.volumes).toHaveProperty(volume.split(':')[0] as string);
+      }
+      if (!service.build) continue;
+      const { dockerfile, target } = service.build;
+      const text = readFileSync(path.join(ROOT, dockerfile), 'utf8');
+      if (target) expect(text).toMatch(new RegExp(`^FROM .* AS ${target}$`, 'm'));
+    }
+  });
+
+  test('there are no secrets in it: without them in .env it says what to set', () => {
+    for (const name of Object.keys(chosen)) {
+      expect(() => environment('worker', {}), name).toThrow('is not set');
+      expect(() => environment('web', { ...chosen, [name]: '' })).toThrow(
+        name === 'POSTGRES_PASSWORD' || name === 'REDIS_PASSWORD' || name === 'BLYAN_API_KEY'
+          ? `${name} is not set`
+          : '',
+      );
+    }
+  });
+
+  test.each(APPS)("the environment of %s passes the app's own schema", async (app) => {
+    const file = path.join(ROOT, 'apps', app, 'src', 'env.ts');
+    const module = await import(pathToFileURL(file).href);
+    const given: Record<string, string> = environment(app, chosen);
+    // The start command fills it in from the volume.
+    if (app === 'worker') given.BLYAN_GENESIS = exampleVariables(ROOT).BLYAN_GENESIS as string;
+    expect(() => (module.readEnv ?? module.readConfig)(given)).not.toThrow();
+  });
+
+  test('the worker has no way to PostgreSQL', () => {
+    expect(compose.services.worker?.networks).toEqual(['nodes']);
+    expect(compose.services.postgres?.networks).toEqual(['trusted']);
+    expect(Object.keys(compose.services.worker?.environment ?? {})).not.toContain('DATABASE_URL');
+  });
+});
