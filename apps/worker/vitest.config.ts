@@ -1,3 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
-export default defineConfig({ test: { name: 'worker', testTimeout: 60_000 } });
+export default defineConfig({
+  test: {
+    name: 'worker',
+    testTimeout: 60_000,
+    globalSetup: ['../../tooling/local/src/test-services.ts'],
+  },
+});

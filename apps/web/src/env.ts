@@ -67,7 +67,10 @@ export function readConfig(source: Record<string, string | undefined>): Config {
     databaseUrl: env.DATABASE_URL,
     redisUrl: env.REDIS_URL,
     nodeRedisUrl: env.NODE_REDIS_URL ?? env.REDIS_URL,
-    blobDir: path.resolve(env.BLYAN_BLOB_DIR ?? path.join(env.BLYAN_DATA_DIR, 'blobs')),
+    blobDir: path.resolve(
+      // Else the bundler takes every file of the project for part of the server.
+      /* turbopackIgnore: true */ env.BLYAN_BLOB_DIR ?? path.join(env.BLYAN_DATA_DIR, 'blobs'),
+    ),
     apiKey: env.BLYAN_API_KEY ?? null,
     modelName: env.BLYAN_MODEL ?? null,
     requestTimeoutMs: env.BLYAN_REQUEST_TIMEOUT_S * 1000,

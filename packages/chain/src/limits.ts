@@ -1,10 +1,10 @@
 /** Bounds of everything that this package parses, checked before any work is done on the bytes. */
 
-/** A v1 header has under 300 bytes; anything near a kilobyte is not a header. */
+/** The longest v1 header has 263 bytes; anything near a kilobyte is not a header. */
 export const MAX_HEADER_BYTES = 1024;
-/** The largest real bodies are model blocks: about 120 bytes a layer and 200 bytes a source file. */
+/** The largest real bodies are model blocks: 56 bytes a layer, about 100 a source file. */
 export const MAX_BODY_BYTES = 1 << 20;
-/** A signed checkpoint is about 260 bytes. */
+/** The longest signed checkpoint has 244 bytes. */
 export const MAX_CHECKPOINT_BYTES = 1024;
 /** Deepest value of the specification: model > source > files > file is 4; twice that. */
 export const MAX_DEPTH = 8;

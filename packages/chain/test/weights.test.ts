@@ -67,6 +67,7 @@ describe('weights', () => {
     const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
     shared.set(bytes);
     expect(() => verifyTensor({ block, tensor, bytes: shared })).toThrow(TypeError);
+    expect(() => verifyTensor({ block, tensor, bytes: shared, leaves })).toThrow(TypeError);
   });
 
   test('only verification makes a VerifiedTensor or a VerifiedFile', () => {

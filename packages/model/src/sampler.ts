@@ -162,12 +162,7 @@ const DEPTH = 60;
  * in which the sum is reached is sorted: linear also for a flat distribution, where sorting the
  * nucleus took 33 ms of 151936 tokens.
  */
-function nucleus(
-  logits: Float32Array,
-  max: number,
-  temperature: number,
-  topP: number,
-): number {
+function nucleus(logits: Float32Array, max: number, temperature: number, topP: number): number {
   const sums = new Float64Array(DEPTH * BUCKETS_PER_UNIT);
   const low = max - DEPTH * temperature;
   const bucketOf = (logit: number) =>

@@ -56,7 +56,7 @@ export function tokenTable(tokenizer: unknown): TokenTable {
   const added = new Map(addedTokens.map((token) => [token.id, token]));
   const ids = new Map(addedTokens.map(({ content, id }) => [content, id]));
   const characters = byteOfCharacter();
-  const cache: Uint8Array[] = [];
+  const cache = new Map<number, Uint8Array>();
   return {
     size: Math.max(texts.length, ...[...added.keys()].map((id) => id + 1)),
     added: (id) => added.get(id),
@@ -65,7 +65,11 @@ export function tokenTable(tokenizer: unknown): TokenTable {
     bytes(id) {
       const text = added.has(id) ? undefined : texts[id];
       if (text === undefined) return undefined;
-      return (cache[id] ??= toBytes(text, characters));
+      const known = cache.get(id);
+      if (known) return known;
+      const bytes = toBytes(text, characters);
+      cache.set(id, bytes);
+      return bytes;
     },
   };
 }

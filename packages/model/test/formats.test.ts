@@ -39,7 +39,8 @@ describe('half precision', () => {
     for (let half = 0; half < 0x10000; half++) {
       const isNan = (half & 0x7fff) > 0x7c00;
       const back = f32ToF16Bits(f16ToF32Bits(half));
-      if (isNan ? (back & 0x7fff) <= 0x7c00 : back !== half) expect.fail(`binary16 ${half}: ${back}`);
+      if (isNan ? (back & 0x7fff) <= 0x7c00 : back !== half)
+        expect.fail(`binary16 ${half}: ${back}`);
     }
   });
 
@@ -59,7 +60,8 @@ describe('half precision', () => {
       const even = half & 1 ? half + 1 : half;
       if (f32ToF16Bits(bits(middle)) !== even) expect.fail(`middle above ${half}`);
       if (f32ToF16Bits(bits(middle) - 1) !== half) expect.fail(`below the middle above ${half}`);
-      if (f32ToF16Bits(bits(middle) + 1) !== half + 1) expect.fail(`above the middle above ${half}`);
+      if (f32ToF16Bits(bits(middle) + 1) !== half + 1)
+        expect.fail(`above the middle above ${half}`);
     }
     expect(f32ToF16Bits(bits(65519.996))).toBe(0x7bff);
     expect(f32ToF16Bits(bits(65520))).toBe(0x7c00);
@@ -95,7 +97,7 @@ describe('q8 and q4 equal the vectors of an independent script', () => {
     }
   });
 
-  test('a weight moves by at most half a scale, but for the top of the range', () => {
+  test('a weight moves by at most one scale', () => {
     fc.assert(
       fc.property(
         fc.array(fc.float({ min: -100, max: 100, noNaN: true }), { minLength: 1, maxLength: 80 }),
@@ -107,10 +109,11 @@ describe('q8 and q4 equal the vectors of an independent script', () => {
           for (let from = 0; from < f32.length; from += 32) {
             const block = f32.subarray(from, from + 32);
             const largest = Math.max(...block.map(Math.abs));
-            // One code is lost where a value of the opposite sign is as large as the largest.
-            const bound = largest / 127 + 2 ** -24;
+            // The code above the top is missing, and scales below 2^-24 are too.
+            const bound = largest / 127 + 2 ** -17;
             block.forEach((x, i) => {
-              if (Math.abs(x - decoded[from + i]!) > bound) expect.fail(`${x} ${decoded[from + i]}`);
+              if (Math.abs(x - decoded[from + i]!) > bound)
+                expect.fail(`${x} ${decoded[from + i]}`);
             });
           }
         },
@@ -120,7 +123,7 @@ describe('q8 and q4 equal the vectors of an independent script', () => {
 });
 
 describe('float formats', () => {
-  const values = [0, -0, 1, -2.5, 1e-8, 3.14159265, 65504, 1e-40];
+  const values = [0, -0, 1, -2.5, 1e-8, 0.7, 65504, 1e-40];
   const tensor = { name: 't', shape: [2, 4], dtype: 'f32' as const };
 
   test('the source type is kept byte for byte, at any address', () => {
@@ -140,16 +143,19 @@ describe('float formats', () => {
     );
     const f16 = encodeTensor(tensor, 'f16', bytesOf(values));
     expect([...decodeTensor({ ...tensor, format: 'f16' }, f16)]).toEqual([
-      0, -0, 1, -2.5, 0, 3.140625, 65504, 0,
+      0, -0, 1, -2.5, 0, 0.7001953125, 65504, 0,
     ]);
   });
 
-  test.each(['f32', 'f16', 'bf16', 'q8', 'q4'] as const)('NaN and infinity are refused in %s', (format) => {
-    for (const bad of [Number.NaN, Infinity, -Infinity]) {
-      const source = bytesOf([1, 2, 3, 4, 5, 6, 7, bad]);
-      expect(code(() => encodeTensor(tensor, format, source))).toBe('VALUE_NOT_FINITE');
-    }
-  });
+  test.each(['f32', 'f16', 'bf16', 'q8', 'q4'] as const)(
+    'NaN and infinity are refused in %s',
+    (format) => {
+      for (const bad of [Number.NaN, Infinity, -Infinity]) {
+        const source = bytesOf([1, 2, 3, 4, 5, 6, 7, bad]);
+        expect(code(() => encodeTensor(tensor, format, source))).toBe('VALUE_NOT_FINITE');
+      }
+    },
+  );
 
   test('so they are in a source of bf16 and f16 that is kept', () => {
     const source = new Uint8Array(Uint16Array.from([0, 0, 0, 0, 0, 0, 0, 0x7f80]).buffer);

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { checkEnvExample } from './env-example.ts';
 import { checkGraph } from './graph.ts';
+import { checkLockfile } from './lockfile.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../../..');
 const bin = (name: string) => path.join(ROOT, 'node_modules', '.bin', name);
@@ -30,6 +31,7 @@ const CHECKS: [name: string, check: () => Promise<string[]>][] = [
   ['generate', turbo('generate')],
   ['biome', program('biome', ['check', '--colors=off', '--max-diagnostics=200'])],
   ['graph', () => checkGraph(ROOT)],
+  ['package-lock', () => checkLockfile(ROOT)],
   ['typecheck', turbo('typecheck')],
   ['knip', program('knip', ['--no-progress', '--cache'])],
   ['.env.example', () => checkEnvExample(ROOT)],

@@ -33,7 +33,7 @@ export const Answer = memo(function Answer({ message, status, onRegenerate }: An
         <p className="mt-2 text-sm text-warn">Cut at the length limit.</p>
       )}
       {finishReason === 'cancelled' && <p className="mt-2 text-sm text-faint">Stopped.</p>}
-      {problem && <AnswerProblem problem={problem} command={status.command} />}
+      {problem && <AnswerProblem problem={problem} status={status} />}
       {!open && (
         <footer className="mt-2 flex flex-wrap items-center gap-x-2 gap-y-1">
           {provenance && <ProvenanceLine provenance={provenance} />}

@@ -1,20 +1,22 @@
 import { Command } from '@/components/command';
 import { Problem } from '@/components/problem';
+import type { ClusterState } from './chat-page';
 import type { ChatProblem } from './types';
 
-/** Codes where a worker or the coordinator must be started. */
-const START = new Set(['no_worker', 'coordinator_unavailable', 'model_not_served']);
+interface AnswerProblemProps {
+  problem: ChatProblem;
+  status: ClusterState;
+}
 
-export function AnswerProblem({ problem, command }: { problem: ChatProblem; command: string }) {
-  const { code, message } = problem;
+export function AnswerProblem({ problem: { code, message }, status }: AnswerProblemProps) {
+  // The command that is missing now; none when all is well again.
+  const command = status.state === 'unavailable' ? status.command : null;
   return (
     <div className="mt-2">
       <Problem title={message}>
-        {START.has(code) && (
-          <>
-            <p>On the machine of the main node, this starts what is missing:</p>
-            <Command>{command}</Command>
-          </>
+        {command && <Command>{command}</Command>}
+        {status.state === 'ready' && code !== 'context_length_exceeded' && (
+          <p>A worker is ready now. Ask again.</p>
         )}
         {code === 'context_length_exceeded' && (
           <p>The conversation has grown longer than the model can read. Start a new one below.</p>

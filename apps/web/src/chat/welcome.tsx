@@ -21,10 +21,10 @@ interface WelcomeProps {
 export function Welcome({ status, model, onAsk }: WelcomeProps) {
   return (
     <div className="flex flex-1 flex-col justify-center py-10">
-      <div className="text-sm">
+      <div className="mb-4 text-sm">
         <ModelState status={status} />
       </div>
-      <h1 className="mt-3 max-w-xl text-2xl font-semibold tracking-tight text-balance sm:text-3xl">
+      <h1 className="max-w-xl text-2xl font-semibold tracking-tight text-balance sm:text-3xl">
         Ask a model whose every weight you can check.
       </h1>
       {model && <Origin model={model} />}
@@ -55,14 +55,9 @@ function ModelState({ status }: { status: ClusterState }) {
         {status.progress ? `: ${status.progress}` : ''}. Questions wait for it.
       </State>
     );
-  const importing = status.code === 'no_model' || status.code === 'no_chain';
   return (
     <Problem title={status.reason}>
-      {status.code !== 'model_unavailable' && (
-        <Command>
-          {importing ? 'npm run model:import -- models/blyan-guide' : status.command}
-        </Command>
-      )}
+      {status.command && <Command>{status.command}</Command>}
       {status.code === 'model_unavailable' && (
         <p>
           The worker refuses weights that do not match their block. Give it another source of the

@@ -6,7 +6,7 @@ import { ThemeToggle } from './theme-toggle';
 /** The mark is the stripe of this network's genesis: another network looks different. */
 export function Header({ genesis }: { genesis: string | null }) {
   return (
-    <header className="sticky top-0 z-20 border-b bg-page/90 backdrop-blur">
+    <header className="sticky top-0 z-20 border-b bg-page">
       <div className="mx-auto flex h-13 max-w-6xl items-center gap-5 px-4 sm:px-6">
         <Link
           href="/"

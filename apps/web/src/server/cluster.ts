@@ -14,7 +14,8 @@ export type Availability =
   | { state: 'ready'; nodes: number }
   /** A node is loading the model: requests are accepted and wait. */
   | { state: 'loading'; progress: string | null }
-  | { state: 'unavailable'; code: string; reason: string };
+  /** `command`: what puts it right, when a command does. */
+  | { state: 'unavailable'; code: string; reason: string; command: string | null };
 
 type Node = ClusterStatus['nodes'][number];
 
@@ -29,7 +30,8 @@ export function availability(cluster: ClusterStatus | null, model: string): Avai
     return {
       state: 'unavailable',
       code: 'coordinator_unavailable',
-      reason: `The coordinator is not running, so nobody hands questions to workers. Start everything with: ${START_COMMAND}`,
+      reason: 'The coordinator is not running, so nobody hands questions to workers.',
+      command: START_COMMAND,
     };
   const alive = cluster.nodes.filter((node) => node.alive);
   const ready = alive.filter((n) => n.status.state === 'ready' && n.status.model === model);
@@ -44,20 +46,25 @@ export function availability(cluster: ClusterStatus | null, model: string): Avai
       state: 'unavailable',
       code: 'model_unavailable',
       reason: `The model cannot be served. ${failed.map(describeFailure).join(' ')}`,
+      command: null,
     };
   const other = alive.some((node) => node.status.state === 'ready');
   return {
     state: 'unavailable',
     code: other ? 'model_not_served' : 'no_worker',
-    reason: other
-      ? 'No running worker serves this model.'
-      : `No worker is running. Start one with: ${START_COMMAND}`,
+    reason: other ? 'No running worker serves this model.' : 'No worker is running.',
+    command: START_COMMAND,
   };
 }
 
-export function unavailableError(state: Extract<Availability, { state: 'unavailable' }>): ApiError {
-  return unavailable(state.code, state.reason);
-}
+type Unavailable = Extract<Availability, { state: 'unavailable' }>;
+
+/** The reason with what to do about it, as one text. */
+export const describe = ({ reason, command }: Unavailable): string =>
+  command ? `${reason} Start what is missing with: ${command}` : reason;
+
+export const unavailableError = (state: Unavailable): ApiError =>
+  unavailable(state.code, describe(state));
 
 const describeFailure = ({ id, status }: Node): string =>
   `Worker ${id}: ${status.failure?.message ?? 'failed without saying why'} (${status.failure?.code ?? 'unknown'}).`;

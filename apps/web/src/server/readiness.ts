@@ -1,6 +1,6 @@
 /** `/ready`: each part that a question needs, checked now. */
 import { answers as redisAnswers } from '@blyan/queue/connection';
-import { availability, freshCluster } from './cluster.ts';
+import { availability, describe, freshCluster } from './cluster.ts';
 import type { Context } from './context.ts';
 import { toApiError } from './http/errors.ts';
 
@@ -14,7 +14,8 @@ export interface Readiness {
   ready: boolean;
   checks: { database: Check; redis: Check; coordinator: Check; model: Check; worker: Check };
   model: string | null;
-  reasons: string[];
+  /** All that is missing, in words; null when nothing is. */
+  reason: string | null;
 }
 
 /** A check that hangs is a failed check. */
@@ -61,12 +62,12 @@ export async function readiness(ctx: Context): Promise<Readiness> {
   }
   const failed = Object.values(checks).filter((check) => !check.ok);
   // What was not checked says nothing new beside the reason why.
-  const reasons = failed.filter((check) => check !== unknown).map((check) => check.reason ?? '');
+  const reasons = failed.filter((check) => check !== unknown).map((check) => check.reason);
   return {
     ready: failed.length === 0,
     checks,
     model: 'hash' in model ? model.name : null,
-    reasons,
+    reason: reasons.length > 0 ? reasons.join(' ') : null,
   };
 }
 
@@ -81,6 +82,6 @@ async function findModel(ctx: Context): Promise<Check | { hash: string; name: st
 
 function checkWorker(state: ReturnType<typeof availability>): Check {
   if (state.state === 'ready') return good;
-  if (state.state === 'unavailable') return bad(state.reason);
+  if (state.state === 'unavailable') return bad(describe(state));
   return bad(`The worker is loading the model${state.progress ? ` (${state.progress})` : ''}.`);
 }

@@ -8,6 +8,7 @@ export type EngineErrorCode =
   /** The job is for another model than the one loaded. */
   | 'MODEL_MISMATCH'
   | 'SLOTS_FULL'
+  | 'ENGINE_LOADING'
   | 'ENGINE_DRAINING'
   | 'ENGINE_EXITED'
   | 'CHAIN_UNAVAILABLE'
@@ -21,6 +22,7 @@ export type EngineErrorCode =
 const RETRYABLE: ReadonlySet<EngineErrorCode> = new Set([
   'MODEL_MISMATCH',
   'SLOTS_FULL',
+  'ENGINE_LOADING',
   'ENGINE_DRAINING',
   'ENGINE_EXITED',
   'CHAIN_UNAVAILABLE',

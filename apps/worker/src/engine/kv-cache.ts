@@ -40,7 +40,8 @@ export class KvCache {
   /** Makes room for `positions` in all. Throws context_length_exceeded. */
   reserve(positions: number): void {
     const { context } = this.#config;
-    if (positions > context) throw new EngineError('context_length_exceeded', { positions, context });
+    if (positions > context)
+      throw new EngineError('context_length_exceeded', { positions, context });
     if (positions <= this.capacity) return;
     const capacity = Math.ceil(positions / CAPACITY_STEP) * CAPACITY_STEP;
     const grow = (old: Float32Array): Float32Array => {

@@ -64,23 +64,27 @@ export async function loadStage(
   const blocks = resolveModel(model, verifier).filter((block) => groups.has(block.body.group));
   await fetchMissing(blocks, deps);
 
+  const { onProgress, ...blobs } = deps;
   const builder = new StageBuilder(spec, options);
   const total = sum(blocks.flatMap((block) => block.body.tensors.map((t) => t.byteLength)));
   let done = 0;
   for (const block of blocks) {
     for (const { name, byteLength } of block.body.tensors) {
       // One at a time: a buffer that a transform copies is garbage before the next is read.
-      builder.add(await loadTensor({ block, name }, deps));
+      builder.add(await loadTensor({ block, name }, blobs));
       done += byteLength;
-      deps.onProgress?.({ phase: 'verify', done, total, unit: 'bytes' });
+      onProgress?.({ phase: 'verify', done, total, unit: 'bytes' });
     }
   }
   return { files, stage: builder.finish() };
 }
 
-async function loadFiles(model: VerifiedBlock<'model'>, deps: LoadDeps): Promise<ModelFiles> {
+async function loadFiles(
+  model: VerifiedBlock<'model'>,
+  { onProgress: _, ...blobs }: LoadDeps,
+): Promise<ModelFiles> {
   const files = new Map<string, Uint8Array>();
-  for (const file of model.body.files) files.set(file.path, await loadFile(file, deps));
+  for (const file of model.body.files) files.set(file.path, await loadFile(file, blobs));
   return readModelFiles(files);
 }
 

@@ -13,6 +13,7 @@ import { VerifiedTensor } from '@blyan/chain/tensor';
 import type { ModelConfig } from '../config.ts';
 import { ModelError } from '../errors.ts';
 import type { ExpectedTensor } from '../families/families.ts';
+import type { TensorRole } from '../families/family.ts';
 import {
   type AttentionInputs,
   attention,
@@ -83,7 +84,7 @@ export class StageBuilder {
   finish(): StageGraph {
     const [missing] = this.#missing.keys();
     if (missing !== undefined) throw new ModelError('TENSOR_MISSING', { tensor: missing });
-    const weight = (group: string, role: string) => this.#weights.get(`${group}.${role}`)!;
+    const weight: Weight = (group, role) => this.#weights.get(`${group}.${role}`)!;
     describeStage(this.#g, this.#spec, weight, this.#options);
     const kinds = new Set(
       [...this.#weights.values()].filter((w) => w.shape.length === 2).map((w) => w.kind),
@@ -104,7 +105,7 @@ export class StageBuilder {
   }
 }
 
-type Weight = (group: string, role: string) => WeightRef;
+type Weight = (group: string, role: TensorRole) => WeightRef;
 
 function describeStage(g: GraphBuilder, spec: StageSpec, weight: Weight, options: StageOptions) {
   const { config, head } = spec;
@@ -121,7 +122,7 @@ function describeStage(g: GraphBuilder, spec: StageSpec, weight: Weight, options
   let residual = hiddenIn;
   let pending: string | null = null; // output of the last block, not yet added to the residual
   for (const l of layerRange(spec)) {
-    const at = (role: string) => weight(`layer.${l}`, role);
+    const at = (role: TensorRole) => weight(`layer.${l}`, role);
     const first = addNorm(g, config, `layer.${l}.in`, residual, pending, at('attention.norm'));
     const attended = attention(
       g,
@@ -133,8 +134,8 @@ function describeStage(g: GraphBuilder, spec: StageSpec, weight: Weight, options
         key: at('attention.key'),
         value: at('attention.value'),
         output: at('attention.output'),
-        queryNorm: at('attention.queryNorm'),
-        keyNorm: at('attention.keyNorm'),
+        queryNorm: at('attention.query_norm'),
+        keyNorm: at('attention.key_norm'),
       },
       shared,
     );

@@ -22,7 +22,9 @@ export function BlockTable({ blocks, chain }: { blocks: Blocks; chain: string })
             </th>
             <th scope="col">Type</th>
             <th scope="col">Hash</th>
-            <th scope="col">Author</th>
+            <th scope="col" className="hidden md:table-cell">
+              Author
+            </th>
             <th scope="col" className="!text-right">
               Body
             </th>
@@ -41,7 +43,7 @@ export function BlockTable({ blocks, chain }: { blocks: Blocks; chain: string })
               <td>
                 <Hash value={hash} label="block hash" />
               </td>
-              <td>
+              <td className="hidden md:table-cell">
                 <Hash value={header.author} label="author key" copy={false} />
               </td>
               <td className="text-right text-soft">

@@ -10,22 +10,18 @@ export function LayerTensors({ body: { group, tensors } }: { body: Readable<Laye
   return (
     <Section title={`Tensors of ${group}`}>
       <p className="mb-1 text-sm text-soft">
-        {formatCount(tensors.length)} tensors, {formatBytes(total)}. Each root covers chunks of 1
-        MiB; the link downloads the stored bytes.
+        {plural(tensors.length, 'tensor')}, {formatBytes(total)}. Each root covers chunks of 1 MiB;
+        the link downloads the stored bytes.
       </p>
       <div className="overflow-x-auto">
         <table className="data-table">
           <thead>
             <tr>
               <th scope="col">Name</th>
-              <th scope="col">Role</th>
               <th scope="col">Shape</th>
               <th scope="col">Format</th>
               <th scope="col" className="!text-right">
                 Size
-              </th>
-              <th scope="col" className="!text-right">
-                Chunks
               </th>
               <th scope="col">Root</th>
               <th scope="col">Source file</th>
@@ -34,8 +30,10 @@ export function LayerTensors({ body: { group, tensors } }: { body: Readable<Laye
           <tbody>
             {tensors.map((tensor) => (
               <tr key={tensor.name}>
-                <td className="font-mono text-[0.8125rem]">{tensor.name}</td>
-                <td>{tensor.role}</td>
+                <td>
+                  <span className="block font-mono text-[0.8125rem]">{tensor.name}</span>
+                  <span className="text-[0.8125rem] text-faint">{tensor.role}</span>
+                </td>
                 <td className="font-mono text-[0.8125rem]">
                   {tensor.shape.join(' × ') || 'scalar'}
                 </td>
@@ -47,9 +45,9 @@ export function LayerTensors({ body: { group, tensors } }: { body: Readable<Laye
                 </td>
                 <td className="text-right text-soft">
                   <Bytes value={tensor.byteLength} />
-                </td>
-                <td className="text-right text-soft">
-                  {Math.ceil(tensor.byteLength / tensor.leafSize)}
+                  <span className="block text-[0.8125rem] text-faint">
+                    {plural(Math.ceil(tensor.byteLength / tensor.leafSize), 'chunk')}
+                  </span>
                 </td>
                 <td>
                   <Hash
@@ -73,3 +71,6 @@ export function LayerTensors({ body: { group, tensors } }: { body: Readable<Laye
     </Section>
   );
 }
+
+const plural = (count: number, noun: string) =>
+  `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;

@@ -1,4 +1,4 @@
-import { availability, freshCluster, START_COMMAND } from '../cluster.ts';
+import { availability, freshCluster } from '../cluster.ts';
 import { toApiError } from '../http/errors.ts';
 import { procedure, router } from './init.ts';
 
@@ -13,12 +13,11 @@ export const clusterRouter = router({
         model: model.name,
         waiting: cluster?.waiting ?? 0,
         notices: cluster?.nodes.flatMap((node) => node.status.notices ?? []) ?? [],
-        command: START_COMMAND,
       };
     } catch (error) {
       const { code, message } = toApiError(error);
-      const state = { state: 'unavailable' as const, code, reason: message };
-      return { ...state, model: null, waiting: 0, notices: [], command: START_COMMAND };
+      const state = { state: 'unavailable' as const, code, reason: message, command: null };
+      return { ...state, model: null, waiting: 0, notices: [] };
     }
   }),
 });

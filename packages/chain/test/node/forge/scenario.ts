@@ -1,15 +1,10 @@
-/** The chain of the vectors while it grows, and the means to forge its next block. */
-import { openBlock } from '@blyan/chain/block';
 import { bodyHash } from '@blyan/chain/body';
-import { signCheckpoint } from '@blyan/chain/checkpoint';
 import { encode } from '@blyan/chain/codec';
-import { createGenesis, deriveGenesis } from '@blyan/chain/genesis';
+import { createGenesis } from '@blyan/chain/genesis';
 import { blockHash } from '@blyan/chain/header';
 import { toHex } from '@blyan/chain/hex';
-import { toWire } from '@blyan/chain/json';
 import { publicKeyOf, sign } from '@blyan/chain/keys';
-import { MAX_BODY_BYTES } from '@blyan/chain/limits';
-import { LEAF_SIZE, leafHashes, rootOfBytes } from '@blyan/chain/merkle';
+import { LEAF_SIZE, rootOfBytes } from '@blyan/chain/merkle';
 import { sha256 } from '@blyan/chain/sha256';
 import type {
   BlockType,
@@ -19,16 +14,9 @@ import type {
   TensorDescriptor,
 } from '@blyan/chain/types';
 import { ChainVerifier } from '@blyan/chain/verify';
-import {
-  type BlockVector,
-  type Bytes,
-  bytesOf,
-  type ChainVectors,
-  type Forgery,
-  type SealedVector,
-} from '../../support.ts';
+import type { BlockVector, Bytes, Forgery, SealedVector } from '../../support.ts';
 
-const START = Date.UTC(2026, 0, 1);
+export const START = Date.UTC(2026, 0, 1);
 export const NAMES = ['alice', 'bob', 'carol', 'mallory'] as const;
 export type Name = (typeof NAMES)[number];
 export const secret = (name: Name) => new Uint8Array(32).fill(NAMES.indexOf(name) + 1);
@@ -64,7 +52,8 @@ export const layer = (group: string, tensors = [tensor(`${group}.weight`, CONFIG
   tensors,
 });
 
-export const flip = (bytes: Uint8Array, i: number) => bytes.map((byte, j) => (i === j ? byte ^ 1 : byte));
+export const flip = (bytes: Uint8Array, i: number) =>
+  bytes.map((byte, j) => (i === j ? byte ^ 1 : byte));
 
 export type Scenario = ReturnType<typeof newScenario>;
 

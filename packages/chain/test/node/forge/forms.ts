@@ -1,36 +1,17 @@
 /** Blocks, bodies, JSON and bytes of a form that no reader takes. */
 import { openBlock } from '@blyan/chain/block';
-import { bodyHash } from '@blyan/chain/body';
-import { signCheckpoint } from '@blyan/chain/checkpoint';
-import { encode } from '@blyan/chain/codec';
-import { createGenesis, deriveGenesis } from '@blyan/chain/genesis';
 import { blockHash } from '@blyan/chain/header';
 import { toHex } from '@blyan/chain/hex';
 import { toWire } from '@blyan/chain/json';
-import { publicKeyOf, sign } from '@blyan/chain/keys';
+import { sign } from '@blyan/chain/keys';
 import { MAX_BODY_BYTES } from '@blyan/chain/limits';
-import { LEAF_SIZE, leafHashes, rootOfBytes } from '@blyan/chain/merkle';
+import { LEAF_SIZE } from '@blyan/chain/merkle';
 import { sha256 } from '@blyan/chain/sha256';
-import type {
-  BlockType,
-  ChainId,
-  ModelBody,
-  SealedBlock,
-  TensorDescriptor,
-} from '@blyan/chain/types';
-import { ChainVerifier } from '@blyan/chain/verify';
-import {
-  type BlockVector,
-  type Bytes,
-  bytesOf,
-  type ChainVectors,
-  type Forgery,
-  type SealedVector,
-} from '../../support.ts';
-import { CONFIG, flip, key, layer, type Name, NAMES, type Scenario, secret, START, tensor, vectorOf, WEIGHTS } from './scenario.ts';
+import type { SealedVector } from '../../support.ts';
+import { CONFIG, flip, layer, type Scenario, START, secret, tensor, vectorOf } from './scenario.ts';
 
 export function forgeForms(scenario: Scenario) {
-  const { genesis, verifier, blocks, forgeries, add, next, model, at, refuse } = scenario;
+  const { forgeries, next, model } = scenario;
   const open = (code: string, name: string, comment: string, sealed: SealedVector) =>
     forgeries.push({ name, comment, code, op: 'open', sealed });
   const good = next('B', 'layer', layer('head'), 'alice');
@@ -119,9 +100,17 @@ export function forgeForms(scenario: Scenario) {
     ['no-tensors', 'a layer without tensors', { group: 'head', tensors: [] }],
     ['group', 'a group that does not exist', layer('layer.01')],
     ['twice', 'one tensor twice', layer('head', [embedding, embedding])],
-    ['short-root', 'a root of 31 bytes', layer('head', [{ ...embedding, root: new Uint8Array(31) }])],
+    [
+      'short-root',
+      'a root of 31 bytes',
+      layer('head', [{ ...embedding, root: new Uint8Array(31) }]),
+    ],
     ['leaf-size', 'leaves of 512 KiB', layer('head', [{ ...embedding, leafSize: LEAF_SIZE / 2 }])],
-    ['shape', 'a shape that the bytes do not fill', layer('head', [{ ...embedding, shape: [3, 5] }])],
+    [
+      'shape',
+      'a shape that the bytes do not fill',
+      layer('head', [{ ...embedding, shape: [3, 5] }]),
+    ],
     [
       'rank',
       'nine dimensions',
@@ -245,6 +234,4 @@ export function forgeForms(scenario: Scenario) {
     bytes: { zeros: 65 },
     bound: 64,
   });
-
-
 }

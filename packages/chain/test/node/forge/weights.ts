@@ -1,36 +1,24 @@
-/** Bytes, models and checkpoints that are not what the chain says. */
-import { openBlock } from '@blyan/chain/block';
-import { bodyHash } from '@blyan/chain/body';
 import { signCheckpoint } from '@blyan/chain/checkpoint';
 import { encode } from '@blyan/chain/codec';
-import { createGenesis, deriveGenesis } from '@blyan/chain/genesis';
 import { blockHash } from '@blyan/chain/header';
 import { toHex } from '@blyan/chain/hex';
-import { toWire } from '@blyan/chain/json';
-import { publicKeyOf, sign } from '@blyan/chain/keys';
-import { MAX_BODY_BYTES } from '@blyan/chain/limits';
-import { LEAF_SIZE, leafHashes, rootOfBytes } from '@blyan/chain/merkle';
+import { LEAF_SIZE, leafHashes } from '@blyan/chain/merkle';
 import { sha256 } from '@blyan/chain/sha256';
-import type {
-  BlockType,
-  ChainId,
-  ModelBody,
-  SealedBlock,
-  TensorDescriptor,
-} from '@blyan/chain/types';
-import { ChainVerifier } from '@blyan/chain/verify';
+import type { SealedBlock } from '@blyan/chain/types';
+import { bytesOf } from '../../support.ts';
 import {
-  type BlockVector,
-  type Bytes,
-  bytesOf,
-  type ChainVectors,
-  type Forgery,
-  type SealedVector,
-} from '../../support.ts';
-import { CONFIG, flip, key, layer, type Name, NAMES, type Scenario, secret, START, tensor, vectorOf, WEIGHTS } from './scenario.ts';
+  CONFIG,
+  flip,
+  type Name,
+  type Scenario,
+  START,
+  secret,
+  vectorOf,
+  WEIGHTS,
+} from './scenario.ts';
 
 export function forgeWeights(scenario: Scenario, { last, end }: { last: string; end: string }) {
-  const { genesis, verifier, blocks, forgeries, add, next, model, at, refuse } = scenario;
+  const { verifier, forgeries, next, model } = scenario;
   const embed = toHex(verifier.at('B', 1)!.hash);
   const leaves = toHex(leafHashes(bytesOf(WEIGHTS)));
   const inTensor = {
@@ -236,6 +224,7 @@ export function forgeWeights(scenario: Scenario, { last, end }: { last: string; 
   const cp5 = checkpoint(5, 'alice');
   const cp4 = checkpoint(4, 'alice');
   const cp4Other = checkpoint(4, 'alice', { log: sha256() });
+  const cp4Head = checkpoint(4, 'alice', { head: sha256() });
   const proof = verifier.consistencyProof('B', 4).map(toHex);
   forgeries.push(
     {
@@ -326,7 +315,22 @@ export function forgeWeights(scenario: Scenario, { last, end }: { last: string; 
       newer: toHex(cp4),
       proof: [],
     },
+    {
+      name: 'fork-head',
+      comment: 'the log of the chain, but another head',
+      code: 'CHECKPOINT_FORK',
+      op: 'checkpointHistory',
+      after: last,
+      bytes: toHex(cp4Head),
+    },
+    {
+      name: 'fork-same-log',
+      comment: 'two checkpoints of one size and log that name two heads',
+      code: 'CHECKPOINT_FORK',
+      op: 'checkpointAgainst',
+      older: toHex(cp4),
+      newer: toHex(cp4Head),
+      proof: [],
+    },
   );
-
-
 }

@@ -1,0 +1,102 @@
+/** A network of its own in a database of its own, with a blob store beside it. */
+import { spawn } from 'node:child_process';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { decodeBody } from '@blyan/chain/body';
+import { appendPort } from '@blyan/db/chain';
+import { createDb } from '@blyan/db/client';
+import { createTestDatabase } from '@blyan/db/testing';
+import { type ImportOptions, importModel } from '@blyan/model/import';
+import { BlobStore } from '@blyan/store/blob-store';
+import { authorityKeyPath, readAuthorityKey } from '../src/commands/authority-key.ts';
+import { initChains } from '../src/commands/init-chains.ts';
+
+export const NETWORK = 'import-test';
+
+export async function openNetwork(adminUrl: string) {
+  const dir = await mkdtemp(join(tmpdir(), 'import-'));
+  const database = await createTestDatabase(adminUrl);
+  const db = createDb(database.url);
+  const genesis = await initChains({ dataDir: dir, network: NETWORK, time: 1 }, { db });
+  const key = await readAuthorityKey(authorityKeyPath(dir));
+  if (!key) throw new Error('no key');
+  const store = await BlobStore.open(join(dir, 'blobs'));
+  const deps = { store, chain: appendPort(db, key), journalDir: join(dir, 'imports') };
+  return {
+    dir,
+    db,
+    store,
+    deps,
+    genesis: genesis.hash,
+    /** As the operator runs it. */
+    command: (args: string[], nodeArgs: string[] = []) =>
+      startCommand('model-import', args, nodeArgs, {
+        DATABASE_URL: database.url,
+        REDIS_URL: 'redis://127.0.0.1:1',
+        BLYAN_DATA_DIR: dir,
+        BLYAN_NETWORK: NETWORK,
+      }),
+    importModel: (checkpoint: string, options: Partial<ImportOptions> = {}) =>
+      importModel(
+        checkpoint,
+        {
+          name: 'test',
+          format: null,
+          source: { repository: null, revision: null },
+          ...options,
+        },
+        deps,
+      ),
+    /** Everything that an import may change. */
+    async state() {
+      const files = await readdir(store.dir, { recursive: true });
+      const blocks = await db.block.findMany({
+        select: { chain: true, height: true, hash: true },
+        orderBy: [{ chain: 'asc' }, { height: 'asc' }],
+      });
+      return { files: files.filter((file) => !file.startsWith('tmp')).sort(), blocks };
+    },
+    /**
+     * What does not depend on who imported when: the hashes of all layer bodies, and the model bodies
+     * but for the hashes of the layer blocks, which are headers with an author and a time.
+     */
+    async bodies() {
+      const rows = await db.block.findMany({
+        where: { type: { in: ['layer', 'model'] } },
+        orderBy: [{ chain: 'desc' }, { height: 'asc' }],
+      });
+      return rows.map(({ type, bodyHash, body }) => {
+        if (type === 'layer') return Buffer.from(bodyHash).toString('hex');
+        const { layers, ...model } = decodeBody('model', body);
+        return { ...model, groups: layers.map(({ group }) => group) };
+      });
+    },
+    async [Symbol.asyncDispose]() {
+      await db.$disconnect();
+      await database[Symbol.asyncDispose]();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+export type Network = Awaited<ReturnType<typeof openNetwork>>;
+
+function startCommand(name: string, args: string[], nodeArgs: string[], env: NodeJS.ProcessEnv) {
+  const entry = fileURLToPath(new URL(`../src/commands/${name}.ts`, import.meta.url));
+  const child = spawn(process.execPath, [...nodeArgs, '--import', 'tsx', entry, ...args], {
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  }
+  const ended = new Promise<{ code: number | null; output: string }>((resolve) =>
+    child.once('close', (code) => resolve({ code, output })),
+  );
+  return { child, ended, output: () => output };
+}

@@ -1,0 +1,36 @@
+import type { Env } from './env.ts';
+
+export interface Config {
+  mainUrl: string;
+  apiKey: string;
+  /** Pinned hash of chain A's genesis, hex. */
+  genesis: string;
+  /** Null: made once and kept in `workerDir`. */
+  nodeId: string | null;
+  /** Name of the model to serve; null is the newest that is not retired. */
+  model: string | null;
+  /** Base URLs of further sources of blobs, behind the main node. */
+  blobSources: string[];
+  blobDir: string;
+  workerDir: string;
+  slots: number;
+  /** 0 is all cores. */
+  threads: number;
+  logLevel: string;
+}
+
+export function toConfig(env: Env): Config {
+  return {
+    mainUrl: env.BLYAN_MAIN_URL.replace(/\/+$/, ''),
+    apiKey: env.BLYAN_API_KEY,
+    genesis: env.BLYAN_GENESIS,
+    nodeId: env.BLYAN_NODE_ID ?? null,
+    model: env.BLYAN_MODEL ?? null,
+    blobSources: env.BLYAN_BLOB_SOURCES,
+    blobDir: env.BLYAN_BLOB_DIR,
+    workerDir: env.BLYAN_WORKER_DIR,
+    slots: env.BLYAN_WORKER_SLOTS,
+    threads: env.BLYAN_WORKER_THREADS,
+    logLevel: env.BLYAN_LOG_LEVEL,
+  };
+}

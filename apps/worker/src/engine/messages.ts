@@ -1,0 +1,54 @@
+/** What the worker's main process and the engine process say to each other over IPC. */
+import { Hash, RequestId } from '@blyan/protocol/ids';
+import { type LoadProgress, NodeJob, type NumericsProfile } from '@blyan/protocol/node';
+import { z } from 'zod';
+import type { JobEvent } from './loop.ts';
+
+export const LoadCommand = z.object({
+  type: z.literal('load'),
+  /** Pinned hash of chain A's genesis, hex. */
+  genesis: Hash,
+  mainUrl: z.url(),
+  /** Base URLs of blob sources, tried beside the main node. */
+  sources: z.array(z.url()).max(64),
+  storeDir: z.string().min(1),
+  checkpointDir: z.string().min(1),
+  /** Hash or name of the model block; absent for the newest that is not retired. */
+  model: z.string().min(1).max(256).optional(),
+  /** 0 is one per core. */
+  threads: z.number().int().min(0).max(1024),
+  slots: z.number().int().min(1).max(4096),
+});
+export type LoadCommand = z.infer<typeof LoadCommand>;
+
+export const EngineCommand = z.discriminatedUnion('type', [
+  LoadCommand,
+  z.object({ type: z.literal('submit'), job: NodeJob }),
+  z.object({
+    type: z.literal('cancel'),
+    requestId: RequestId,
+    attempt: z.number().int().min(1),
+  }),
+  z.object({ type: z.literal('drain') }),
+]);
+export type EngineCommand = z.infer<typeof EngineCommand>;
+
+export interface EngineReady {
+  /** Block hash of the model block, hex. */
+  model: string;
+  name: string;
+  layers: [first: number, last: number];
+  numerics: NumericsProfile;
+  /** Longest prompt plus answer in tokens. */
+  context: number;
+  slots: number;
+}
+
+export type EngineMessage =
+  | { type: 'progress'; progress: LoadProgress }
+  | { type: 'ready'; ready: EngineReady }
+  | { type: 'failed'; code: string; message: string; retry: boolean }
+  /** Something was wrong and has been put right. */
+  | { type: 'notice'; message: string }
+  | { type: 'event'; event: JobEvent }
+  | { type: 'drained' };

@@ -1,0 +1,60 @@
+/** The bare engine, without processes, queues or HTTP around it: for benchmarks and parity tests. */
+import { sample } from '@blyan/model/sampler';
+import type { SamplingParams } from '@blyan/protocol/sampling';
+import { prefillChunk } from './loop.ts';
+import type { StageSession } from './stage-session.ts';
+
+export interface Generated {
+  tokens: number[];
+  /** Until the first token was known. */
+  prefillMs: number;
+  /** Of each later token. */
+  stepsMs: number[];
+}
+
+export interface GenerateOptions {
+  /** Ids that end the answer; the id itself is the last token. */
+  stopTokens?: readonly number[];
+  /** Positions of one prefill run; by default as the engine loop has it. */
+  chunk?: number;
+  /** Tokens of the answer that are known already. */
+  emitted?: readonly number[];
+}
+
+/** Same tokens as the engine loop gives for the same input. */
+export async function generate(
+  session: StageSession,
+  prompt: readonly number[],
+  params: SamplingParams,
+  options: GenerateOptions = {},
+): Promise<Generated> {
+  const cache = session.createCache();
+  const { emitted = [], stopTokens = [] } = options;
+  const tokens = [...emitted];
+  const prefix = [...prompt, ...emitted];
+  const stepsMs: number[] = [];
+  try {
+    const start = performance.now();
+    let logits: Float32Array | null = null;
+    while (cache.length < prefix.length) {
+      const chunk = options.chunk ?? prefillChunk(session.config, cache.length);
+      const ids = prefix.slice(cache.length, cache.length + chunk);
+      const last = cache.length + ids.length === prefix.length;
+      ({ logits } = await session.run(cache, {
+        input: { ids },
+        rows: last ? [ids.length - 1] : [],
+      }));
+    }
+    tokens.push(sample(logits!, params, tokens.length));
+    const prefillMs = performance.now() - start;
+    while (tokens.length < params.maxTokens && !stopTokens.includes(tokens.at(-1)!)) {
+      const step = performance.now();
+      ({ logits } = await session.run(cache, { input: { ids: [tokens.at(-1)!] }, rows: [0] }));
+      tokens.push(sample(logits!, params, tokens.length));
+      stepsMs.push(performance.now() - step);
+    }
+    return { tokens, prefillMs, stepsMs };
+  } finally {
+    cache.free();
+  }
+}

@@ -1,0 +1,68 @@
+/** The only file that reads the environment. There is no database in a worker's. */
+import path from 'node:path';
+import { z } from 'zod';
+
+const Hash = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lowercase hex characters');
+const Count = (max: number) => z.coerce.number().int().min(0).max(max);
+
+const Env = z.object({
+  BLYAN_MAIN_URL: z.url({ protocol: /^https?$/ }),
+  BLYAN_API_KEY: z.string().min(16),
+  BLYAN_GENESIS: Hash,
+  BLYAN_NODE_ID: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{2,62}$/, 'expected 3 to 63 of a-z, 0-9 and -')
+    .optional(),
+  BLYAN_MODEL: z.string().min(1).optional(),
+  BLYAN_BLOB_SOURCES: z
+    .string()
+    .transform((list) => list.split(',').map((url) => url.trim()))
+    .pipe(z.array(z.url({ protocol: /^https?$/ })))
+    .default([]),
+  BLYAN_DATA_DIR: z.string().min(1).default('./data'),
+  BLYAN_BLOB_DIR: z.string().min(1).optional(),
+  BLYAN_WORKER_DIR: z.string().min(1).optional(),
+  BLYAN_WORKER_SLOTS: Count(256).pipe(z.number().min(1)).default(4),
+  BLYAN_WORKER_THREADS: Count(1024).default(0),
+  BLYAN_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
+});
+
+const EXAMPLES: Record<string, string> = {
+  BLYAN_MAIN_URL: 'http://127.0.0.1:8000',
+  BLYAN_API_KEY: 'the key that the main node gave you',
+  BLYAN_GENESIS: `${'0123456789abcdef'.repeat(4)} (shown by the main node)`,
+  BLYAN_NODE_ID: 'worker-1',
+  BLYAN_MODEL: 'blyan-guide',
+  BLYAN_BLOB_SOURCES: 'http://10.0.0.2:8000,http://10.0.0.3:8000',
+  BLYAN_DATA_DIR: './data',
+  BLYAN_BLOB_DIR: './data/blobs',
+  BLYAN_WORKER_DIR: './data/worker',
+  BLYAN_WORKER_SLOTS: '4',
+  BLYAN_WORKER_THREADS: '0 (all cores)',
+  BLYAN_LOG_LEVEL: 'info',
+};
+
+export type Env = ReturnType<typeof readEnv>;
+
+/** Throws one error that names every wrong variable, with an example. */
+export function readEnv(env: NodeJS.ProcessEnv = process.env) {
+  // An empty variable, as an .env file has it, is one that is not set.
+  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const parsed = Env.safeParse(set);
+  if (!parsed.success) {
+    const lines = parsed.error.issues.map((issue) => {
+      const name = String(issue.path[0]);
+      const problem = set[name] === undefined ? 'is not set' : `is wrong (${issue.message})`;
+      return `${name} ${problem}. Example: ${name}=${EXAMPLES[name]}`;
+    });
+    throw new Error([...new Set(lines)].join('\n'));
+  }
+  const dataDir = path.resolve(parsed.data.BLYAN_DATA_DIR);
+  const under = (given: string | undefined, name: string) =>
+    path.resolve(given ?? path.join(dataDir, name));
+  return {
+    ...parsed.data,
+    BLYAN_BLOB_DIR: under(parsed.data.BLYAN_BLOB_DIR, 'blobs'),
+    BLYAN_WORKER_DIR: under(parsed.data.BLYAN_WORKER_DIR, 'worker'),
+  };
+}

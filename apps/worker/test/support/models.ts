@@ -1,0 +1,68 @@
+/** Checked-in checkpoints, loaded as a worker loads them. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { StoredFormat } from '@blyan/chain/types';
+import type { ModelFiles } from '@blyan/model/files';
+import type { StageOptions } from '@blyan/model/stage/graph';
+import type { StageSpec } from '@blyan/model/stage/plan';
+import { loadStage, pickModel } from '../../src/engine/load-model.ts';
+import { StageSession } from '../../src/engine/stage-session.ts';
+import { createNetwork, type Network } from './network.ts';
+
+const root = join(import.meta.dirname, '../../../..');
+export const GUIDE = join(root, 'models/blyan-guide');
+export const micro = (name: string) => join(root, 'packages/model/fixtures/micro', name);
+
+export const readJson = async <T>(path: string): Promise<T> =>
+  JSON.parse(await readFile(path, 'utf8')) as T;
+
+export interface LoadedModel extends AsyncDisposable {
+  network: Network;
+  files: ModelFiles;
+  transforms: string[];
+  session: StageSession;
+}
+
+export interface LoadModelOptions extends StageOptions {
+  format?: StoredFormat;
+  spec?: (files: ModelFiles) => StageSpec;
+  fetch?: string[];
+  threads?: number;
+}
+
+/** Import, verify, build: no shortcut, so that what is measured is what a worker computes. */
+export async function loadModel(
+  checkpoint: string,
+  options: LoadModelOptions = {},
+): Promise<LoadedModel> {
+  const network = await createNetwork();
+  await network.import(checkpoint, 'test', options.format ?? null);
+  const { verifier, store } = network;
+  const { files, stage } = await loadStage(
+    { verifier, model: pickModel(verifier) },
+    { store, sources: [] },
+    options,
+  );
+  const { threads = 1, fetch = [] } = options;
+  const session = await StageSession.create(stage, { threads, fetch });
+  return {
+    network,
+    files,
+    transforms: stage.transforms,
+    session,
+    async [Symbol.asyncDispose]() {
+      await session[Symbol.asyncDispose]();
+      await network[Symbol.asyncDispose]();
+    },
+  };
+}
+
+export const GREEDY = { temperature: 0, topP: 1, topK: 0, minP: 0, seed: 0 };
+
+/** Largest absolute difference. */
+export function maxDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  if (a.length !== b.length) throw new RangeError(`${a.length} values against ${b.length}`);
+  let max = 0;
+  for (let i = 0; i < a.length; i++) max = Math.max(max, Math.abs(a[i]! - b[i]!));
+  return max;
+}

@@ -1,0 +1,175 @@
+/** For tests only: small checkpoints in the published layout, whole or deliberately broken. */
+import { mkdir, open, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export interface TestTensor {
+  name: string;
+  dtype: 'F32' | 'F16' | 'BF16';
+  shape: number[];
+}
+
+const DTYPE_BYTES = { F32: 4, F16: 2, BF16: 2 };
+const WRITE_BYTES = 4 * 1024 * 1024;
+
+export const tensorBytes = ({ dtype, shape }: TestTensor) =>
+  shape.reduce((a, b) => a * b, DTYPE_BYTES[dtype]);
+
+/** A whole file around the given header, which may lie. */
+export function safetensors(header: string | object, data = new Uint8Array(0)): Uint8Array {
+  const json = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
+  const prefix = Buffer.alloc(8);
+  prefix.writeBigUInt64LE(BigInt(json.length));
+  return Buffer.concat([prefix, json, data]);
+}
+
+/** Streams tensors of finite pseudo-random values; the same seed gives the same bytes. */
+export async function writeShard(path: string, tensors: TestTensor[], seed: number): Promise<void> {
+  const header: Record<string, unknown> = { __metadata__: { format: 'pt' } };
+  let offset = 0;
+  for (const tensor of tensors) {
+    const end = offset + tensorBytes(tensor);
+    header[tensor.name] = { dtype: tensor.dtype, shape: tensor.shape, data_offsets: [offset, end] };
+    offset = end;
+  }
+  await using file = await open(path, 'w');
+  await file.write(safetensors(header));
+  let state = seed | 1;
+  for (const tensor of tensors) {
+    const total = tensorBytes(tensor);
+    for (let at = 0; at < total; at += WRITE_BYTES) {
+      const bytes = new Uint8Array(Math.min(WRITE_BYTES, total - at));
+      state = fillFinite(bytes, tensor.dtype, state);
+      await file.write(bytes);
+    }
+  }
+}
+
+/** Values of magnitude below 1: the top exponent bit is cleared. */
+function fillFinite(bytes: Uint8Array, dtype: TestTensor['dtype'], seed: number): number {
+  let x = seed;
+  const words =
+    dtype === 'F32'
+      ? new Uint32Array(bytes.buffer, 0, bytes.length >> 2)
+      : new Uint16Array(bytes.buffer, 0, bytes.length >> 1);
+  const mask = dtype === 'F32' ? 0xbfffffff : 0xbfff;
+  for (let i = 0; i < words.length; i++) {
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    words[i] = x & mask;
+  }
+  return x;
+}
+
+export interface TestShape {
+  layers: number;
+  hidden: number;
+  heads: number;
+  kvHeads: number;
+  headDim: number;
+  intermediate: number;
+  vocab: number;
+  tied: boolean;
+}
+
+export const SMALL: TestShape = {
+  layers: 2,
+  hidden: 64,
+  heads: 4,
+  kvHeads: 2,
+  headDim: 16,
+  intermediate: 96,
+  vocab: 128,
+  tied: false,
+};
+
+export const qwen3Config = (shape: TestShape): Record<string, unknown> => ({
+  architectures: ['Qwen3ForCausalLM'],
+  model_type: 'qwen3',
+  attention_bias: false,
+  head_dim: shape.headDim,
+  hidden_act: 'silu',
+  hidden_size: shape.hidden,
+  intermediate_size: shape.intermediate,
+  max_position_embeddings: 256,
+  num_attention_heads: shape.heads,
+  num_hidden_layers: shape.layers,
+  num_key_value_heads: shape.kvHeads,
+  rms_norm_eps: 1e-6,
+  rope_scaling: null,
+  rope_theta: 10000,
+  eos_token_id: 1,
+  tie_word_embeddings: shape.tied,
+  torch_dtype: 'bfloat16',
+  vocab_size: shape.vocab,
+});
+
+export function qwen3Tensors(shape: TestShape, dtype: TestTensor['dtype'] = 'BF16'): TestTensor[] {
+  const { hidden, heads, kvHeads, headDim, intermediate, vocab } = shape;
+  const list: [string, number[]][] = [['model.embed_tokens', [vocab, hidden]]];
+  for (let i = 0; i < shape.layers; i++) {
+    const rows: [string, number[]][] = [
+      ['input_layernorm', [hidden]],
+      ['self_attn.q_proj', [heads * headDim, hidden]],
+      ['self_attn.k_proj', [kvHeads * headDim, hidden]],
+      ['self_attn.v_proj', [kvHeads * headDim, hidden]],
+      ['self_attn.o_proj', [hidden, heads * headDim]],
+      ['self_attn.q_norm', [headDim]],
+      ['self_attn.k_norm', [headDim]],
+      ['post_attention_layernorm', [hidden]],
+      ['mlp.gate_proj', [intermediate, hidden]],
+      ['mlp.up_proj', [intermediate, hidden]],
+      ['mlp.down_proj', [hidden, intermediate]],
+    ];
+    for (const [name, dims] of rows) list.push([`model.layers.${i}.${name}`, dims]);
+  }
+  list.push(['model.norm', [hidden]]);
+  if (!shape.tied) list.push(['lm_head', [vocab, hidden]]);
+  return list.map(([name, dims]) => ({ name: `${name}.weight`, dtype, shape: dims }));
+}
+
+export interface TestCheckpoint {
+  shape?: TestShape;
+  config?: Record<string, unknown>;
+  dtype?: TestTensor['dtype'];
+  /** Changes the tensors before they are written. */
+  edit?: (tensors: TestTensor[]) => TestTensor[];
+  /** More than one makes an index. */
+  shards?: number;
+  /** Changes the index before it is written. */
+  editIndex?: (index: TestIndex) => void;
+  seed?: number;
+}
+
+export interface TestIndex {
+  metadata: { total_size: number };
+  weight_map: Record<string, string>;
+}
+
+export async function writeCheckpoint(dir: string, options: TestCheckpoint = {}): Promise<string> {
+  const { shape = SMALL, shards = 1, seed = 1 } = options;
+  await mkdir(dir, { recursive: true });
+  const config = { ...qwen3Config(shape), ...options.config };
+  await writeFile(join(dir, 'config.json'), JSON.stringify(config));
+  await writeFile(join(dir, 'generation_config.json'), JSON.stringify({ eos_token_id: [1, 2] }));
+  const all = qwen3Tensors(shape, options.dtype);
+  const tensors = options.edit?.(all) ?? all;
+  if (shards === 1) {
+    await writeShard(join(dir, 'model.safetensors'), tensors, seed);
+    return dir;
+  }
+  const index: TestIndex = { metadata: { total_size: 0 }, weight_map: {} };
+  const perShard = Math.ceil(tensors.length / shards);
+  for (let i = 0; i < shards; i++) {
+    const path = `model-${String(i + 1).padStart(5, '0')}-of-${String(shards).padStart(5, '0')}.safetensors`;
+    const part = tensors.slice(i * perShard, (i + 1) * perShard);
+    await writeShard(join(dir, path), part, seed + i * 1000);
+    for (const tensor of part) {
+      index.weight_map[tensor.name] = path;
+      index.metadata.total_size += tensorBytes(tensor);
+    }
+  }
+  options.editIndex?.(index);
+  await writeFile(join(dir, 'model.safetensors.index.json'), JSON.stringify(index));
+  return dir;
+}
