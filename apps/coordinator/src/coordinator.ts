@@ -4,7 +4,6 @@
  * coordinator that starts anew finds all that it needs.
  */
 import type { ClusterStatus } from '@blyan/protocol/cluster';
-import type { AnswerReader } from '@blyan/queue/answer-reader';
 import type { NodeMessage } from '@blyan/queue/node-reader';
 import type { Answer, TokenEnd } from './answer.ts';
 import { type AttemptEvent, checkEvent } from './check.ts';
@@ -18,21 +17,14 @@ import {
   RETRY_PAUSE_MS,
   STORE_RETRY_MS,
 } from './limits.ts';
-import type { Logger } from './logger.ts';
 import type { NodeRegistry, NodeView } from './nodes.ts';
 import type { Outcome } from './outcome.ts';
-import { restoreAnswer } from './recovery.ts';
-import type { OpenRequest, RequestStore } from './request-store.ts';
-import type { Models, ServedModel } from './served-model.ts';
+import { type OpenDeps, openAnswer } from './recovery.ts';
 import { Teller, type TellerDeps } from './tell.ts';
 import { WaitingLine } from './waiting.ts';
 
-export interface CoordinatorDeps extends TellerDeps {
-  store: RequestStore;
-  reader: AnswerReader;
+export interface CoordinatorDeps extends TellerDeps, OpenDeps {
   nodes: NodeRegistry;
-  models: Models;
-  logger: Logger;
 }
 
 export interface CoordinatorOptions {
@@ -70,52 +62,26 @@ export class Coordinator {
   }
 
   async #take(id: string): Promise<void> {
-    const { store, models, reader, logger } = this.#deps;
-    const request = await store.open(id);
-    if (!request) return;
-    let model: ServedModel;
-    try {
-      model = await models.get(request.model);
-    } catch (error) {
-      if ((error as { retry?: boolean }).retry) throw error;
-      const problem = (error as Error).message;
-      logger.error({ requestId: id, model: request.model, problem }, 'a model cannot be read');
-      return this.#refuse(request, `this model cannot be read: ${problem}`);
-    }
-    // A first life has an empty stream; reading it costs less than to know better.
-    const entries = request.attempt > 0 ? await reader.read(id) : [];
-    const { answer, ended, complete, corrupt } = restoreAnswer(request, model, entries);
-    if (this.#stopped) return;
+    const opened = await openAnswer(id, this.#deps);
+    if (!opened || this.#stopped) return;
+    const { answer, ended, complete, corrupt, cancelled } = opened;
     this.#answers.set(id, answer);
     if (ended) {
       answer.state = 'ended';
       return this.#track(answer, completeRow(answer, ended, this.#deps));
     }
-    if (request.attempt > 0) this.#dropEarlierAttempts(answer);
+    const last = answer.segments.at(-1);
+    if (last) this.#tell.drop(last.nodeId, id, last.attempt);
     if (corrupt) {
       const message = 'the stored part of the answer contradicts itself';
       this.#end(answer, { type: 'error', code: 'answer_corrupt', message });
-    } else if (request.cancelled) this.#end(answer, { type: 'finish', reason: 'cancelled' });
+    } else if (cancelled) this.#end(answer, { type: 'finish', reason: 'cancelled' });
     else if (complete) this.#end(answer, { type: 'finish', reason: finishReason(complete) });
     else {
-      if (request.attempt > 0) answer.problem = 'the coordinator was restarted';
+      if (answer.attempt > 0) answer.problem = 'the coordinator was restarted';
       this.#wait(answer);
       this.pump();
     }
-  }
-
-  /** Ends a request of which not even an answer can be made. */
-  async #refuse({ id, attempt }: OpenRequest, message: string): Promise<void> {
-    const { store, writer } = this.#deps;
-    const code = 'model_unavailable';
-    await writer.append(id, { type: 'error', code, message: message.slice(0, 2000) }, 0);
-    const ending = { status: 'failed' as const, output: [], text: '' };
-    await store.end(id, attempt, { ...ending, errorCode: code, errorMessage: message });
-  }
-
-  #dropEarlierAttempts(answer: Answer): void {
-    const last = answer.segments.at(-1);
-    if (last) this.#tell.drop(last.nodeId, answer.id, last.attempt);
   }
 
   /** All requests that have not ended, as Postgres knows them. */

@@ -1,9 +1,14 @@
-/** What an earlier life of the coordinator left of an answer: its row and its canonical stream. */
-import type { AnswerEntry } from '@blyan/queue/answer-reader';
+/**
+ * Makes an answer of a row. A row that an earlier life of the coordinator worked on continues with
+ * what its canonical stream has.
+ */
+import type { AnswerEntry, AnswerReader } from '@blyan/queue/answer-reader';
+import type { AnswerWriter } from '@blyan/queue/answer-stream';
 import { Answer, type TokenEnd } from './answer.ts';
+import type { Logger } from './logger.ts';
 import type { EndEvent } from './outcome.ts';
-import type { OpenRequest } from './request-store.ts';
-import type { ServedModel } from './served-model.ts';
+import type { OpenRequest, RequestStore } from './request-store.ts';
+import type { Models, ServedModel } from './served-model.ts';
 
 export interface Restored {
   answer: Answer;
@@ -15,11 +20,50 @@ export interface Restored {
   corrupt: boolean;
 }
 
-export function restoreAnswer(
-  request: OpenRequest,
-  model: ServedModel,
-  entries: AnswerEntry[],
-): Restored {
+export interface OpenDeps {
+  store: RequestStore;
+  models: Models;
+  reader: AnswerReader;
+  writer: AnswerWriter;
+  logger: Logger;
+}
+
+/** Null when there is no such request, or it has ended; also when its model cannot be read. */
+export async function openAnswer(
+  id: string,
+  deps: OpenDeps,
+): Promise<(Restored & { cancelled: boolean }) | null> {
+  const { store, models, reader, logger } = deps;
+  const request = await store.open(id);
+  if (!request) return null;
+  let model: ServedModel;
+  try {
+    model = await models.get(request.model);
+  } catch (error) {
+    if ((error as { retry?: boolean }).retry) throw error;
+    const problem = (error as Error).message;
+    logger.error({ requestId: id, model: request.model, problem }, 'a model cannot be read');
+    await refuse(request, `this model cannot be read: ${problem}`, deps);
+    return null;
+  }
+  const entries = request.attempt > 0 ? await reader.read(id) : [];
+  return { ...restoreAnswer(request, model, entries), cancelled: request.cancelled };
+}
+
+/** Ends a request of which not even an answer can be made. */
+async function refuse(
+  { id, attempt }: OpenRequest,
+  problem: string,
+  { store, writer }: OpenDeps,
+): Promise<void> {
+  const code = 'model_unavailable';
+  const message = problem.slice(0, 2000);
+  await writer.append(id, { type: 'error', code, message }, 0);
+  const ending = { status: 'failed' as const, output: [], text: '' };
+  await store.end(id, attempt, { ...ending, errorCode: code, errorMessage: message });
+}
+
+function restoreAnswer(request: OpenRequest, model: ServedModel, entries: AnswerEntry[]): Restored {
   const answer = new Answer(request, model);
   const restored: Restored = { answer, ended: null, complete: null, corrupt: false };
   for (const { event } of entries) {

@@ -70,7 +70,7 @@ export function openCheckpoint(bytes: Uint8Array): OpenedCheckpoint {
   if (!verify(envelope.signature, hash, author)) {
     throw new ChainError('SIGNATURE_INVALID', { chain, size, author: toHex(author) });
   }
-  return { checkpoint, bytes: bytes.slice() };
+  return { checkpoint, bytes: new Uint8Array(bytes) };
 }
 
 function read(bytes: Uint8Array): unknown {

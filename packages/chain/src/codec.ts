@@ -153,7 +153,7 @@ class Reader {
       const value = -1 - argument;
       return Number.isSafeInteger(value) ? value : fail('an integer of more than 53 bits', start);
     }
-    if (major === BYTES) return this.#take(argument).slice();
+    if (major === BYTES) return new Uint8Array(this.#take(argument));
     if (major === TEXT) return this.#text(argument);
     // Each item takes a byte or more, so a lying count is refused before anything is allocated.
     if (argument > this.#bytes.length - this.offset) fail('more items than bytes', start);

@@ -39,7 +39,8 @@ function isBelow(value: Uint8Array, bound: Uint8Array): boolean {
 /** Whether the bytes can be a key at all. Says nothing about who holds it. */
 export function isPublicKey(bytes: Uint8Array): boolean {
   if (!(bytes instanceof Uint8Array) || bytes.length !== 32) return false;
-  const y = bytes.slice();
+  // Not `slice`: that of a Buffer is no copy.
+  const y = new Uint8Array(bytes);
   y[31]! &= 0x7f;
   return isBelow(y, P) && !SMALL_ORDER_Y.some((small) => equalBytes(y, small));
 }

@@ -83,7 +83,7 @@ export class TensorCheck {
     this.descriptor = tensorOf(block, name);
     this.chunks = leafCount(this.descriptor.byteLength, this.descriptor.leafSize);
     this.#block = block;
-    this.#leaves = leaves.slice();
+    this.#leaves = new Uint8Array(leaves);
     this.#where = { chain: block.chain, height: block.height, tensor: name };
   }
 

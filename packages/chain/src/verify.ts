@@ -91,7 +91,7 @@ export class ChainVerifier {
 
   /** @param options.genesis hash of chain A's genesis, pinned by whoever trusts it */
   constructor(options: { genesis: Hash }) {
-    this.genesis = bytes32(options.genesis, 'genesis').slice();
+    this.genesis = new Uint8Array(bytes32(options.genesis, 'genesis'));
   }
 
   /**
@@ -217,7 +217,11 @@ function newChain(): Chain {
 
 /** The caller keeps its buffers; what was verified must not change under it. */
 function copy({ header, body, signature }: SealedBlock): SealedBlock {
-  return { header: header.slice(), body: body.slice(), signature: signature.slice() };
+  return {
+    header: new Uint8Array(header),
+    body: new Uint8Array(body),
+    signature: new Uint8Array(signature),
+  };
 }
 
 /** Objects and arrays, to the bottom; typed arrays cannot be frozen. */

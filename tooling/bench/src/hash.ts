@@ -9,6 +9,7 @@ import { execFile } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
 import { LEAF_SIZE, leafHashes } from '@blyan/chain/merkle';
+import { median, type Result } from './result.ts';
 
 const run = promisify(execFile);
 
@@ -20,7 +21,7 @@ const SECOND = 1_000_000;
 const MB = 1e6;
 
 /** Medians over rounds that take turns. Bar: `hash.ratio` of 0.9 and more. */
-export async function benchHash(): Promise<{ name: string; value: number; unit: string }[]> {
+export async function benchHash(): Promise<Result[]> {
   await using core = await pinToOneCore();
   const bytes = new Uint8Array(BUFFER);
   for (let i = 0; i < bytes.length; i += 997) bytes[i] = i & 255;
@@ -81,8 +82,4 @@ async function pinToOneCore(): Promise<AsyncDisposable & { index: number | undef
   } catch {
     return { index: undefined, async [Symbol.asyncDispose]() {} };
   }
-}
-
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
 }

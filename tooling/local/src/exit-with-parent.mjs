@@ -1,6 +1,7 @@
 /**
- * Preloaded into every part (`node --import`). The channel to the supervisor closes when that ends,
- * however it did, `kill -9` included: then the part stops as if it had been told to.
+ * Preloaded into the web app (`node --import`), whose entry file is Next.js's: the other parts do it
+ * themselves. The channel to the supervisor closes when that ends, however it did, `kill -9` included:
+ * then this process stops as if it had been told to.
  */
 const GRACE_MS = 5_000;
 

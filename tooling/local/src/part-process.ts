@@ -14,6 +14,8 @@ const WARN = 40;
 export interface PartProcess {
   name: string;
   args: string[];
+  /** The program does not notice by itself that its supervisor is gone. */
+  watchParent?: boolean;
   cwd: string;
   env: NodeJS.ProcessEnv;
   logFile: string;
@@ -39,7 +41,7 @@ export async function startPart(p: PartProcess, say: (line: string) => void): Pr
     renameSync(p.logFile, `${p.logFile}.1`);
   }
   const log = createWriteStream(p.logFile, { flags: 'a', mode: 0o600 });
-  const child = spawn(process.execPath, ['--import', hook, ...p.args], {
+  const child = spawn(process.execPath, [...(p.watchParent ? ['--import', hook] : []), ...p.args], {
     cwd: p.cwd,
     env: p.env,
     detached: true,

@@ -68,6 +68,7 @@ export function partSpecs(c: PartsContext): PartSpec[] {
     },
     {
       ...common('web'),
+      watchParent: true,
       args: [next, 'start', '--hostname', c.env.host, '--port', String(c.env.port)],
       cwd: app(c.root, 'web'),
       env: { ...trustedEnv(c), BLYAN_API_KEY: c.apiKey },

@@ -55,10 +55,12 @@ export class CheckpointMemory {
       return openCheckpoint(bytes);
     } catch (cause) {
       // Never ignored: a damaged memory must not switch the check off in silence.
+      const reason = cause instanceof Error ? cause.message : String(cause);
       throw new EngineError(
         'CHECKPOINT_DAMAGED',
-        { path, cause: cause instanceof Error ? cause.message : String(cause) },
-        `${path} is damaged, so a rollback could not be noticed. If you trust the main node, delete it.`,
+        { path, reason },
+        `${path} is damaged (${reason}), so a rollback could not be noticed. If you trust the main node, delete it.`,
+        cause,
       );
     }
   }

@@ -43,7 +43,8 @@ export class KvCache {
     if (positions > context)
       throw new EngineError('context_length_exceeded', { positions, context });
     if (positions <= this.capacity) return;
-    const capacity = Math.ceil(positions / CAPACITY_STEP) * CAPACITY_STEP;
+    const steps = Math.ceil(positions / CAPACITY_STEP);
+    const capacity = Math.min(context, steps * CAPACITY_STEP);
     const grow = (old: Float32Array): Float32Array => {
       const grown = new Float32Array(capacity * this.#width);
       grown.set(old.subarray(0, this.length * this.#width));

@@ -6,7 +6,8 @@ const stop = new AbortController();
 const engine = new Engine({
   signal: stop.signal,
   send: (message: EngineMessage) => {
-    if (process.connected) process.send?.(message);
+    // Without a callback a failed write is thrown; that the worker is gone, 'disconnect' says.
+    if (process.connected) process.send?.(message, () => undefined);
   },
 });
 

@@ -20,6 +20,7 @@ export interface LoadedModel extends AsyncDisposable {
   network: Network;
   files: ModelFiles;
   transforms: string[];
+  matmul: string;
   session: StageSession;
 }
 
@@ -49,6 +50,7 @@ export async function loadModel(
     network,
     files,
     transforms: stage.transforms,
+    matmul: stage.matmul,
     session,
     async [Symbol.asyncDispose]() {
       await session[Symbol.asyncDispose]();

@@ -75,4 +75,3 @@ export async function createNetwork(): Promise<Network> {
     [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }),
   };
 }
-

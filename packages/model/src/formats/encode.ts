@@ -47,14 +47,11 @@ export function rowEncoder(
       finish: () => EMPTY,
     };
   }
-  const bits = new Uint32Array(maxRows * columns);
   if (isQuantized(format)) {
-    const quantizer = new Quantizer(name, format, shape, maxRows);
-    return {
-      push: (rows) => quantizer.push(bits, widen(rows, dtype, bits)),
-      finish: () => quantizer.scales(),
-    };
+    const quantizer = new Quantizer(tensor, format, maxRows);
+    return { push: (rows) => quantizer.push(rows), finish: () => quantizer.scales() };
   }
+  const bits = new Uint32Array(maxRows * columns);
   const narrow = format === 'f32' ? null : new Uint16Array(bits.length);
   return {
     push(rows) {

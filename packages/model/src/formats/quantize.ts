@@ -6,54 +6,66 @@
  * the weight is (code - 2^(bits-1)) * s. So m itself falls on the lowest code, and the whole signed
  * range is used.
  */
-import { notFinite, outOfRange } from './convert.ts';
+import { notFinite, outOfRange, words16, words32 } from './convert.ts';
 import { f16ToF32Bits, f32ToF16Bits } from './half.ts';
-import { BLOCK, type QuantLayout, quantLayout } from './layout.ts';
+import { BLOCK, type QuantLayout, quantLayout, type SourceDtype } from './layout.ts';
 
 export class Quantizer {
   readonly #name: string;
   readonly #format: 'q8' | 'q4';
   readonly #layout: QuantLayout;
+  readonly #load: Loader;
+  /** The source has words of 32 bits. */
+  readonly #wide: boolean;
   readonly #data: Uint8Array;
   readonly #scales: Uint16Array;
+  /** One block as binary32: small enough to stay in the first cache. */
+  readonly #bits = new Uint32Array(BLOCK);
+  readonly #values = new Float32Array(this.#bits.buffer);
   /** One cell to read bits as a number. */
   readonly #cell = new Uint32Array(1);
   readonly #cellValue = new Float32Array(this.#cell.buffer);
   #row = 0;
 
-  constructor(name: string, format: 'q8' | 'q4', shape: readonly number[], maxRows: number) {
-    this.#name = name;
+  constructor(
+    tensor: { name: string; shape: readonly number[]; dtype: SourceDtype },
+    format: 'q8' | 'q4',
+    maxRows: number,
+  ) {
+    this.#name = tensor.name;
     this.#format = format;
-    this.#layout = quantLayout(format, shape);
+    this.#layout = quantLayout(format, tensor.shape);
+    this.#wide = tensor.dtype === 'f32';
+    this.#load = LOADERS[tensor.dtype];
     const { rows, blocks, blockBytes } = this.#layout;
     this.#data = new Uint8Array(maxRows * blocks * blockBytes);
     this.#scales = new Uint16Array(rows * blocks);
   }
 
   /**
-   * @param bits binary32 bits of `count` values, whole rows
+   * @param source whole rows
    * @returns their data, valid until the next call
    */
-  push(bits: Uint32Array, count: number): Uint8Array {
+  push(source: Uint8Array): Uint8Array {
     const { columns, blocks, blockBytes, bits: width } = this.#layout;
-    const values = new Float32Array(bits.buffer, bits.byteOffset, bits.length);
-    const zero = 1 << (width - 1);
+    const words = this.#wide ? words32(source) : words16(source);
     const data = this.#data;
+    const load = this.#load;
     const encode = width === 8 ? encode8 : encode4;
-    const rows = count / columns;
+    const rows = words.length / columns;
     let out = 0;
     for (let row = 0; row < rows; row++) {
-      const start = row * columns;
-      const end = start + columns;
+      const end = (row + 1) * columns;
       const scales = (this.#row + row) * blocks;
       for (let block = 0; block < blocks; block++) {
-        const from = start + block * BLOCK;
-        const to = Math.min(from + BLOCK, end);
-        const scale = this.#scale(bits, values, from, to, scales + block, zero);
+        const from = row * columns + block * BLOCK;
+        const count = Math.min(BLOCK, end - from);
+        const scale = this.#scale(load(words, from, count, this.#bits), scales + block);
         // No scale: only zeros, or values too small for one. Also what K's padding is made of.
-        if (scale === 0 || to - from < BLOCK)
+        if (scale === 0 || count < BLOCK) {
           data.fill(width === 8 ? 0x80 : 0x88, out, out + blockBytes);
-        if (scale !== 0) encode(values, from, to, 1 / scale, data, out);
+        }
+        if (scale !== 0) encode(this.#values, count, 1 / scale, data, out);
         out += blockBytes;
       }
     }
@@ -66,28 +78,11 @@ export class Quantizer {
     return new Uint8Array(this.#scales.buffer);
   }
 
-  /** Chooses and records the scale of values[from..to); returns it as a number. */
-  #scale(
-    bits: Uint32Array,
-    values: Float32Array,
-    from: number,
-    to: number,
-    index: number,
-    zero: number,
-  ): number {
-    let max = 0;
-    let at = from;
-    for (let i = from; i < to; i++) {
-      // Magnitudes order as their bits do, NaN and infinity above all numbers.
-      const magnitude = bits[i]! & 0x7fffffff;
-      if (magnitude > max) {
-        max = magnitude;
-        at = i;
-      }
-    }
-    if (max >= 0x7f800000) throw notFinite(this.#name);
+  /** Records the scale of a block whose largest value is at `largest`; returns it as a number. */
+  #scale(largest: number, index: number): number {
+    if ((this.#bits[largest]! & 0x7fffffff) >= 0x7f800000) throw notFinite(this.#name);
     // Exact: a division by a power of two, unless it ends far below the smallest binary16.
-    this.#cellValue[0] = values[at]! / -zero;
+    this.#cellValue[0] = this.#values[largest]! / -(1 << (this.#layout.bits - 1));
     const half = f32ToF16Bits(this.#cell[0]!);
     const magnitude = half & 0x7fff;
     if (magnitude >= 0x7c00) throw outOfRange(this.#name, this.#format);
@@ -97,15 +92,70 @@ export class Quantizer {
   }
 }
 
+/**
+ * Writes the binary32 bits of words[from .. from + count) to `bits`; returns where the first of the
+ * largest magnitudes is. Magnitudes order as their bits do, NaN and infinity above all numbers.
+ */
+type Loader = (
+  words: Uint16Array | Uint32Array,
+  from: number,
+  count: number,
+  bits: Uint32Array,
+) => number;
+
+const LOADERS: Readonly<Record<SourceDtype, Loader>> = {
+  bf16(words, from, count, bits) {
+    let max = 0;
+    let at = 0;
+    for (let i = 0; i < count; i++) {
+      const word = words[from + i]!;
+      bits[i] = word << 16;
+      const magnitude = word & 0x7fff;
+      if (magnitude > max) {
+        max = magnitude;
+        at = i;
+      }
+    }
+    return at;
+  },
+  f16(words, from, count, bits) {
+    let max = 0;
+    let at = 0;
+    for (let i = 0; i < count; i++) {
+      const word = words[from + i]!;
+      bits[i] = f16ToF32Bits(word);
+      const magnitude = word & 0x7fff;
+      if (magnitude > max) {
+        max = magnitude;
+        at = i;
+      }
+    }
+    return at;
+  },
+  f32(words, from, count, bits) {
+    let max = 0;
+    let at = 0;
+    for (let i = 0; i < count; i++) {
+      const word = words[from + i]!;
+      bits[i] = word;
+      const magnitude = word & 0x7fffffff;
+      if (magnitude > max) {
+        max = magnitude;
+        at = i;
+      }
+    }
+    return at;
+  },
+};
+
 function encode8(
   values: Float32Array,
-  from: number,
-  to: number,
+  count: number,
   inverse: number,
   data: Uint8Array,
   out: number,
 ): void {
-  for (let i = from; i < to; i++) {
+  for (let i = 0; i < count; i++) {
     // Truncation is floor wherever the sum is not negative, and below zero both clamp to 0.
     const code = (values[i]! * inverse + 128.5) | 0;
     data[out++] = code < 0 ? 0 : Math.min(code, 255);
@@ -115,21 +165,20 @@ function encode8(
 /** Two codes a byte, the even one in the low nibble. */
 function encode4(
   values: Float32Array,
-  from: number,
-  to: number,
+  count: number,
   inverse: number,
   data: Uint8Array,
   out: number,
 ): void {
-  let i = from;
-  for (; i + 1 < to; i += 2) {
+  let i = 0;
+  for (; i + 1 < count; i += 2) {
     let low = (values[i]! * inverse + 8.5) | 0;
     let high = (values[i + 1]! * inverse + 8.5) | 0;
     low = low < 0 ? 0 : Math.min(low, 15);
     high = high < 0 ? 0 : Math.min(high, 15);
     data[out++] = low | (high << 4);
   }
-  if (i < to) {
+  if (i < count) {
     const low = (values[i]! * inverse + 8.5) | 0;
     data[out] = (low < 0 ? 0 : Math.min(low, 15)) | 0x80;
   }

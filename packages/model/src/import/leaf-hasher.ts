@@ -4,7 +4,7 @@ import type { Hash } from '@blyan/chain/types';
 /** Merkle root of bytes that come in pieces. Whole leaves are hashed where they lie. */
 export class LeafHasher {
   readonly #leaves: Hash[] = [];
-  readonly #carry = new Uint8Array(LEAF_SIZE);
+  #carry: Uint8Array | null = null;
   #carried = 0;
 
   update(bytes: Uint8Array): void {
@@ -17,6 +17,7 @@ export class LeafHasher {
         continue;
       }
       const take = Math.min(rest, LEAF_SIZE - this.#carried);
+      this.#carry ??= new Uint8Array(LEAF_SIZE);
       this.#carry.set(bytes.subarray(at, at + take), this.#carried);
       this.#carried += take;
       at += take;
@@ -30,7 +31,7 @@ export class LeafHasher {
   }
 
   #flush(): void {
-    this.#leaves.push(leafHash(this.#carry.subarray(0, this.#carried)));
+    this.#leaves.push(leafHash((this.#carry ?? new Uint8Array(0)).subarray(0, this.#carried)));
     this.#carried = 0;
   }
 }

@@ -12,14 +12,15 @@ export class ShardReader implements AsyncDisposable {
   readonly #shard: Shard;
   readonly #file: FileHandle;
   readonly #hash: Hasher = createSha256();
-  /** Two, so that the next batch is read while one is worked on. */
-  readonly #buffers: [Uint8Array, Uint8Array];
+  /** One is read into, one is worked on, one is still being written from. */
+  readonly #buffers: [Uint8Array, Uint8Array, Uint8Array];
   #position = 0;
 
   private constructor(shard: Shard, file: FileHandle, bufferBytes: number) {
     this.#shard = shard;
     this.#file = file;
-    this.#buffers = [new Uint8Array(bufferBytes), new Uint8Array(bufferBytes)];
+    const buffer = () => new Uint8Array(bufferBytes);
+    this.#buffers = [buffer(), buffer(), buffer()];
   }
 
   /** Reads and hashes prefix and header. @throws ModelError SOURCE_CHANGED */
@@ -40,13 +41,13 @@ export class ShardReader implements AsyncDisposable {
   }
 
   /**
-   * The next `length` bytes of the file in pieces of `step`; each is valid until the next one is asked
-   * for. All of them must be taken.
+   * The next `length` bytes of the file in pieces of `step`; each is valid until the next but one is
+   * asked for. All of them must be taken.
    */
   async *next(length: number, step: number): AsyncGenerator<Uint8Array> {
     const start = this.#position;
     const fill = (at: number, turn: number): Promise<Uint8Array> => {
-      const piece = this.#buffers[turn & 1]!.subarray(0, Math.min(step, length - at));
+      const piece = this.#buffers[turn % 3]!.subarray(0, Math.min(step, length - at));
       const filled = readInto(this.#file, start + at, piece).then(() => piece);
       // Awaited below; an error between now and then must not end the process.
       filled.catch(() => undefined);
@@ -64,8 +65,8 @@ export class ShardReader implements AsyncDisposable {
 
   /** A part of the file once more, not hashed into the file's sum. */
   async *again(offset: number, length: number, step: number): AsyncGenerator<Uint8Array> {
-    for (let at = 0; at < length; at += step) {
-      const piece = this.#buffers[0].subarray(0, Math.min(step, length - at));
+    for (let at = 0, turn = 0; at < length; at += step, turn++) {
+      const piece = this.#buffers[turn % 3]!.subarray(0, Math.min(step, length - at));
       await readInto(this.#file, offset + at, piece);
       yield piece;
     }

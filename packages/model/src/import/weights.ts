@@ -10,6 +10,9 @@ import { LeafHasher } from './leaf-hasher.ts';
 import type { BlobSink } from './ports.ts';
 import { BATCH_BYTES, ShardReader } from './reader.ts';
 
+/** Syncs in flight; each holds a file and a megabyte. */
+const MAX_FINISHING = 4;
+
 export interface WeightsDeps {
   store: BlobSink;
   journal: Journal;
@@ -35,22 +38,25 @@ export async function storeWeights(
   const bufferBytes = Math.max(BATCH_BYTES, ...checkpoint.tensors.map((t) => step(t)));
   for (const shard of checkpoint.shards) {
     await using reader = await ShardReader.open(checkpoint.dir, shard, bufferBytes);
+    await using finishing = new Finishing();
     deps.onBytes(shard.headerBytes, shard.path);
-    const ofShard: TensorDescriptor[] = [];
+    const ofShard: Promise<TensorDescriptor>[] = [];
     for (const { name, length } of shard.tensors) {
       deps.signal?.throwIfAborted();
       const tensor = wanted.get(name);
-      if (tensor) ofShard.push(await storeTensor(tensor, format, reader, deps));
-      else await skip(reader, length, name, deps);
+      if (!tensor) {
+        await skip(reader, length, name, deps);
+        continue;
+      }
+      const { done } = await storeTensor(tensor, format, reader, deps);
+      ofShard.push(done);
+      await finishing.add(done);
     }
-    const sha256 = await reader.finish();
-    for (const descriptor of ofShard) {
-      stored.set(descriptor.name, {
-        ...descriptor,
-        source: { ...descriptor.source, file: sha256 },
-      });
+    const file = await reader.finish();
+    for (const { source, ...descriptor } of await Promise.all(ofShard)) {
+      stored.set(descriptor.name, { ...descriptor, source: { ...source, file } });
     }
-    shards.push({ path: shard.path, byteLength: shard.byteLength, sha256 });
+    shards.push({ path: shard.path, byteLength: shard.byteLength, sha256: file });
   }
   return { tensors: checkpoint.tensors.map(({ name }) => stored.get(name)!), shards };
 }
@@ -67,50 +73,65 @@ async function skip(reader: ShardReader, length: number, name: string, deps: Wei
   for await (const piece of reader.next(length, BATCH_BYTES)) deps.onBytes(piece.byteLength, name);
 }
 
+/** Blobs that are being made durable while the next tensors are worked on: disks wait longest on sync. */
+class Finishing implements AsyncDisposable {
+  readonly #running: Promise<unknown>[] = [];
+
+  async add(task: Promise<unknown>): Promise<void> {
+    // Awaited here or by the caller; in between, a failure must not end the process.
+    task.catch(() => undefined);
+    this.#running.push(task);
+    if (this.#running.length > MAX_FINISHING) await this.#running.shift();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled(this.#running);
+  }
+}
+
 type Stored = Pick<TensorDescriptor, 'root' | 'byteLength'> & { source: Uint8Array };
 
+/** Resolves when the tensor's bytes have passed; `done` when its blob is durable. */
 async function storeTensor(
   tensor: CheckpointTensor,
   wanted: StoredFormat | null,
   reader: ShardReader,
   deps: WeightsDeps,
-): Promise<TensorDescriptor> {
+): Promise<{ done: Promise<TensorDescriptor> }> {
   const { name, role, dtype, shape, offset, length } = tensor;
   const format = formatFor(wanted, dtype, shape);
   const recipe = recipeFor(dtype, format);
-  const key = JSON.stringify([dtype, shape, format, recipe.name, recipe.version]);
-  const pieces = () => reader.next(length, step(tensor));
-  const finished = await finishedBlob(tensor, format, key, deps);
-  let result: Stored;
-  if (finished && Buffer.compare(await sourceRoot(pieces(), name, deps), finished.source) === 0) {
-    result = finished;
-  } else {
-    // When the journal was wrong the bytes have passed, and been counted, already.
-    const source = finished ? reader.again(offset, length, step(tensor)) : pieces();
-    const counted = finished ? { ...deps, onBytes: () => undefined } : deps;
-    result = await encode(tensor, format, source, counted);
-    await deps.journal.add({
-      name,
-      recipe: key,
-      source: toHex(result.source),
-      root: toHex(result.root),
-      byteLength: result.byteLength,
-    });
-  }
-  const { root, byteLength: stored, source } = result;
-  return {
+  const describe = ({ root, byteLength: bytes, source }: Stored): TensorDescriptor => ({
     name,
     role,
     dtype,
     shape,
     format,
-    byteLength: stored,
+    byteLength: bytes,
     leafSize: LEAF_SIZE,
     root,
     // The file's hash is known when all of it was read.
     source: { file: new Uint8Array(32), offset, length, root: source },
     recipe,
+  });
+  const key = JSON.stringify([dtype, shape, format, recipe.name, recipe.version]);
+  const finished = await finishedBlob(tensor, format, key, deps);
+  const pieces = reader.next(length, step(tensor));
+  if (finished && Buffer.compare(await sourceRoot(pieces, name, deps), finished.source) === 0) {
+    return { done: Promise.resolve(describe(finished)) };
+  }
+  // When the journal was wrong the bytes have passed, and been counted, already.
+  const source = finished ? reader.again(offset, length, step(tensor)) : pieces;
+  const counted = finished ? { ...deps, onBytes: () => undefined } : deps;
+  const encoded = await encode(tensor, format, source, counted);
+  const finish = async () => {
+    const result = await encoded.finish();
+    const { root, byteLength: bytes } = result;
+    const line = { name, recipe: key, source: toHex(result.source), root: toHex(root) };
+    await deps.journal.add({ ...line, byteLength: bytes });
+    return describe(result);
   };
+  return { done: finish() };
 }
 
 /** What the journal says about this tensor, if the blob is really there. */
@@ -143,20 +164,39 @@ async function encode(
   format: StoredFormat,
   pieces: AsyncIterable<Uint8Array>,
   deps: WeightsDeps,
-): Promise<Stored> {
+): Promise<{ finish: () => Promise<Stored> }> {
   const [rows] = rowsOf(tensor.shape);
   const rowBytes = tensor.length / rows;
   const encoder = rowEncoder(tensor, format, Math.min(rows, step(tensor) / rowBytes));
   // Raw bytes are the source's, and so is their root.
-  const hasher = format === tensor.dtype ? null : new LeafHasher();
-  await using writer = await deps.store.write();
-  for await (const piece of pieces) {
-    deps.signal?.throwIfAborted();
-    hasher?.update(piece);
-    await writer.write(encoder.push(piece));
-    deps.onBytes(piece.byteLength, tensor.name);
+  const raw = format === tensor.dtype;
+  const hasher = raw ? null : new LeafHasher();
+  const writer = await deps.store.write();
+  let written: Promise<void> = Promise.resolve();
+  try {
+    for await (const piece of pieces) {
+      deps.signal?.throwIfAborted();
+      hasher?.update(piece);
+      // An encoder has one output buffer; raw bytes are written from where they were read to.
+      if (!raw) await written;
+      const bytes = encoder.push(piece);
+      await written;
+      written = writer.write(bytes);
+      written.catch(() => undefined);
+      deps.onBytes(piece.byteLength, tensor.name);
+    }
+    await written;
+    await writer.write(encoder.finish());
+  } catch (error) {
+    await written.catch(() => undefined);
+    await writer[Symbol.asyncDispose]();
+    throw error;
   }
-  await writer.write(encoder.finish());
-  const { root, byteLength: stored } = await writer.finish();
-  return { root, byteLength: stored, source: hasher?.root() ?? root };
+  return {
+    async finish() {
+      await using finishing = writer;
+      const { root, byteLength: bytes } = await finishing.finish();
+      return { root, byteLength: bytes, source: hasher?.root() ?? root };
+    },
+  };
 }

@@ -1,14 +1,13 @@
 /** Takes in a question: checks it whole, writes the row that is the truth, announces its id. */
 import { randomBytes } from 'node:crypto';
 import { fromHex, toHex } from '@blyan/chain/hex';
-import { ModelError } from '@blyan/model/errors';
 import type { BlockRef } from '@blyan/protocol/answer';
 import type { ChatMessage } from '@blyan/protocol/api';
 import { SamplingParams } from '@blyan/protocol/sampling';
 import { tellCoordinator } from '@blyan/queue/control';
 import { availability, freshCluster, unavailableError } from '../cluster.ts';
 import type { Context } from '../context.ts';
-import { ApiError } from '../http/errors.ts';
+import { ApiError, isNamed } from '../http/errors.ts';
 import type { ServedModel } from '../model/served.ts';
 import { type AskedParams, resolveParams } from './params.ts';
 
@@ -80,7 +79,7 @@ function renderPrompt({ messages, thinking, promptField }: Question, model: Serv
   try {
     return model.template.render(messages, { thinking, addGenerationPrompt: true });
   } catch (error) {
-    if (!(error instanceof ModelError)) throw error;
+    if (!isNamed(error, 'ModelError')) throw error;
     throw new ApiError(400, 'messages_refused', error.message, { param: promptField });
   }
 }

@@ -1,6 +1,7 @@
 /** `/chat` and `/chat/stream`: from the request to the answer. */
 import type { ChatRequest, ChatResponse, ChatStreamQuery } from '@blyan/protocol/api';
 import type { Context } from '../context.ts';
+import { openLine } from '../http/line.ts';
 import { sseResponse } from '../http/sse.ts';
 import { type Asked, ask, type Question } from './ask.ts';
 import { collectAnswer } from './collect.ts';
@@ -36,10 +37,10 @@ export function questionOfQuery({ prompt = '', id, ...query }: ChatStreamQuery):
 export async function answerWhole(
   question: Question,
   ctx: Context,
-  signal: AbortSignal,
+  client: AbortSignal,
 ): Promise<ChatResponse> {
   const { id, model } = await ask(question, ctx);
-  const { text, thinking, finish } = await collectAnswer(id, ctx, signal);
+  const { text, thinking, finish } = await collectAnswer(id, ctx, client);
   return {
     id,
     model: model.name,
@@ -59,12 +60,10 @@ export function streamAnswer(
   asked: Asked,
   from: string,
   ctx: Context,
-  signal: AbortSignal,
+  client: AbortSignal,
 ): Response {
-  const gone = new AbortController();
-  return sseResponse(events(asked, from, ctx, AbortSignal.any([signal, gone.signal])), () =>
-    gone.abort(),
-  );
+  const line = openLine(client, ctx.shutdown);
+  return sseResponse(events(asked, from, ctx, line.signal), line.close);
 }
 
 async function* events(

@@ -1,7 +1,8 @@
 /** Waits for a whole answer. */
 import type { AnswerFinish } from '@blyan/protocol/answer';
 import type { Context } from '../context.ts';
-import { ApiError } from '../http/errors.ts';
+import { ApiError, unavailable } from '../http/errors.ts';
+import { openLine } from '../http/line.ts';
 import { cancel } from './ask.ts';
 import { answerFailure } from './failure.ts';
 import { followAnswer, rowError } from './follow.ts';
@@ -12,12 +13,30 @@ export interface WholeAnswer {
   finish: Omit<AnswerFinish, 'type' | 'text'>;
 }
 
+export const shuttingDown = () =>
+  unavailable('shutting_down', 'The server is restarting; ask again.');
+
 /** Cancels the work when the client goes away. @throws ApiError when the answer ended in an error */
 export async function collectAnswer(
   id: string,
   ctx: Context,
-  signal: AbortSignal,
+  client: AbortSignal,
 ): Promise<WholeAnswer> {
+  const line = openLine(client, ctx.shutdown);
+  try {
+    const whole = await read(id, ctx, line.signal);
+    if (whole) return whole;
+  } finally {
+    line.close();
+  }
+  await cancel(id, ctx);
+  // Nobody reads the second one, but its status is for the log of a proxy.
+  throw ctx.shutdown.aborted
+    ? shuttingDown()
+    : new ApiError(499, 'client_closed_request', 'The client went away.');
+}
+
+async function read(id: string, ctx: Context, signal: AbortSignal): Promise<WholeAnswer | null> {
   let text = '';
   let thinking = '';
   for await (const entry of followAnswer({ id, from: '0' }, ctx, signal)) {
@@ -37,8 +56,5 @@ export async function collectAnswer(
       throw answerFailure(event);
     }
   }
-  await cancel(id, ctx);
-  throw ctx.shutdown.aborted
-    ? new ApiError(503, 'shutting_down', 'The server is restarting; ask again.')
-    : new ApiError(499, 'client_closed_request', 'The client went away.');
+  return null;
 }

@@ -8,9 +8,10 @@ import type {
 } from '@blyan/protocol/openai';
 import type { Context } from '../context.ts';
 import { toApiError } from '../http/errors.ts';
+import { openLine } from '../http/line.ts';
 import { encodeComment, encodeSse, sseResponse } from '../http/sse.ts';
 import { type Asked, ask, cancel, type Question } from './ask.ts';
-import { collectAnswer } from './collect.ts';
+import { collectAnswer, shuttingDown } from './collect.ts';
 import { answerFailure } from './failure.ts';
 import { followAnswer, rowError } from './follow.ts';
 import { apiUsage } from './provenance.ts';
@@ -43,11 +44,11 @@ export function questionOfCompletion(body: ChatCompletionRequest): Question {
 export async function completeWhole(
   body: ChatCompletionRequest,
   ctx: Context,
-  signal: AbortSignal,
+  client: AbortSignal,
 ): Promise<ChatCompletion> {
   const created = Math.floor(Date.now() / 1000);
   const asked = await ask(questionOfCompletion(body), ctx);
-  const { text, thinking, finish } = await collectAnswer(asked.id, ctx, signal);
+  const { text, thinking, finish } = await collectAnswer(asked.id, ctx, client);
   return {
     id: completionId(asked.id),
     object: 'chat.completion',
@@ -74,24 +75,20 @@ export async function completeWhole(
 export async function completeStream(
   body: ChatCompletionRequest,
   ctx: Context,
-  signal: AbortSignal,
+  client: AbortSignal,
 ): Promise<Response> {
   const asked = await ask(questionOfCompletion(body), ctx);
-  const gone = new AbortController();
+  const line = openLine(client, ctx.shutdown);
   const write = chunkWriter({
     id: completionId(asked.id),
     created: Math.floor(Date.now() / 1000),
     model: asked.model.name,
     includeUsage: body.stream_options?.include_usage ?? false,
   });
-  return sseResponse(
-    completionEvents(asked, write, ctx, AbortSignal.any([signal, gone.signal])),
-    (ended) => {
-      gone.abort();
-      if (!ended)
-        cancel(asked.id, ctx).catch((err) => ctx.logger.warn({ err }, 'cancelling failed'));
-    },
-  );
+  return sseResponse(completionEvents(asked, write, ctx, line.signal), (ended) => {
+    line.close();
+    if (!ended) cancel(asked.id, ctx).catch((err) => ctx.logger.warn({ err }, 'cancelling failed'));
+  });
 }
 
 async function* completionEvents(
@@ -133,7 +130,7 @@ async function* completionEvents(
     }
     // Aborted: by the client, who reads no more, or because this process ends.
     await cancel(id, ctx);
-    yield write.error(toApiError(new Error('shutting down')).body);
+    yield write.error(shuttingDown().body);
   } catch (error) {
     ctx.logger.error({ err: error }, 'stream failed');
     yield write.error(toApiError(error).body);

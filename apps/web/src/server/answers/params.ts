@@ -19,8 +19,8 @@ export interface ModelDefaults {
   generation: { temperature?: number; topP?: number; topK?: number; minP?: number };
 }
 
-/** The largest bound that `randomInt` takes. */
-const SEEDS = 2 ** 48 - 1;
+/** Short enough to be read out and typed in again. */
+const SEEDS = 2 ** 32;
 
 /** @throws ApiError 400 context_length_exceeded, out_of_range */
 export function resolveParams(

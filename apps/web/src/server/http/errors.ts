@@ -1,12 +1,12 @@
 /** The one place where failures become HTTP: `{"error":{"message","type","code","param"}}`. */
-import { ChainError } from '@blyan/chain/errors';
-import { DbError } from '@blyan/db/errors';
-import { ModelError } from '@blyan/model/errors';
+import type { ChainError } from '@blyan/chain/errors';
+import type { DbError } from '@blyan/db/errors';
+import type { ModelError } from '@blyan/model/errors';
 import type { ApiErrorBody, ErrorType } from '@blyan/protocol/api';
 import { firstProblem } from '@blyan/protocol/issues';
-import { QueueError } from '@blyan/queue/errors';
-import { StoreError } from '@blyan/store/errors';
-import { ZodError } from 'zod';
+import type { QueueError } from '@blyan/queue/errors';
+import type { StoreError } from '@blyan/store/errors';
+import type { ZodError } from 'zod';
 
 const STATUS_TYPES: Record<number, ErrorType> = {
   401: 'authentication_error',
@@ -63,6 +63,23 @@ export function notFound(code: string, message: string, param?: string): ApiErro
   return new ApiError(404, code, message, { param: param ?? null });
 }
 
+/**
+ * By name, not by class: Next.js bundles a package several times over, so that an error of the shared
+ * context is no instance of the class that a route knows.
+ */
+export const isNamed = <N extends keyof Named>(error: unknown, name: N): error is Named[N] =>
+  error instanceof Error && error.name === name;
+
+interface Named {
+  ApiError: ApiError;
+  ChainError: ChainError;
+  DbError: DbError;
+  ModelError: ModelError;
+  QueueError: QueueError;
+  StoreError: StoreError;
+  ZodError: ZodError;
+}
+
 const isPrisma = (error: unknown): error is Error & { code?: string } =>
   error instanceof Error && error.constructor.name.startsWith('PrismaClient');
 
@@ -70,20 +87,20 @@ const isPrisma = (error: unknown): error is Error & { code?: string } =>
 const NO_DATABASE = /^(P1\d{3}|P2024|ECONN\w+|ENOTFOUND|ENOENT|57P0\d)$/;
 
 export function toApiError(error: unknown): ApiError {
-  if (error instanceof ApiError) return error;
-  if (error instanceof ZodError) {
+  if (isNamed(error, 'ApiError')) return error;
+  if (isNamed(error, 'ZodError')) {
     const { param, code, message } = firstProblem(error);
     return new ApiError(400, code, message, { param });
   }
-  if (error instanceof QueueError && error.retry)
+  if (isNamed(error, 'QueueError') && error.retry)
     return unavailable('redis_unavailable', 'The queue cannot be reached right now.');
-  if (error instanceof DbError && error.retry)
+  if (isNamed(error, 'DbError') && error.retry)
     return unavailable('database_unavailable', 'The database cannot be reached right now.');
-  if (error instanceof DbError || error instanceof ModelError)
+  if (isNamed(error, 'DbError') || isNamed(error, 'ModelError'))
     return unavailable(error.code.toLowerCase(), error.message);
-  if (error instanceof StoreError || error instanceof ChainError) {
+  if (isNamed(error, 'StoreError') || isNamed(error, 'ChainError')) {
     const code = error.code.toLowerCase();
-    return error instanceof StoreError && error.code === 'BLOB_MISSING'
+    return isNamed(error, 'StoreError') && error.code === 'BLOB_MISSING'
       ? notFound(code, error.message)
       : unavailable(code, error.message);
   }

@@ -21,8 +21,6 @@ interface RouteSpec<
     query: Parsed<Q>;
     params: Parsed<P>;
     request: Request;
-    /** Aborted when the client is gone or this process ends. */
-    signal: AbortSignal;
     ctx: Context;
   }): Promise<Response | object>;
 }
@@ -37,7 +35,11 @@ export function route<
   Q extends z.ZodType | undefined = undefined,
   P extends z.ZodType | undefined = undefined,
 >(spec: RouteSpec<B, Q, P>): Handler {
+  // The signal of a Request falls silent once the Request is collected (undici holds it weakly), and a
+  // handler that waits for an answer may hold nothing else of it.
+  const inFlight = new Set<Request>();
   return async (request, segment) => {
+    inFlight.add(request);
     let ctx: Context | undefined;
     try {
       const params = spec.paramsSchema?.parse(await segment.params) as Parsed<P>;
@@ -45,8 +47,7 @@ export function route<
       const query = spec.querySchema?.parse(search) as Parsed<Q>;
       const body = spec.bodySchema?.parse(await readJson(request, MAX_BODY_BYTES)) as Parsed<B>;
       ctx = context();
-      const signal = AbortSignal.any([request.signal, ctx.shutdown]);
-      const result = await spec.handler({ body, query, params, request, signal, ctx });
+      const result = await spec.handler({ body, query, params, request, ctx });
       if (result instanceof Response) return result;
       return Response.json(result, { headers: { 'cache-control': 'no-store' } });
     } catch (error) {
@@ -57,6 +58,8 @@ export function route<
           'request failed',
         );
       return failure.toResponse();
+    } finally {
+      inFlight.delete(request);
     }
   };
 }

@@ -7,9 +7,9 @@ export const dynamic = 'force-dynamic';
 
 export const POST = route({
   bodySchema: ChatRequest,
-  async handler({ body, ctx, signal }) {
+  async handler({ body, ctx, request }) {
     const question = questionOf(body);
-    if (!body.stream) return answerWhole(question, ctx, signal);
-    return streamAnswer(await ask(question, ctx), '0', ctx, signal);
+    if (!body.stream) return answerWhole(question, ctx, request.signal);
+    return streamAnswer(await ask(question, ctx), '0', ctx, request.signal);
   },
 });

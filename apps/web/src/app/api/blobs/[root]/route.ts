@@ -21,6 +21,8 @@ export const GET = route({
       'accept-ranges': 'bytes',
       'cache-control': 'public, max-age=31536000, immutable',
       etag,
+      // Next.js sends bodies chunked and drops Content-Length.
+      'x-blob-length': String(size),
     };
     if (request.headers.get('if-none-match') === etag)
       return new Response(null, { status: 304, headers });
@@ -42,7 +44,6 @@ export const GET = route({
       status: range ? 206 : 200,
       headers: {
         ...headers,
-        'content-length': String(end - start),
         ...(range ? { 'content-range': `bytes ${start}-${end - 1}/${size}` } : {}),
       },
     });

@@ -18,12 +18,12 @@ function lastEntry(request: Request, fromQuery?: string): string {
 
 export const GET = route({
   querySchema: ChatStreamQuery,
-  async handler({ query, request, ctx, signal }) {
+  async handler({ query, request, ctx }) {
     const from = lastEntry(request, query.last_event_id);
     if (query.prompt === undefined) {
       const asked = await findAsked(query.id ?? '', ctx);
       if (!asked) throw notFound('answer_not_found', 'There is no answer with this id.', 'id');
-      return streamAnswer(asked, from, ctx, signal);
+      return streamAnswer(asked, from, ctx, request.signal);
     }
     // A reconnect repeats its address: without an id of the client's it would ask a second time.
     if (from !== '0' && !query.id)
@@ -33,14 +33,14 @@ export const GET = route({
         'To reconnect to an answer that was asked by GET, choose its "id" yourself (20 to 64 unguessable characters).',
         { param: 'id' },
       );
-    return streamAnswer(await ask(questionOfQuery(query), ctx), from, ctx, signal);
+    return streamAnswer(await ask(questionOfQuery(query), ctx), from, ctx, request.signal);
   },
 });
 
 export const POST = route({
   bodySchema: ChatRequest,
-  async handler({ body, request, ctx, signal }) {
+  async handler({ body, request, ctx }) {
     const from = body.id ? lastEntry(request) : '0';
-    return streamAnswer(await ask(questionOf(body), ctx), from, ctx, signal);
+    return streamAnswer(await ask(questionOf(body), ctx), from, ctx, request.signal);
   },
 });

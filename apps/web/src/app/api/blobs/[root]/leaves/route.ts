@@ -13,7 +13,6 @@ export const GET = route({
     return new Response(leaves as Uint8Array<ArrayBuffer>, {
       headers: {
         'content-type': 'application/octet-stream',
-        'content-length': String(leaves.byteLength),
         'cache-control': 'public, max-age=31536000, immutable',
         etag: `"${root}-leaves"`,
       },

@@ -6,6 +6,8 @@ export const dynamic = 'force-dynamic';
 
 export const POST = route({
   bodySchema: ChatCompletionRequest,
-  handler: ({ body, ctx, signal }) =>
-    body.stream ? completeStream(body, ctx, signal) : completeWhole(body, ctx, signal),
+  handler: ({ body, ctx, request }) =>
+    body.stream
+      ? completeStream(body, ctx, request.signal)
+      : completeWhole(body, ctx, request.signal),
 });

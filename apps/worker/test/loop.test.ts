@@ -1,0 +1,174 @@
+/** The engine loop on a real session: order, fairness, replays, cancelling, failures of one sequence. */
+import type { NodeJob } from '@blyan/protocol/node';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EngineLoop, type JobEvent } from '../src/engine/loop.ts';
+import { generate } from '../src/engine/runner.ts';
+import { GREEDY, type LoadedModel, loadModel, micro } from './support/models.ts';
+
+const MODEL = 'ab'.repeat(32);
+let model: LoadedModel;
+beforeAll(async () => {
+  model = await loadModel(micro('qwen3-micro'));
+});
+afterAll(() => model?.[Symbol.asyncDispose]());
+
+let serial = 0;
+const job = (overrides: Partial<NodeJob> = {}, maxTokens = 12): NodeJob => ({
+  requestId: `request-000000000000-${serial++}`,
+  attempt: 1,
+  model: MODEL,
+  prompt: [3, 17, 255, 9],
+  emitted: [],
+  params: { ...GREEDY, maxTokens },
+  stopTokens: [],
+  deadline: Date.now() + 60_000,
+  ...overrides,
+});
+
+function start(slots = 4, onEvent: (event: JobEvent, loop: EngineLoop) => void = () => undefined) {
+  const events: JobEvent[] = [];
+  const loop: EngineLoop = new EngineLoop(
+    { model: MODEL, slots },
+    {
+      session: model.session,
+      emit(event) {
+        events.push(event);
+        onEvent(event, loop);
+      },
+    },
+  );
+  const of = (request: NodeJob) => events.filter((e) => e.requestId === request.requestId);
+  const tokens = (request: NodeJob) =>
+    of(request).flatMap((e) => (e.type === 'tokens' ? e.tokens : []));
+  return { loop, events, of, tokens };
+}
+
+const alone = async (request: NodeJob) =>
+  (
+    await generate(model.session, request.prompt, request.params, {
+      stopTokens: request.stopTokens,
+    })
+  ).tokens;
+
+describe('EngineLoop', () => {
+  it('gives prefill, tokens at their positions, and done', async () => {
+    const { loop, of, tokens } = start();
+    const request = job();
+    loop.submit(request);
+    await loop.drain();
+    expect(of(request)[0]).toMatchObject({ type: 'prefill', done: 4, total: 4 });
+    const positions = of(request).flatMap((e) => (e.type === 'tokens' ? [e.position] : []));
+    expect(positions).toEqual([...Array(12).keys()]);
+    expect(tokens(request)).toEqual(await alone(request));
+    expect(of(request).at(-1)).toMatchObject({ type: 'done', count: 12 });
+  });
+
+  it('serves several at once with the tokens that each has alone', async () => {
+    const { loop, events, tokens } = start();
+    const requests = [
+      job(),
+      job({ prompt: Array.from({ length: 300 }, (_, i) => (i * 7) % 512) }),
+      job({ prompt: [511, 1], params: { ...GREEDY, temperature: 1, seed: 9, maxTokens: 20 } }),
+    ];
+    for (const request of requests) loop.submit(request);
+    await loop.drain();
+    for (const request of requests) expect(tokens(request)).toEqual(await alone(request));
+    // Interleaved: the last one's first token comes before the first one's last.
+    const first = events.findIndex(
+      (e) => e.type === 'tokens' && e.requestId === requests[2]!.requestId,
+    );
+    const last = events.findLastIndex(
+      (e) => e.type === 'tokens' && e.requestId === requests[0]!.requestId,
+    );
+    expect(first).toBeLessThan(last);
+  });
+
+  it('ends at a stop token, which it emits', async () => {
+    const { loop, of, tokens } = start();
+    const all = await alone(job());
+    const stop = all.find((id, i) => i > 2 && all.indexOf(id) === i)!;
+    const request = job({ stopTokens: [stop] });
+    loop.submit(request);
+    await loop.drain();
+    expect(tokens(request)).toEqual(all.slice(0, all.indexOf(stop) + 1));
+    expect(of(request).at(-1)).toMatchObject({ type: 'done', count: all.indexOf(stop) + 1 });
+  });
+
+  it('goes on behind the tokens of an earlier attempt', async () => {
+    const all = await alone(job());
+    const { loop, of, tokens } = start();
+    const request = job({ attempt: 2, emitted: all.slice(0, 5) });
+    const complete = job({ attempt: 3, emitted: all });
+    loop.submit(request);
+    loop.submit(complete);
+    await loop.drain();
+    expect(tokens(request)).toEqual(all.slice(5));
+    expect(of(request)[1]).toMatchObject({ type: 'tokens', attempt: 2, position: 5 });
+    expect(of(complete)).toMatchObject([{ type: 'done', attempt: 3, count: 12 }]);
+  });
+
+  it('cancels between two tokens and gives the slot back', async () => {
+    const request = job({}, 400);
+    const next = job();
+    const { loop, of, tokens } = start(1, (event, own) => {
+      if (
+        event.type === 'tokens' &&
+        event.requestId === request.requestId &&
+        event.position === 3
+      ) {
+        own.cancel(request.requestId, 2); // another attempt: not this one
+        setImmediate(() => {
+          own.cancel(request.requestId, 1);
+          own.submit(next);
+        });
+      }
+    });
+    loop.submit(request);
+    while (!of(next).some((event) => event.type === 'done')) await new Promise(setImmediate);
+    expect(of(request).at(-1)).toMatchObject({ type: 'done' });
+    expect(tokens(request).length).toBeLessThan(10);
+    expect(loop.active).toBe(0);
+  });
+
+  it('lets a later attempt take over, and ignores a repeated delivery', async () => {
+    const { loop, of } = start();
+    const request = job();
+    loop.submit(request);
+    loop.submit(request);
+    const again = { ...request, attempt: 2 };
+    loop.submit(again);
+    loop.submit(request);
+    await loop.drain();
+    expect(of(request).every((event) => event.attempt === 2)).toBe(true);
+    expect(of(request).filter((event) => event.type === 'done')).toHaveLength(1);
+  });
+
+  it.each([
+    ['context_length_exceeded', false, { prompt: new Array<number>(505).fill(1) }],
+    ['TOKEN_UNKNOWN', false, { prompt: [512] }],
+    ['MODEL_MISMATCH', true, { model: 'cd'.repeat(32) }],
+    ['DEADLINE_PASSED', false, { deadline: Date.now() - 1 }],
+  ])('fails one job with %s, and serves the others', async (code, retry, overrides) => {
+    const { loop, of } = start();
+    const good = job();
+    const bad = job(overrides);
+    loop.submit(good);
+    loop.submit(bad);
+    await loop.drain();
+    expect(of(bad)).toMatchObject([{ type: 'fail', code, retry }]);
+    expect(of(good).at(-1)).toMatchObject({ type: 'done', count: 12 });
+  });
+
+  it('refuses what it has no slot for, and everything once it drains', async () => {
+    const { loop, of } = start(1);
+    const [first, second, third] = [job(), job(), job()];
+    loop.submit(first);
+    loop.submit(second);
+    const drained = loop.drain();
+    loop.submit(third);
+    await drained;
+    expect(of(second)).toMatchObject([{ type: 'fail', code: 'SLOTS_FULL', retry: true }]);
+    expect(of(third)).toMatchObject([{ type: 'fail', code: 'ENGINE_DRAINING', retry: true }]);
+    expect(of(first).at(-1)).toMatchObject({ type: 'done' });
+  });
+});
