@@ -186,6 +186,7 @@ export class Coordinator {
       } else if (event.type === 'status') {
         const changed = this.#deps.nodes.hear(nodeId, event, performance.now());
         if (changed) this.#rebooted(nodeId, event.boot);
+        if (changed && event.state === 'ready' && event.model) this.#warm(event.model);
         pump ||= changed;
       } else this.#handle(nodeId, event);
     }
@@ -228,6 +229,13 @@ export class Coordinator {
         break;
       }
     }
+  }
+
+  /** Reads a model before its first request; what is wrong with it is told to who asks. */
+  #warm(model: string): void {
+    this.#deps.models.get(model).catch((error: Error) => {
+      this.#deps.logger.warn({ model, problem: error.message }, 'a model cannot be read');
+    });
   }
 
   #rebooted(nodeId: string, boot: string): void {

@@ -36,8 +36,16 @@ export class RequestStore {
 
   /** A request that has not ended, or null. */
   async open(id: string): Promise<OpenRequest | null> {
-    const row = await this.#db.request.findUnique({ where: { id }, include: { attempts: true } });
+    const row = await this.#db.request.findUnique({ where: { id } });
     if (!row || (row.status !== 'queued' && row.status !== 'running')) return null;
+    // The usual request is new: no second statement before its first token.
+    const attempts =
+      row.attempt === 0
+        ? []
+        : await this.#db.attempt.findMany({
+            where: { requestId: id },
+            orderBy: { attempt: 'asc' },
+          });
     return {
       id: row.id,
       model: Buffer.from(row.model).toString('hex'),
@@ -45,7 +53,7 @@ export class RequestStore {
       params: SamplingParams.parse(row.params),
       stop: row.stop,
       attempt: row.attempt,
-      segments: row.attempts.map(segment).sort((a, b) => a.attempt - b.attempt),
+      segments: attempts.map(segment),
       cancelled: row.cancelled,
       createdAt: row.createdAt.getTime(),
       deadline: row.deadline.getTime(),

@@ -77,10 +77,12 @@ describe('an answer', () => {
     await using t = await openHarness(3);
     await t.coordinator();
     const node = await t.node({ id: 'node-a', slots: 1 });
-    const ids = [await t.ask(), await t.ask(), await t.ask()];
+    const ids = [await t.ask({ maxTokens: 100 })];
+    await until(() => node.jobs.length === 1);
+    for (let i = 0; i < 4; i++) ids.push(await t.ask());
     const all = await Promise.all(ids.map((id) => t.events(id)));
     expect(node.jobs.map(({ requestId }) => requestId)).toEqual(ids);
-    for (const events of all) expect(tokensOf(events)).toEqual(tokensUpTo(20));
+    for (const events of all.slice(1)) expect(tokensOf(events)).toEqual(tokensUpTo(20));
   });
 
   test('is taken although its id was lost on the way', async () => {

@@ -135,12 +135,16 @@ describe('EngineLoop', () => {
     const request = job();
     loop.submit(request);
     loop.submit(request);
-    const again = { ...request, attempt: 2 };
-    loop.submit(again);
+    loop.submit({ ...request, attempt: 2 });
     loop.submit(request);
     await loop.drain();
-    expect(of(request).every((event) => event.attempt === 2)).toBe(true);
-    expect(of(request).filter((event) => event.type === 'done')).toHaveLength(1);
+    expect(of(request).filter((event) => event.attempt === 1)).toMatchObject([
+      { type: 'done', count: 0 },
+      { type: 'fail', code: 'ATTEMPT_SUPERSEDED' },
+    ]);
+    const second = of(request).filter((event) => event.attempt === 2);
+    expect(second.at(-1)).toMatchObject({ type: 'done', count: 12 });
+    expect(second.filter((event) => event.type === 'done')).toHaveLength(1);
   });
 
   it.each([

@@ -43,9 +43,9 @@ describe('blyan-guide', () => {
   afterAll(() => model?.[Symbol.asyncDispose]());
 
   it('reads a prefix in chunks as it reads it at once', async () => {
-    const ids = long.slice(0, 600);
+    const ids = long.slice(0, 300);
     const whole = await logitsOf(model.session, ids, ids.length);
-    for (const chunk of [1, 7, 64, 256, 599]) {
+    for (const chunk of [1, 7, 64, 256, 299]) {
       const chunked = await logitsOf(model.session, ids, chunk);
       expect(maxDifference(chunked, whole)).toBeLessThan(1e-3);
     }

@@ -39,6 +39,12 @@ const CHECKS: [name: string, check: () => Promise<string[]>][] = [
 
 let failed = 0;
 const only = process.argv.slice(2);
+const names = CHECKS.map(([name]) => name);
+for (const name of only) {
+  if (names.includes(name)) continue;
+  console.log(`There is no check ${name}: ${names.join(', ')}`);
+  failed++;
+}
 for (const [name, check] of CHECKS) {
   if (only.length > 0 && !only.includes(name)) continue;
   const started = Date.now();

@@ -11,9 +11,6 @@ const listens = (port: number, host: string) =>
     });
   });
 
-export const isPortFree = async (port: number, host: string) =>
-  (await listens(port, host)) !== null;
-
 /** The preferred port if nobody listens there, else one that the system picks. */
 export async function freePort(host = '127.0.0.1', preferred = 0): Promise<number> {
   const port = (preferred > 0 ? await listens(preferred, host) : null) ?? (await listens(0, host));

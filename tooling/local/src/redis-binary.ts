@@ -162,7 +162,7 @@ export async function findRedis(o: FindOptions): Promise<RedisBinary> {
   );
 }
 
-export function installHint(searchPath?: string): string {
+function installHint(searchPath?: string): string {
   if (process.platform === 'darwin') return 'run `brew install redis`';
   for (const [tool, command] of [
     ['apt-get', 'sudo apt-get install -y redis-server'],

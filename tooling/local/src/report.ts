@@ -1,6 +1,6 @@
 /** What the person at the terminal sees: one line a step, rewritten in place on a terminal. */
 
-export interface Step {
+interface Step {
   /** Progress inside the step. */
   update(detail: string): void;
 }
@@ -21,20 +21,22 @@ export const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
 
 export function createReporter(out: NodeJS.WriteStream, env: NodeJS.ProcessEnv): Reporter {
   const live = Boolean(out.isTTY) && !env.CI;
-  let shown = false;
+  let shown = '';
   const clear = () => {
     if (shown) out.write('\r\x1b[K');
-    shown = false;
+    shown = '';
   };
   const line = (text: string) => {
     clear();
     out.write(`${text}\n`);
   };
   const draw = (text: string) => {
+    if (text === shown) return;
     clear();
-    const width = Math.max(20, (out.columns ?? 80) - 1);
+    // A pseudo-terminal without a size says 0.
+    const width = Math.max(20, (out.columns || 80) - 1);
     out.write(text.length > width ? `${text.slice(0, width - 1)}…` : text);
-    shown = true;
+    shown = text;
   };
   return {
     line,

@@ -8,7 +8,7 @@ import { LocalError } from './errors.ts';
 /** 256 bits. */
 const secret = () => randomBytes(32).toString('hex');
 
-export async function writeSecret(file: string, text: string): Promise<void> {
+async function writeSecret(file: string, text: string): Promise<void> {
   await mkdir(path.dirname(file), { recursive: true });
   const fresh = `${file}.new`;
   const handle = await open(fresh, 'w', 0o600);

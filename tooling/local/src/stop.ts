@@ -45,10 +45,8 @@ export function onStopSignal(stopping: AbortController, { line }: Reporter): Sto
   return {
     forced: () => force,
     onForce: (action) => void actions.push(action),
-    done() {
-      clearInterval(watch);
-      for (const name of names) process.off(name, onSignal);
-    },
+    // The handlers stay: a late second Ctrl-C must not cut off what is left of the end.
+    done: () => clearInterval(watch),
   };
 }
 

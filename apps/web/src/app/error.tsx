@@ -1,6 +1,6 @@
 'use client';
 
-import { Command } from '@/components/command';
+import { CurlCommand } from '@/components/curl-command';
 import { Problem } from '@/components/problem';
 
 /** A page that could not be made: usually the database or Redis is down. */
@@ -12,7 +12,7 @@ export default function PageError({ retry, reset }: { retry?: () => void; reset:
           A part of the system did not answer, usually the database. Nothing is lost. Which part it
           is says:
         </p>
-        <Command>curl -s localhost:8000/ready</Command>
+        <CurlCommand path="/ready" />
         <button
           type="button"
           onClick={retry ?? reset}

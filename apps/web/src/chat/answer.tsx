@@ -3,7 +3,7 @@
 import { RotateCcw } from 'lucide-react';
 import { memo } from 'react';
 import { CopyButton } from '@/components/copy-button';
-import type { ClusterState } from './chat-page';
+import type { ClusterState } from './api-types';
 import { Markdown } from './markdown';
 import { Phase } from './phase';
 import { AnswerProblem } from './problem';

@@ -1,22 +1,17 @@
 'use client';
 
 import { useQuery } from '@tanstack/react-query';
-import type { inferRouterOutputs } from '@trpc/server';
 import { ArrowDown, SquarePen } from 'lucide-react';
 import { useCallback } from 'react';
 import { useTRPC } from '@/lib/trpc';
-import type { AppRouter } from '@/server/trpc/root';
 import { Announcer } from './announcer';
 import { Answer } from './answer';
+import type { ClusterState, ServedModel } from './api-types';
 import { Composer } from './composer';
 import { isOpen } from './types';
 import { useConversation } from './use-conversation';
 import { useStickToBottom } from './use-stick-to-bottom';
 import { Welcome } from './welcome';
-
-type Outputs = inferRouterOutputs<AppRouter>;
-export type ClusterState = Outputs['cluster']['status'];
-export type ServedModel = Outputs['chain']['servedModel'];
 
 /** Looks often while something is missing, rarely while all is well. */
 const LOOK_MS = { ready: 15_000, other: 2000 };

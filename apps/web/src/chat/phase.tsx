@@ -3,7 +3,7 @@
 import { LoaderCircle, WifiOff } from 'lucide-react';
 import { useEffect, useState } from 'react';
 import { formatRate } from '@/lib/format';
-import type { ClusterState } from './chat-page';
+import type { ClusterState } from './api-types';
 import type { AssistantMessage } from './types';
 
 interface PhaseProps {
@@ -33,7 +33,7 @@ function describe(
   status: ClusterState,
 ) {
   if (offline) return 'The connection broke. Trying again; nothing is lost.';
-  if (state === 'writing') return 'Writing';
+  if (state === 'writing' && !phase) return 'Writing';
   if (!accepted) return 'Sending';
   switch (phase?.phase) {
     case 'queued':

@@ -1,6 +1,6 @@
 import { Command } from '@/components/command';
 import { Problem } from '@/components/problem';
-import type { ClusterState } from './chat-page';
+import type { ClusterState } from './api-types';
 import type { ChatProblem } from './types';
 
 interface AnswerProblemProps {

@@ -1,6 +1,6 @@
 import type { ApiUsage, ChatStreamEvents, FinishReason, Provenance } from '@blyan/protocol/api';
 
-export interface UserMessage {
+interface UserMessage {
   role: 'user';
   id: string;
   text: string;

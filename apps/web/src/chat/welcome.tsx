@@ -7,7 +7,7 @@ import { Problem } from '@/components/problem';
 import { State } from '@/components/state';
 import { blockHref } from '@/lib/explorer-links';
 import { formatCount, formatParameters } from '@/lib/format';
-import type { ClusterState, ServedModel } from './chat-page';
+import type { ClusterState, ServedModel } from './api-types';
 
 /** Small questions for a small model: what this is, how to check it, and something general. */
 const STARTERS = ['What is Blyan?', 'How do I verify a block?', 'Explain hashing in one sentence.'];
@@ -47,7 +47,19 @@ export function Welcome({ status, model, onAsk }: WelcomeProps) {
 }
 
 function ModelState({ status }: { status: ClusterState }) {
-  if (status.state === 'ready') return <State kind="good">{status.model} is ready</State>;
+  if (status.state === 'ready')
+    return (
+      <ul className="space-y-1">
+        <li>
+          <State kind="good">{status.model} is ready</State>
+        </li>
+        {status.notices.map((notice) => (
+          <li key={notice}>
+            <State kind="warn">{notice}</State>
+          </li>
+        ))}
+      </ul>
+    );
   if (status.state === 'loading')
     return (
       <State kind="busy">
@@ -60,8 +72,8 @@ function ModelState({ status }: { status: ClusterState }) {
       {status.command && <Command>{status.command}</Command>}
       {status.code === 'model_unavailable' && (
         <p>
-          The worker refuses weights that do not match their block. Give it another source of the
-          blob, or import the model again, then restart it.
+          A worker serves only what it could check against the chain. Put right what it names, then
+          start it again.
         </p>
       )}
     </Problem>

@@ -8,7 +8,7 @@ import { type ApiError, unavailable } from './http/errors.ts';
 const FRESH_MS = 5000;
 
 /** Shown where a worker is missing. */
-export const START_COMMAND = 'npm start';
+const START_COMMAND = 'npm start';
 
 export type Availability =
   | { state: 'ready'; nodes: number }

@@ -1,4 +1,5 @@
 /** Wires the clients that requests use. Made at the first use and kept for the process. */
+import { setMaxListeners } from 'node:events';
 import { createDb } from '@blyan/db/client';
 import { AnswerReader } from '@blyan/queue/answer-reader';
 import { connect, type QueueLogger, type Redis } from '@blyan/queue/connection';
@@ -36,6 +37,8 @@ function createContext(config: Config): Context {
     return opened;
   };
   const stop = new AbortController();
+  // One listener for each open stream is no leak.
+  setMaxListeners(0, stop.signal);
   // Next.js closes the server on these signals and then waits for open responses.
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort());
   return {

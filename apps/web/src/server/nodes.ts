@@ -8,7 +8,7 @@ import { ApiError, unavailable } from './http/errors.ts';
 /** Equal length for any two keys, so that the comparison tells nothing, not even that. */
 const digest = (text: string) => createHash('sha256').update(text).digest();
 
-export function keyOf(headers: Headers): string | null {
+function keyOf(headers: Headers): string | null {
   const bearer = /^Bearer\s+(\S+)$/i.exec(headers.get('authorization') ?? '')?.[1];
   return bearer ?? headers.get('x-api-key');
 }

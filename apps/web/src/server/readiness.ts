@@ -4,7 +4,7 @@ import { availability, describe, freshCluster } from './cluster.ts';
 import type { Context } from './context.ts';
 import { toApiError } from './http/errors.ts';
 
-export interface Check {
+interface Check {
   ok: boolean;
   /** Why not, or null. */
   reason: string | null;

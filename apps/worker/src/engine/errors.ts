@@ -3,6 +3,8 @@ export type EngineErrorCode =
   /** Prompt and answer together are longer than the model's context. */
   | 'context_length_exceeded'
   | 'DEADLINE_PASSED'
+  /** A later attempt at the same answer runs already. */
+  | 'ATTEMPT_SUPERSEDED'
   | 'MODEL_NONE'
   | 'MODEL_RETIRED'
   /** The job is for another model than the one loaded. */

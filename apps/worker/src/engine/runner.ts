@@ -31,6 +31,9 @@ export async function generate(
   const cache = session.createCache();
   const { emitted = [], stopTokens = [] } = options;
   const tokens = [...emitted];
+  const finished = () =>
+    tokens.length >= params.maxTokens || (tokens.length > 0 && stopTokens.includes(tokens.at(-1)!));
+  if (finished()) return { tokens, prefillMs: 0, stepsMs: [] };
   const prefix = [...prompt, ...emitted];
   const stepsMs: number[] = [];
   try {
@@ -47,7 +50,7 @@ export async function generate(
     }
     tokens.push(sample(logits!, params, tokens.length));
     const prefillMs = performance.now() - start;
-    while (tokens.length < params.maxTokens && !stopTokens.includes(tokens.at(-1)!)) {
+    while (!finished()) {
       const step = performance.now();
       ({ logits } = await session.run(cache, { input: { ids: [tokens.at(-1)!] }, rows: [0] }));
       tokens.push(sample(logits!, params, tokens.length));

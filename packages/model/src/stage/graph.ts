@@ -42,7 +42,7 @@ export interface StageGraph {
 }
 
 export interface StageOptions {
-  /** Adds the outputs `hidden.N` [1, S, hidden] behind layer N, and `hidden.norm` [R, hidden]. */
+  /** Adds the outputs `hidden.N` [1, S, hidden] behind layer N, and `final.normed` [R, hidden]. */
   hidden?: boolean;
 }
 

@@ -63,7 +63,11 @@ export function addWeight(
   };
 }
 
-/** y [..., N] = x [..., K] * w[N, K]^T */
+/**
+ * y [..., N] = x [..., K] * w[N, K]^T. For f32, FusedMatMul takes the weight as it is stored; Gemm and a
+ * MatMul over a transposed copy were equally fast (all three pack it), and all three give a row the
+ * same bits whatever the batch.
+ */
 export function linear(g: GraphBuilder, name: string, x: string, w: WeightRef): string {
   if (w.kind === 'float') return g.op('FusedMatMul', name, [x, w.name], { transB: { int: 1 } });
   const [n, k] = w.shape as [number, number];

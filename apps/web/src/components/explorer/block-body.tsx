@@ -9,11 +9,11 @@ import type {
 } from '@blyan/chain/types';
 import { Hash } from '@/components/hash';
 import { blockHref } from '@/lib/explorer-links';
-import type { Block } from './block-page';
 import { Fact, Facts } from './facts';
 import { LayerTensors } from './layer-tensors';
 import { ModelInfo } from './model-info';
 import { Section } from './section';
+import type { Block } from './types';
 
 /** The body by its type. The header's type fixes the body's shape: packages/chain checked it. */
 export function BlockBody({ block }: { block: Block }) {

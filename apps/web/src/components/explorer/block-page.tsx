@@ -1,19 +1,16 @@
-import type { inferRouterOutputs } from '@trpc/server';
 import { ArrowLeft, ArrowRight } from 'lucide-react';
 import Link from 'next/link';
 import { Bytes } from '@/components/bytes';
-import { Command } from '@/components/command';
+import { CurlCommand } from '@/components/curl-command';
 import { Hash } from '@/components/hash';
 import { RelativeTime } from '@/components/relative-time';
 import { State } from '@/components/state';
 import { blockHref } from '@/lib/explorer-links';
 import { formatTime } from '@/lib/format';
-import type { AppRouter } from '@/server/trpc/root';
 import { BlockBody } from './block-body';
 import { CHAIN_TEXT, TYPE_TEXT } from './chains';
 import { Fact, Facts } from './facts';
-
-export type Block = inferRouterOutputs<AppRouter>['chain']['block'];
+import type { Block } from './types';
 
 export function BlockPage({ block }: { block: Block }) {
   const { chain, height, hash, header } = block;
@@ -96,7 +93,7 @@ export function BlockPage({ block }: { block: Block }) {
           The exact bytes of header, body and signature, as programs verify them, are under{' '}
           <code>wire</code>:
         </p>
-        <Command>{`curl -s localhost:8000/chain/${chain}/block/${hash}`}</Command>
+        <CurlCommand path={`/chain/${chain}/block/${hash}`} />
       </section>
     </>
   );

@@ -20,7 +20,7 @@ const completionId = (id: string) => `chatcmpl-${id}`;
 /** OpenAI clients know no third reason; a cancelled answer has nobody left who reads it. */
 const finishReason = (reason: AnswerFinish['reason']) => (reason === 'length' ? 'length' : 'stop');
 
-export function questionOfCompletion(body: ChatCompletionRequest): Question {
+function questionOfCompletion(body: ChatCompletionRequest): Question {
   const { stop } = body;
   return {
     id: null,
@@ -137,7 +137,7 @@ async function* completionEvents(
   }
 }
 
-export type ChunkWriter = ReturnType<typeof chunkWriter>;
+type ChunkWriter = ReturnType<typeof chunkWriter>;
 
 /** Encodes the chunks of one completion. What all of them share is turned into JSON once. */
 export function chunkWriter(options: {

@@ -1,7 +1,7 @@
 import type { BlockRef, Receipt, Usage } from '@blyan/protocol/answer';
 import type { ApiUsage, Provenance } from '@blyan/protocol/api';
 
-export const receiptPath = (id: string) => `/explorer/receipt/${id}`;
+const receiptPath = (id: string) => `/explorer/receipt/${id}`;
 
 /** The summary of a receipt that goes out with every answer. */
 export function provenanceOf(receipt: Receipt): Provenance {

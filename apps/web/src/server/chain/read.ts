@@ -14,8 +14,6 @@ import { notFound } from '../http/errors.ts';
 /** Without bodies: a page of 500 would read up to 500 MB otherwise. */
 const HEADERS = { hash: true, header: true, signature: true } as const;
 
-export type BlockHead = Awaited<ReturnType<typeof readHeads>>[number];
-
 /** Header columns of blocks with `from <= height < to`, ascending. */
 export async function readHeads(db: Db, chain: ChainId, from: number, to: number) {
   const rows = await db.block.findMany({

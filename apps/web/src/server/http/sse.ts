@@ -1,6 +1,6 @@
 /** Server-sent events (WHATWG HTML 9.2): encoding, and a response that lives as long as its source. */
 
-export const SSE_HEADERS = {
+const SSE_HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
   // `no-transform` and `x-accel-buffering` keep proxies from packing or holding back events.
   'cache-control': 'no-cache, no-transform',

@@ -1,0 +1,169 @@
+/** The pages in a real browser. Set BLYAN_SHOTS to a directory to get pictures of them. */
+import path from 'node:path';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { findChromium } from '../../src/chromium.ts';
+import { type Product, startProduct } from '../../src/product.ts';
+import { type TempDir, tempDataDir } from './support.ts';
+
+let data: TempDir;
+let product: Product;
+let browser: Browser;
+let context: BrowserContext;
+let page: Page;
+let problems: string[];
+
+beforeAll(async () => {
+  data = await tempDataDir();
+  product = await startProduct({ dataDir: data.dir });
+  browser = await chromium.launch({
+    executablePath: findChromium(process.env, console.log),
+    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+  });
+});
+afterAll(async () => {
+  await browser?.close();
+  await product?.stop();
+  await data[Symbol.asyncDispose]();
+});
+beforeEach(async () => {
+  context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  page = await context.newPage();
+  problems = [];
+  page.on('pageerror', (error) => problems.push(error.message));
+  page.on('console', (line) => line.type() === 'error' && problems.push(line.text()));
+  page.on('request', (request) => {
+    const { origin, protocol } = new URL(request.url());
+    if (/^https?:$/.test(protocol) && origin !== product.url) problems.push(`asked ${origin}`);
+  });
+});
+afterEach(async () => {
+  await context.close();
+  expect(problems).toEqual([]);
+});
+
+const answers = () => page.getByRole('article', { name: 'Answer' });
+const provenance = () => page.getByTestId('provenance');
+
+async function ask(question: string): Promise<void> {
+  const field = page.getByRole('textbox', { name: 'Message' });
+  await field.fill(question);
+  await field.press('Enter');
+}
+
+/** In both themes, at the width of a desktop and of a phone; nothing may be wider than the screen. */
+async function shots(name: string): Promise<void> {
+  for (const [device, width, height] of [
+    ['desktop', 1280, 800],
+    ['phone', 390, 844],
+  ] as const) {
+    await page.setViewportSize({ width, height });
+    for (const theme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme: theme });
+      await page.waitForTimeout(150);
+      const overflow = await page.evaluate(
+        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      );
+      expect(overflow, `${name} on ${device} is too wide`).toBeLessThanOrEqual(0);
+      const dir = process.env.BLYAN_SHOTS;
+      if (dir) await page.screenshot({ path: path.join(dir, `${name}-${device}-${theme}.png`) });
+    }
+  }
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await page.emulateMedia({ colorScheme: 'light' });
+}
+
+test('ask, read where the answer came from, and follow it to the block', async () => {
+  await page.goto(product.url);
+  await page.getByRole('textbox', { name: 'Message' }).waitFor();
+  await shots('welcome');
+  await ask('What is Blyan?');
+  await provenance().waitFor();
+  expect((await answers().innerText()).length).toBeGreaterThan(20);
+  const line = await provenance().innerText();
+  expect(line).toContain('blyan-guide');
+  expect(line).toMatch(/seed \d+/);
+  expect(line).toMatch(/tokens\/s|tok\/s/);
+  await shots('chat');
+
+  await provenance().getByRole('link', { name: 'Receipt' }).click();
+  await page.waitForURL(/\/explorer\/receipt\//);
+  await page.getByText('blyan-guide').first().waitFor();
+  await shots('receipt');
+  await page.goBack();
+  await provenance().getByRole('link', { name: 'blyan-guide' }).click();
+  await page.waitForURL(/\/explorer\/A\/[0-9a-f]{64}/);
+  await page.getByText('blyan-guide').first().waitFor();
+  await shots('model-block');
+});
+
+test('a starter question asks itself', async () => {
+  await page.goto(product.url);
+  const starters = page
+    .getByRole('main')
+    .getByRole('button')
+    .filter({ hasText: /\?|\w+ \w+/ });
+  expect(await starters.count()).toBeGreaterThanOrEqual(3);
+  await starters.first().click();
+  await provenance().waitFor();
+});
+
+test('stop keeps what was written, and regenerate asks again', async () => {
+  await page.goto(product.url);
+  await ask('Write a very long story about a river, with many chapters.');
+  await page.getByRole('button', { name: 'Stop' }).waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: 'Send' }).waitFor();
+  await page.getByRole('button', { name: 'Regenerate' }).click();
+  await page.getByRole('button', { name: 'Stop' }).waitFor();
+  await provenance().waitFor();
+  expect(await answers().count()).toBe(1);
+});
+
+test('a refresh in the middle of an answer gets the rest, once', async () => {
+  await page.goto(product.url);
+  await ask('Tell me everything that you know about blockchains and hashes.');
+  await page.getByRole('button', { name: 'Stop' }).waitFor();
+  await page.reload();
+  await provenance().waitFor();
+  const shown = await answers().innerText();
+  const id = await page.evaluate(() => {
+    const stored = JSON.parse(localStorage.getItem('blyan.conversation.v1') ?? '[]');
+    return stored.at(-1).id as string;
+  });
+  const whole = await (await fetch(`${product.url}/chat/stream?id=${id}`)).text();
+  const text = [...whole.matchAll(/^event: ?token\ndata: ?(.+)$/gm)]
+    .map((match) => JSON.parse(match[1]!).text)
+    .join('');
+  const words = (value: string) => value.replace(/[^\p{L}\p{N}]+/gu, ' ').trim();
+  expect(words(shown)).toContain(words(text));
+  expect(words(shown).split(words(text))).toHaveLength(2);
+});
+
+test('losing the network in the middle of an answer loses nothing', async () => {
+  await page.goto(product.url);
+  await ask('Explain step by step how a worker rebuilds a model from blocks.');
+  await page.getByRole('button', { name: 'Stop' }).waitFor();
+  await context.setOffline(true);
+  await page.waitForTimeout(1500);
+  await context.setOffline(false);
+  await provenance().waitFor({ timeout: 60_000 });
+  expect(await answers().count()).toBe(1);
+  problems = problems.filter((problem) => !/ERR_INTERNET_DISCONNECTED|ERR_NETWORK/.test(problem));
+});
+
+test('the explorer lists the chains and shows a layer block', async () => {
+  await page.goto(`${product.url}/explorer`);
+  await page.getByText('genesis').first().waitFor();
+  await shots('explorer');
+  await page.goto(`${product.url}/explorer/B/2`);
+  await page.getByText('model.layers.0.self_attn.q_proj.weight').first().waitFor();
+  await shots('layer-block');
+});
+
+test('a page that does not exist says so', async () => {
+  const response = await page.goto(`${product.url}/explorer/B/9999`);
+  expect(response?.status()).toBe(404);
+  await shots('not-found');
+  problems = problems.filter((problem) => !problem.includes('404'));
+});
