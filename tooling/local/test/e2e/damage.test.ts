@@ -9,6 +9,8 @@ import { chat, processesOf, type TempDir, tempDataDir } from './support.ts';
 
 /** In the middle of the model, in its second shard. */
 const TENSOR = 'model.layers.6.mlp.gate_proj.weight';
+/** Genesis and embedding come before layer 0. */
+const HEIGHT = 8;
 
 let data: TempDir;
 let pristine: TempDir;
@@ -104,9 +106,9 @@ interface LayerBlock {
 }
 
 async function rootOf({ url }: Product, tensor: string): Promise<string> {
-  const response = await fetch(`${url}/chain/B/blocks?from=1&limit=100&bodies=1`);
-  const { blocks } = (await response.json()) as { blocks: LayerBlock[] };
-  const found = blocks.flatMap(({ body }) => body.tensors).find(({ name }) => name === tensor);
+  const block = await fetch(`${url}/chain/B/block/${HEIGHT}`);
+  const { body } = (await block.json()) as LayerBlock;
+  const found = body.tensors.find(({ name }) => name === tensor);
   expect(found).toBeDefined();
   return found!.root;
 }

@@ -13,7 +13,10 @@ export async function readJson(request: Request, maxBytes: number): Promise<unkn
 
 async function readText(request: Request, maxBytes: number): Promise<string> {
   const tooLarge = () =>
-    new ApiError(413, 'body_too_large', `The body is larger than ${maxBytes} bytes.`);
+    new ApiError(413, 'body_too_large', `The body is larger than ${maxBytes} bytes.`, {
+      // The rest of the body is not read, so the next request cannot follow on this connection.
+      headers: { connection: 'close' },
+    });
   if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge();
   if (!request.body) return '';
   const chunks: Uint8Array[] = [];
