@@ -4,7 +4,7 @@ import { type Browser, type BrowserContext, chromium, type Page } from 'playwrig
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { findChromium } from '../../src/chromium.ts';
 import { type Product, startProduct } from '../../src/product.ts';
-import { type TempDir, tempDataDir } from './support.ts';
+import { readEvents, type TempDir, tempDataDir } from './support.ts';
 
 let data: TempDir;
 let product: Product;
@@ -131,10 +131,12 @@ test('a refresh in the middle of an answer gets the rest, once', async () => {
     const stored = JSON.parse(localStorage.getItem('blyan.conversation.v1') ?? '[]');
     return stored.at(-1).id as string;
   });
-  const whole = await (await fetch(`${product.url}/chat/stream?id=${id}`)).text();
-  const text = [...whole.matchAll(/^event: ?token\ndata: ?(.+)$/gm)]
-    .map((match) => JSON.parse(match[1]!).text)
+  const events = await readEvents(await fetch(`${product.url}/chat/stream?id=${id}`));
+  const text = events
+    .filter(({ event }) => event === 'token')
+    .map(({ data }) => JSON.parse(data).text)
     .join('');
+  expect(text.length).toBeGreaterThan(0);
   const words = (value: string) => value.replace(/[^\p{L}\p{N}]+/gu, ' ').trim();
   expect(words(shown)).toContain(words(text));
   expect(words(shown).split(words(text))).toHaveLength(2);
