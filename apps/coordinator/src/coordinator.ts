@@ -8,6 +8,7 @@ import type { NodeMessage } from '@blyan/queue/node-reader';
 import type { Answer, TokenEnd } from './answer.ts';
 import { type AttemptEvent, checkEvent } from './check.ts';
 import { completeRow, endAnswer } from './endings.ts';
+import { InOrder } from './in-order.ts';
 import { jobOf } from './job.ts';
 import {
   ATTEMPT_SILENT_MS,
@@ -38,6 +39,8 @@ export class Coordinator {
   readonly #answers = new Map<string, Answer>();
   readonly #waiting = new WaitingLine();
   readonly #taking = new Map<string, Promise<void>>();
+  /** A row that is read slowly must not let a later request overtake it. */
+  readonly #arrivals = new InOrder();
   readonly #ending = new Set<Promise<void>>();
   readonly #tell: Teller;
   #stopped = false;
@@ -62,7 +65,8 @@ export class Coordinator {
   }
 
   async #take(id: string): Promise<void> {
-    const opened = await openAnswer(id, this.#deps);
+    const request = await this.#arrivals.next(this.#deps.store.open(id));
+    const opened = request && (await openAnswer(request, this.#deps));
     if (!opened || this.#stopped) return;
     const { answer, ended, complete, corrupt, cancelled } = opened;
     this.#answers.set(id, answer);

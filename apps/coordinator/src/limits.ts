@@ -11,8 +11,11 @@ export const NO_NODE_GRACE_MS = 20_000;
 export const ATTEMPT_SILENT_MS = 45_000;
 /** Deadlines, silence and waiting are looked at this often. */
 export const TICK_MS = 250;
-/** A tick that is this much late says that we were stopped ourselves, not that all nodes died. */
-export const STALLED_TICK_MS = 1500;
+/**
+ * Ticks so far apart say that we stood still ourselves: heartbeats may lie unread. Far below
+ * NODE_LOST_MS less a heartbeat, so that no standstill goes unnoticed that could cost a node.
+ */
+export const LATE_TICK_MS = 500;
 /** Pause before an answer is tried again on the node that just failed it, per failure. */
 export const RETRY_PAUSE_MS = 300;
 /** Prefill progress is passed on this often. */

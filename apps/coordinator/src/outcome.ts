@@ -1,7 +1,7 @@
 /** How answers end, in one vocabulary: codes of errors that a user can meet. */
 import type { AnswerEvent } from '@blyan/protocol/answer';
 
-export type ErrorCode =
+type ErrorCode =
   /** Nobody could serve it in time, or serving stopped and nobody took over. */
   | 'no_worker'
   /** Workers are there, and none of them can serve the model; says why. */

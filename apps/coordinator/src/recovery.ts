@@ -28,14 +28,13 @@ export interface OpenDeps {
   logger: Logger;
 }
 
-/** Null when there is no such request, or it has ended; also when its model cannot be read. */
+/** Null when the model of the request cannot be read: then it has ended. */
 export async function openAnswer(
-  id: string,
+  request: OpenRequest,
   deps: OpenDeps,
 ): Promise<(Restored & { cancelled: boolean }) | null> {
-  const { store, models, reader, logger } = deps;
-  const request = await store.open(id);
-  if (!request) return null;
+  const { models, reader, logger } = deps;
+  const { id } = request;
   let model: ServedModel;
   try {
     model = await models.get(request.model);

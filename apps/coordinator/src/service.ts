@@ -3,26 +3,19 @@ import type { PrismaClient } from '@blyan/db/client';
 import { AnswerReader } from '@blyan/queue/answer-reader';
 import { AnswerWriter } from '@blyan/queue/answer-stream';
 import { writeCluster } from '@blyan/queue/cluster';
-import { connect, disconnect, type Redis } from '@blyan/queue/connection';
+import { connect, disconnect } from '@blyan/queue/connection';
 import { ControlSubscription, tellNode } from '@blyan/queue/control';
 import { IntakeWorker } from '@blyan/queue/intake';
 import { NodeQueues } from '@blyan/queue/node-queue';
 import { NodeStreamReader } from '@blyan/queue/node-reader';
 import { Coordinator } from './coordinator.ts';
-import {
-  NODE_FORGOTTEN_MS,
-  POLL_MS,
-  STALLED_TICK_MS,
-  STATUS_MS,
-  SWEEP_BATCH,
-  SWEEP_MS,
-  TICK_MS,
-} from './limits.ts';
+import { NODE_FORGOTTEN_MS, POLL_MS, STATUS_MS, SWEEP_BATCH, SWEEP_MS, TICK_MS } from './limits.ts';
 import type { Logger } from './logger.ts';
 import { every } from './loops.ts';
 import { NodeRegistry } from './nodes.ts';
 import { RequestStore } from './request-store.ts';
 import type { Models } from './served-model.ts';
+import { TickClock } from './tick-clock.ts';
 
 export interface ServiceOptions {
   redisUrl: string;
@@ -153,24 +146,5 @@ async function purge(store: RequestStore, writer: AnswerWriter, before: Date): P
     const ids = await store.purge(before, SWEEP_BATCH);
     await writer.remove(ids);
     if (ids.length < SWEEP_BATCH) return;
-  }
-}
-
-/** Time in which we could not listen must not count against the nodes. */
-class TickClock {
-  readonly #redis: Redis;
-  readonly #nodes: NodeRegistry;
-  #last = performance.now();
-
-  constructor(redis: Redis, nodes: NodeRegistry) {
-    this.#redis = redis;
-    this.#nodes = nodes;
-  }
-
-  before(): void {
-    const now = performance.now();
-    const gap = now - this.#last;
-    this.#last = now;
-    if (gap > STALLED_TICK_MS || this.#redis.status !== 'ready') this.#nodes.forgive(gap);
   }
 }

@@ -85,6 +85,28 @@ describe('an answer', () => {
     for (const events of all.slice(1)) expect(tokensOf(events)).toEqual(tokensUpTo(20));
   });
 
+  test('keeps its place although its row is read late', async () => {
+    await using t = await openHarness(3);
+    let first: unknown;
+    // The real database, with one slow answer.
+    const slow = t.db.$extends({
+      query: {
+        request: {
+          async findUnique({ args, query }) {
+            first ??= args.where.id;
+            if (args.where.id === first) await sleep(400);
+            return query(args);
+          },
+        },
+      },
+    });
+    await t.coordinator({}, { db: slow as unknown as typeof t.db });
+    const node = await t.node({ id: 'node-a', slots: 1 });
+    const ids = [await t.ask(), await t.ask(), await t.ask()];
+    await Promise.all(ids.map((id) => t.row(id)));
+    expect(node.jobs.map(({ requestId }) => requestId)).toEqual(ids);
+  });
+
   test('is taken although its id was lost on the way', async () => {
     await using t = await openHarness(3);
     await t.coordinator();

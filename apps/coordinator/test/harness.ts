@@ -17,7 +17,7 @@ import { type ServiceOptions, startService } from '../src/service.ts';
 import { quiet } from './quiet.ts';
 import { type NodeOptions, ScriptedNode } from './scripted-node.ts';
 
-export const MODEL = 'ab'.repeat(32);
+const MODEL = 'ab'.repeat(32);
 const MODEL_DIR = path.resolve(import.meta.dirname, '../../../models/blyan-guide');
 const FILES = ['config.json', 'generation_config.json', 'tokenizer.json', 'tokenizer_config.json'];
 
@@ -81,8 +81,11 @@ export async function openHarness(database: number) {
     reader,
     model,
     lines,
-    async coordinator(options: Partial<ServiceOptions> = {}) {
-      const service = await startService({ redisUrl, ...FAST, ...options }, { db, models, logger });
+    async coordinator(options: Partial<ServiceOptions> = {}, deps: { db?: typeof db } = {}) {
+      const service = await startService(
+        { redisUrl, ...FAST, ...options },
+        { db, models, logger, ...deps },
+      );
       let open = true;
       const stop = async () => {
         if (open) await service[Symbol.asyncDispose]();

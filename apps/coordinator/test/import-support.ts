@@ -13,7 +13,7 @@ import { BlobStore } from '@blyan/store/blob-store';
 import { authorityKeyPath, readAuthorityKey } from '../src/commands/authority-key.ts';
 import { initChains } from '../src/commands/init-chains.ts';
 
-export const NETWORK = 'import-test';
+const NETWORK = 'import-test';
 
 export async function openNetwork(adminUrl: string) {
   const dir = await mkdtemp(join(tmpdir(), 'import-'));

@@ -2,8 +2,9 @@ import type { ClusterStatus } from '@blyan/protocol/cluster';
 import { describe, expect, test } from 'vitest';
 import { chunkWriter } from '../src/server/answers/openai.ts';
 import { resolveParams } from '../src/server/answers/params.ts';
-import { availability, describe as words } from '../src/server/cluster.ts';
+import { availability, servedHashes, describe as words } from '../src/server/cluster.ts';
 import { ApiError } from '../src/server/http/errors.ts';
+import { chooseModel } from '../src/server/model/choose.ts';
 import { checkKey } from '../src/server/nodes.ts';
 
 const model = { context: 100, generation: { temperature: 0.6, topP: 0.95, topK: 20 } };
@@ -127,6 +128,48 @@ describe('availability', () => {
     ],
   ])('%s', (_name, status, expected) => {
     expect(availability(status, HASH)).toMatchObject(expected);
+  });
+
+  describe('the model that a question goes to', () => {
+    const listed = (name: string, hash: string, retired = false) => ({ name, hash, retired });
+    const [NEW, OLD, GONE] = ['c', 'b', 'd'].map((digit) => digit.repeat(64)) as [
+      string,
+      string,
+      string,
+    ];
+    const models = [listed('gone', GONE, true), listed('new', NEW), listed('old', OLD)];
+    const chosen = (name: string | null, status: ClusterStatus | null) =>
+      chooseModel(models, name, servedHashes(status))?.name;
+
+    test.each([
+      ['one that is served, though a newer one was imported', cluster({ model: OLD }), 'old'],
+      ['the newer one as soon as a node serves it', cluster({ model: OLD }, { model: NEW }), 'new'],
+      [
+        'not one that is still loading',
+        cluster({ model: OLD }, { model: NEW, state: 'loading' }),
+        'old',
+      ],
+      ['not one whose node is dead', cluster({ model: OLD, alive: false }), 'new'],
+      ['not a retired one that a node still has', cluster({ model: GONE }), 'new'],
+      ['the newest while nobody is ready', cluster({ model: OLD, state: 'failed' }), 'new'],
+      ['the newest without a coordinator', null, 'new'],
+    ])('%s', (_name, status, expected) => {
+      expect(chosen(null, status)).toBe(expected);
+    });
+
+    test('a named one stays that one, and says that it is not served', () => {
+      const status = cluster({ model: OLD });
+      expect(chosen('new', status)).toBe('new');
+      expect(availability(status, NEW)).toMatchObject({ code: 'model_not_served' });
+      expect(chosen('gone', status)).toBeUndefined();
+      expect(chosen('other', status)).toBeUndefined();
+    });
+
+    test('of several of one name, the one that is served', () => {
+      const versions = [listed('m', NEW), listed('m', OLD)];
+      expect(chooseModel(versions, 'm', new Set([OLD]))?.hash).toBe(OLD);
+      expect(chooseModel(versions, 'm', new Set([OLD, NEW]))?.hash).toBe(NEW);
+    });
   });
 
   test('only failed ones: the reason in their own words', () => {

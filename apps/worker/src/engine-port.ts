@@ -24,7 +24,7 @@ export interface EngineReady {
 /** Events of one attempt, in the very shape in which they go to the coordinator. */
 export type AttemptEvent = Exclude<NodeEvent, { type: 'status' }>;
 
-export interface EngineListener {
+interface EngineListener {
   progress(progress: LoadProgress): void;
   /** Something went wrong and was put right. */
   notice(text: string): void;

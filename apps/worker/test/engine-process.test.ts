@@ -116,7 +116,7 @@ describe('a damaged disk', () => {
   it('is refused without one, naming chain, height, tensor and chunk', async () => {
     const { dir, tensor, height } = await damaged();
     // A main node that has the chains but not the blobs.
-    const other = await createNetwork();
+    await using other = await createNetwork();
     await using elsewhere = await serveMainNode({ ...network, store: other.store });
     const failed = await failure(dir, {}, elsewhere.url);
     await other[Symbol.asyncDispose]();

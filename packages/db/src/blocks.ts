@@ -34,7 +34,7 @@ export interface StoredHead {
 
 type Row = Prisma.BlockModel;
 
-export function fromRow(row: Row): StoredBlock {
+function fromRow(row: Row): StoredBlock {
   return {
     chain: row.chain as ChainId,
     height: row.height,

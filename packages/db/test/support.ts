@@ -8,7 +8,7 @@ import { createDb, type Db } from '@blyan/db/client';
 import { initGenesis } from '@blyan/db/genesis';
 import { createTestDatabase } from '@blyan/db/testing';
 
-export const NETWORK = 'db-test';
+const NETWORK = 'db-test';
 const text = new TextEncoder();
 const h = (value: string): Hash => sha256(text.encode(value));
 

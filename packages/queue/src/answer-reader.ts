@@ -2,12 +2,13 @@
  * Reading answers: replay from any entry, then follow without a gap. One connection subscribes for
  * all followers and one reads for all of them, so that a thousand open pages cost two sockets.
  *
- * A wake-up only says "look again"; what counts is read from the stream. A follower subscribes
- * before it reads, reads again after a reconnect, and looks by itself now and then.
+ * A follower subscribes, then reads the stream. From then on the wake-ups, which carry the entries in
+ * order, are enough: whatever was appended before the read is in it, whatever came later was
+ * published. After a reconnect, and now and then by itself, it reads the stream again.
  */
 import { AnswerEvent } from '@blyan/protocol/answer';
 import { connect, disconnect, type QueueLogger, type Redis } from './connection.ts';
-import { entryText, type StreamEntry } from './entry.ts';
+import { compareIds, entryText, type StreamEntry, wakeUpEntry } from './entry.ts';
 import { QueueError } from './errors.ts';
 import { answerStream } from './names.ts';
 
@@ -31,25 +32,48 @@ export interface FollowOptions {
   goesOn?: () => Promise<boolean>;
 }
 
-/** One follower's bell: rung by wake-ups, the poll timer and its signal. */
+/** Wake-ups that a follower keeps while its client is slow; beyond that it reads the stream. */
+const MAX_INBOX = 256;
+
+/** What one follower has to look at. */
 class Bell {
-  #rung = false;
+  /** Whether the stream must be read, because entries may have been missed. */
+  #look = true;
+  #inbox: StreamEntry[] = [];
   #listen: (() => void) | undefined;
 
+  /** Something may have happened: look. */
   ring = (): void => {
-    this.#rung = true;
+    this.#look = true;
+    this.#inbox = [];
     this.#listen?.();
   };
 
-  /** Resolves at the next ring, or at once if there was one since the last call. */
-  async wait(): Promise<void> {
-    if (!this.#rung) {
+  push(entry: StreamEntry): void {
+    if (this.#inbox.length >= MAX_INBOX) {
+      this.ring();
+    } else {
+      this.#inbox.push(entry);
+      this.#listen?.();
+    }
+  }
+
+  /** Resolves when there is something: `look`, or entries in order. */
+  async next(): Promise<'look' | StreamEntry[]> {
+    if (!this.#look && this.#inbox.length === 0) {
       await new Promise<void>((resolve) => {
         this.#listen = resolve;
       });
+      this.#listen = undefined;
     }
-    this.#listen = undefined;
-    this.#rung = false;
+    if (this.#look) {
+      // Before the read: what is published while it runs is kept, and told apart by its id.
+      this.#look = false;
+      return 'look';
+    }
+    const entries = this.#inbox;
+    this.#inbox = [];
+    return entries;
   }
 }
 
@@ -62,7 +86,7 @@ export class AnswerReader {
   private constructor(reader: Redis, subscriber: Redis) {
     this.#reader = reader;
     this.#subscriber = subscriber;
-    subscriber.on('message', (name: string) => this.#ring(name));
+    subscriber.on('message', (name: string, message: string) => this.#wake(name, message));
     // After a reconnect ioredis subscribes again; wake-ups of the meantime are lost.
     subscriber.on('ready', () => this.#ringAll());
     reader.on('ready', () => this.#ringAll());
@@ -108,9 +132,15 @@ export class AnswerReader {
       let last = from;
       let asked = performance.now();
       while (!signal?.aborted) {
-        const page = await orAborted(this.#page(requestId, last), signal);
+        const found = await bell.next();
+        if (signal?.aborted) return;
+        const page =
+          found === 'look'
+            ? await orAborted(this.#page(requestId, last), signal)
+            : found.map((entry) => parse(requestId, entry));
         if (!page) return;
         for (const entry of page) {
+          if (compareIds(entry.id, last) <= 0) continue;
           yield entry;
           if (signal?.aborted) return;
           last = entry.id;
@@ -118,7 +148,7 @@ export class AnswerReader {
         }
         if (page.length > 0) {
           asked = performance.now();
-          if (page.length === READ_COUNT) continue;
+          if (found === 'look' && page.length === READ_COUNT) bell.ring();
         } else if (goesOn && performance.now() - asked >= POLL_MS / 2) {
           if (!(await goesOn())) {
             // The end may have been written between the read and the question.
@@ -127,7 +157,6 @@ export class AnswerReader {
           }
           asked = performance.now();
         }
-        await bell.wait();
       }
     } finally {
       signal?.removeEventListener('abort', bell.ring);
@@ -166,12 +195,16 @@ export class AnswerReader {
     this.#subscriber.unsubscribe(name).catch(() => undefined);
   }
 
-  #ring(name: string): void {
-    for (const bell of this.#channels.get(name)?.bells ?? []) bell.ring();
+  #wake(name: string, message: string): void {
+    const entry = wakeUpEntry(message);
+    for (const bell of this.#channels.get(name)?.bells ?? []) {
+      if (entry) bell.push(entry);
+      else bell.ring();
+    }
   }
 
   #ringAll(): void {
-    for (const name of this.#channels.keys()) this.#ring(name);
+    for (const { bells } of this.#channels.values()) for (const bell of bells) bell.ring();
   }
 }
 

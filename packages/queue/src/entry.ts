@@ -7,3 +7,16 @@ export type StreamEntry = [id: string, fields: string[]];
 export function entryText([, fields]: StreamEntry): string | undefined {
   return fields.length === 2 && fields[0] === ENTRY_FIELD ? fields[1] : undefined;
 }
+
+/** The entry that a wake-up carries: its id, a space, its JSON text. */
+export function wakeUpEntry(message: string): StreamEntry | undefined {
+  const space = message.indexOf(' ');
+  return space > 0 ? [message.slice(0, space), [ENTRY_FIELD, message.slice(space + 1)]] : undefined;
+}
+
+/** Order of entry ids, as Redis has it: below 0 when `a` comes first. */
+export function compareIds(a: string, b: string): number {
+  const [aMain = 0, aSub = 0] = a.split('-').map(Number);
+  const [bMain = 0, bSub = 0] = b.split('-').map(Number);
+  return aMain - bMain || aSub - bSub;
+}

@@ -84,6 +84,38 @@ describe('follow', () => {
     expect((await late).map((entry) => entry.id)).toEqual(ids.slice(2));
   });
 
+  test('a slow reader gets everything once, also past what is kept for it', async () => {
+    await using t = await open();
+    const id = newRequestId();
+    const seen: string[] = [];
+    const all = (async () => {
+      for await (const entry of t.reader.follow(id)) {
+        seen.push(entry.id);
+        if (seen.length === 1) await sleep(200);
+      }
+    })();
+    await t.writer.append(id, tokens(0, 1), 0);
+    await sleep(50);
+    const rest = Array.from({ length: 600 }, (_, i) =>
+      t.writer.append(id, tokens(i + 1, i), i + 1),
+    );
+    await Promise.all(rest);
+    await t.writer.append(id, failure, 601);
+    await all;
+    expect(seen).toEqual(Array.from({ length: 602 }, (_, i) => `${i + 1}-0`));
+  });
+
+  test('an entry that Redis refused is shown to nobody', async () => {
+    await using t = await open();
+    const id = newRequestId();
+    const all = collect(t.reader.follow(id));
+    await t.writer.append(id, tokens(0, 1), 0);
+    await sleep(50);
+    expect(await t.writer.append(id, tokens(0, 2), 0)).toBe('present');
+    await t.writer.append(id, failure, 1);
+    expect((await all).map(({ event }) => event)).toEqual([tokens(0, 1), failure]);
+  });
+
   test('honours its signal, and forgets the subscription', async () => {
     await using t = await open();
     const id = newRequestId();

@@ -52,7 +52,7 @@ export async function writeDurably(
   await rename(temporary, path);
 }
 
-export async function syncDirectory(path: string): Promise<void> {
+async function syncDirectory(path: string): Promise<void> {
   let directory: FileHandle;
   try {
     directory = await open(path, 'r');

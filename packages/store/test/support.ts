@@ -8,7 +8,6 @@ import { toHex } from '@blyan/chain/hex';
 import { LEAF_SIZE, leafHashes, rootOfLeafList } from '@blyan/chain/merkle';
 
 export { LEAF_SIZE };
-export const MIB = 1024 * 1024;
 
 export async function tempDir(): Promise<AsyncDisposable & { path: string }> {
   const path = await mkdtemp(join(tmpdir(), 'blyan-store-'));

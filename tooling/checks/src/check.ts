@@ -4,6 +4,7 @@ import path from 'node:path';
 import { checkEnvExample } from './env-example.ts';
 import { checkGraph } from './graph.ts';
 import { checkLockfile } from './lockfile.ts';
+import { fixLockfile } from './lockfile-fix.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../../..');
 const bin = (name: string) => path.join(ROOT, 'node_modules', '.bin', name);
@@ -37,8 +38,12 @@ const CHECKS: [name: string, check: () => Promise<string[]>][] = [
   ['.env.example', () => checkEnvExample(ROOT)],
 ];
 
+/** What can put itself right, when asked to with --fix. */
+const FIXES = new Map([['package-lock', () => fixLockfile(ROOT)]]);
+
 let failed = 0;
-const only = process.argv.slice(2);
+const fix = process.argv.includes('--fix');
+const only = process.argv.slice(2).filter((arg) => arg !== '--fix');
 const names = CHECKS.map(([name]) => name);
 for (const name of only) {
   if (names.includes(name)) continue;
@@ -48,7 +53,8 @@ for (const name of only) {
 for (const [name, check] of CHECKS) {
   if (only.length > 0 && !only.includes(name)) continue;
   const started = Date.now();
-  const problems = await check();
+  const unfixed = fix ? await FIXES.get(name)?.() : undefined;
+  const problems = [...(unfixed ?? []), ...(await check())];
   const took = `${((Date.now() - started) / 1000).toFixed(1)} s`;
   if (problems.length === 0) {
     console.log(`✓ ${name} (${took})`);

@@ -24,6 +24,16 @@ export async function freshCluster(redis: Redis): Promise<ClusterStatus | null> 
   return status && Date.now() - status.at < FRESH_MS ? status : null;
 }
 
+/** Live nodes that can answer with a model now. */
+const readyNodes = (cluster: ClusterStatus): Node[] =>
+  cluster.nodes.filter((node) => node.alive && node.status.state === 'ready');
+
+/** Hex hashes of the model blocks that can answer now. */
+export function servedHashes(cluster: ClusterStatus | null): Set<string> {
+  const ready = cluster ? readyNodes(cluster) : [];
+  return new Set(ready.flatMap(({ status }) => status.model ?? []));
+}
+
 /** `model` is the hex hash of the model block. */
 export function availability(cluster: ClusterStatus | null, model: string): Availability {
   if (!cluster)
@@ -34,7 +44,7 @@ export function availability(cluster: ClusterStatus | null, model: string): Avai
       command: START_COMMAND,
     };
   const alive = cluster.nodes.filter((node) => node.alive);
-  const ready = alive.filter((n) => n.status.state === 'ready' && n.status.model === model);
+  const ready = readyNodes(cluster).filter(({ status }) => status.model === model);
   if (ready.length > 0) return { state: 'ready', nodes: ready.length };
   const loading = alive.find(
     ({ status }) => status.state === 'loading' && (status.model ?? model) === model,
@@ -48,7 +58,7 @@ export function availability(cluster: ClusterStatus | null, model: string): Avai
       reason: `The model cannot be served. ${failed.map(describeFailure).join(' ')}`,
       command: null,
     };
-  const other = alive.some((node) => node.status.state === 'ready');
+  const other = readyNodes(cluster).length > 0;
   return {
     state: 'unavailable',
     code: other ? 'model_not_served' : 'no_worker',

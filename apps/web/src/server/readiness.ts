@@ -1,6 +1,7 @@
 /** `/ready`: each part that a question needs, checked now. */
+import type { ClusterStatus } from '@blyan/protocol/cluster';
 import { answers as redisAnswers } from '@blyan/queue/connection';
-import { availability, describe, freshCluster } from './cluster.ts';
+import { availability, describe, freshCluster, servedHashes } from './cluster.ts';
 import type { Context } from './context.ts';
 import { toApiError } from './http/errors.ts';
 
@@ -51,12 +52,12 @@ export async function readiness(ctx: Context): Promise<Readiness> {
   const unknown = bad('Not checked, because something that it needs is down.');
   const checks = { database, redis, coordinator: unknown, model: unknown, worker: unknown };
 
+  const cluster = redis.ok ? await freshCluster(ctx.redis) : null;
   const model = database.ok
-    ? await within(findModel(ctx), bad('The chain does not answer.'))
+    ? await within(findModel(ctx, cluster), bad('The chain does not answer.'))
     : unknown;
   checks.model = 'hash' in model ? good : model;
   if (redis.ok) {
-    const cluster = await freshCluster(ctx.redis);
     checks.coordinator = cluster ? good : bad('The coordinator is not running.');
     if (cluster && 'hash' in model) checks.worker = checkWorker(availability(cluster, model.hash));
   }
@@ -71,9 +72,12 @@ export async function readiness(ctx: Context): Promise<Readiness> {
   };
 }
 
-async function findModel(ctx: Context): Promise<Check | { hash: string; name: string }> {
+async function findModel(
+  ctx: Context,
+  cluster: ClusterStatus | null,
+): Promise<Check | { hash: string; name: string }> {
   try {
-    const { hash, name } = await ctx.models.resolve(null);
+    const { hash, name } = await ctx.models.resolve(null, servedHashes(cluster));
     return { hash, name };
   } catch (error) {
     return bad(toApiError(error).message);

@@ -5,12 +5,12 @@
  */
 import type { ModelConfig } from '@blyan/model/config';
 import { MAX_ERROR_CHARS } from '@blyan/protocol/limits';
-import type { NodeEvent, NodeJob } from '@blyan/protocol/node';
+import type { NodeJob } from '@blyan/protocol/node';
 import { EngineError, failureOf } from './errors.ts';
+import type { JobEvent } from './messages.ts';
 import { Sequence } from './sequence.ts';
 import type { StageSession } from './stage-session.ts';
-
-export type JobEvent = Exclude<NodeEvent, { type: 'status' }>;
+import { TokenBatches } from './token-batches.ts';
 
 /** Most positions of one prefill run. */
 const MAX_CHUNK = 256;
@@ -52,12 +52,14 @@ export class EngineLoop {
   readonly #deps: LoopDeps;
   /** In order of arrival. */
   readonly #active = new Map<string, Sequence>();
+  readonly #batches: TokenBatches;
   #running: Promise<void> | null = null;
   #draining = false;
 
   constructor(options: LoopOptions, deps: LoopDeps) {
     this.#options = options;
     this.#deps = deps;
+    this.#batches = new TokenBatches(deps.emit);
   }
 
   get active(): number {
@@ -130,6 +132,8 @@ export class EngineLoop {
       if (Date.now() > job.deadline) throw new EngineError('DEADLINE_PASSED');
       const { session, emit } = this.#deps;
       const wasPrefilling = sequence.prefilling;
+      // A run of many positions: nothing waits that long.
+      if (wasPrefilling) this.#batches.flush();
       const chunk = prefillChunk(session.config, sequence.cache.length);
       const token = await sequence.advance(session, chunk);
       if (!this.#isActive(sequence)) return;
@@ -138,7 +142,7 @@ export class EngineLoop {
         emit({ type: 'prefill', requestId, attempt, done: sequence.cache.length, total });
       }
       if (token === null) return;
-      emit({ type: 'tokens', requestId, attempt, position: sequence.count - 1, tokens: [token] });
+      this.#batches.push(job, sequence.count - 1, token);
       if (sequence.finished) this.#finish(sequence);
     } catch (error) {
       // One sequence's failure is its own; the others go on.
@@ -162,6 +166,7 @@ export class EngineLoop {
   /** The cache is freed when no run uses it any more: see Sequence.release. */
   #end(sequence: Sequence): void {
     this.#active.delete(sequence.job.requestId);
+    this.#batches.end(sequence.job);
     sequence.release();
   }
 

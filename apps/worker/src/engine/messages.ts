@@ -1,8 +1,12 @@
 /** What the worker's main process and the engine process say to each other over IPC. */
 import { Hash, RequestId } from '@blyan/protocol/ids';
-import { type LoadProgress, NodeJob, type NumericsProfile } from '@blyan/protocol/node';
+import {
+  type LoadProgress,
+  type NodeEvent,
+  NodeJob,
+  type NumericsProfile,
+} from '@blyan/protocol/node';
 import { z } from 'zod';
-import type { JobEvent } from './loop.ts';
 
 export const LoadCommand = z.object({
   type: z.literal('load'),
@@ -33,7 +37,7 @@ export const EngineCommand = z.discriminatedUnion('type', [
 ]);
 export type EngineCommand = z.infer<typeof EngineCommand>;
 
-export interface EngineReady {
+interface EngineReady {
   /** Block hash of the model block, hex. */
   model: string;
   name: string;
@@ -43,6 +47,9 @@ export interface EngineReady {
   context: number;
   slots: number;
 }
+
+/** What the engine says of one attempt, in the shape in which it goes to the coordinator. */
+export type JobEvent = Exclude<NodeEvent, { type: 'status' }>;
 
 export type EngineMessage =
   | { type: 'progress'; progress: LoadProgress }

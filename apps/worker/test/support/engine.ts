@@ -2,8 +2,7 @@
 import { join } from 'node:path';
 import { toHex } from '@blyan/chain/hex';
 import { EngineClient } from '../../src/engine/client.ts';
-import type { JobEvent } from '../../src/engine/loop.ts';
-import type { EngineMessage, LoadCommand } from '../../src/engine/messages.ts';
+import type { EngineMessage, JobEvent, LoadCommand } from '../../src/engine/messages.ts';
 import type { Network } from './network.ts';
 
 const entry = join(import.meta.dirname, '../../src/engine/main.ts');

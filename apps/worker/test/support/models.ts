@@ -37,6 +37,19 @@ export async function loadModel(
   options: LoadModelOptions = {},
 ): Promise<LoadedModel> {
   const network = await createNetwork();
+  try {
+    return await loadInto(network, checkpoint, options);
+  } catch (error) {
+    await network[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function loadInto(
+  network: Network,
+  checkpoint: string,
+  options: LoadModelOptions,
+): Promise<LoadedModel> {
   await network.import(checkpoint, 'test', options.format ?? null);
   const { verifier, store } = network;
   const { files, stage } = await loadStage(

@@ -6,8 +6,8 @@
  */
 import protobuf from 'protobufjs/minimal.js';
 
-export const IR_VERSION = 10;
-export const OPSET = 21;
+const IR_VERSION = 10;
+const OPSET = 21;
 export const MS_DOMAIN = 'com.microsoft';
 
 /** TensorProto.DataType. */

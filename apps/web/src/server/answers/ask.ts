@@ -5,7 +5,7 @@ import type { BlockRef } from '@blyan/protocol/answer';
 import type { ChatMessage } from '@blyan/protocol/api';
 import { SamplingParams } from '@blyan/protocol/sampling';
 import { tellCoordinator } from '@blyan/queue/control';
-import { availability, freshCluster, unavailableError } from '../cluster.ts';
+import { availability, freshCluster, servedHashes, unavailableError } from '../cluster.ts';
 import type { Context } from '../context.ts';
 import { ApiError, isNamed } from '../http/errors.ts';
 import type { ServedModel } from '../model/served.ts';
@@ -39,7 +39,8 @@ export interface Asked {
 export async function ask(question: Question, ctx: Context): Promise<Asked> {
   const known = question.id ? await findAsked(question.id, ctx) : null;
   if (known) return known;
-  const listed = await ctx.models.resolve(question.model);
+  const cluster = await freshCluster(ctx.redis);
+  const listed = await ctx.models.resolve(question.model, servedHashes(cluster));
   const model = await ctx.models.load(listed);
   const prompt = model.tokenizer.encode(renderPrompt(question, model));
   const params = resolveParams(question.params, model, {
@@ -47,7 +48,7 @@ export async function ask(question: Question, ctx: Context): Promise<Asked> {
     promptField: question.promptField,
     defaultMaxTokens: ctx.config.defaultMaxTokens,
   });
-  const state = availability(await freshCluster(ctx.redis), model.hash);
+  const state = availability(cluster, model.hash);
   if (state.state === 'unavailable') throw unavailableError(state);
 
   const id = question.id ?? randomBytes(18).toString('base64url');

@@ -9,6 +9,7 @@ import type { Db } from '@blyan/db/client';
 import type { BlobStore } from '@blyan/store/blob-store';
 import { readChain } from '../chain/rows.ts';
 import { notFound, unavailable } from '../http/errors.ts';
+import { chooseModel } from './choose.ts';
 import { loadModel, type ServedModel } from './served.ts';
 
 export interface ListedModel {
@@ -55,12 +56,13 @@ export class ModelCatalog {
 
   /**
    * A model by name, or the one that is served when no name is given.
+   * @param served hashes of the model blocks that can answer now
    * @throws ApiError 404 model_not_found, 503 no_model
    */
-  async resolve(name: string | null): Promise<ListedModel> {
+  async resolve(name: string | null, served: ReadonlySet<string>): Promise<ListedModel> {
     const models = await this.list();
     const wanted = name ?? this.#modelName;
-    const found = models.find((m) => !m.retired && (wanted === null || m.name === wanted));
+    const found = chooseModel(models, wanted, served);
     if (found) return found;
     if (name === null)
       throw unavailable(

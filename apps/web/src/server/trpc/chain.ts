@@ -5,6 +5,8 @@ import { MAX_PAGE } from '@blyan/protocol/api';
 import { ChainId } from '@blyan/protocol/ids';
 import { z } from 'zod';
 import { chainSize, heightsOf, readBlock, readHeads } from '../chain/read.ts';
+import { freshCluster, servedHashes } from '../cluster.ts';
+import { chooseModel } from '../model/choose.ts';
 import { procedure, router } from './init.ts';
 
 const CHAINS = ['A', 'B', 'L'] as const;
@@ -52,9 +54,8 @@ export const chainRouter = router({
 
   /** The model that answers now and where its weights are; null when the chain has none. */
   servedModel: procedure.query(async ({ ctx }) => {
-    const model = (await ctx.models.list()).find(
-      (m) => !m.retired && (ctx.config.modelName === null || m.name === ctx.config.modelName),
-    );
+    const [models, cluster] = await Promise.all([ctx.models.list(), freshCluster(ctx.redis)]);
+    const model = chooseModel(models, ctx.config.modelName, servedHashes(cluster));
     if (!model) return null;
     const { body, height, header } = model.block;
     const first = body.layers[0]?.block;

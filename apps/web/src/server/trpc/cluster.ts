@@ -1,4 +1,4 @@
-import { availability, freshCluster } from '../cluster.ts';
+import { availability, freshCluster, servedHashes } from '../cluster.ts';
 import { toApiError } from '../http/errors.ts';
 import { procedure, router } from './init.ts';
 
@@ -6,8 +6,8 @@ export const clusterRouter = router({
   /** Whether a question would be answered now; never fails, because the page shows what fails. */
   status: procedure.query(async ({ ctx }) => {
     try {
-      const model = await ctx.models.resolve(null);
       const cluster = await freshCluster(ctx.redis);
+      const model = await ctx.models.resolve(null, servedHashes(cluster));
       return {
         ...availability(cluster, model.hash),
         model: model.name,

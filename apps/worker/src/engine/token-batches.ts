@@ -1,0 +1,62 @@
+/**
+ * Tokens on their way out, batched per answer. Each batch costs about 3 ms of CPU time between here
+ * and the browser, on a machine whose cores the engine wants for itself: one batch for each token of
+ * a model with 40 tokens/s took 14% of its speed.
+ *
+ * A token goes out at once unless one of its answer did within BATCH_MS. There is no timer: a run
+ * blocks the event loop, so what waits goes out with the next token, and before any longer run.
+ */
+import type { NodeJob } from '@blyan/protocol/node';
+import type { JobEvent } from './messages.ts';
+
+/** Two tokens at 40 tokens/s: 20 batches a second still read as a steady stream. */
+const BATCH_MS = 40;
+
+type TokensEvent = Extract<JobEvent, { type: 'tokens' }>;
+
+interface Answer {
+  /** Monotonic ms of the last batch. */
+  sent: number;
+  waiting: TokensEvent | null;
+}
+
+export class TokenBatches {
+  readonly #answers = new Map<NodeJob, Answer>();
+  readonly #emit: (event: JobEvent) => void;
+
+  constructor(emit: (event: JobEvent) => void) {
+    this.#emit = emit;
+  }
+
+  /** @param position of the token in the answer */
+  push(job: NodeJob, position: number, token: number): void {
+    let answer = this.#answers.get(job);
+    if (!answer) {
+      answer = { sent: Number.NEGATIVE_INFINITY, waiting: null };
+      this.#answers.set(job, answer);
+    }
+    const { requestId, attempt } = job;
+    answer.waiting ??= { type: 'tokens', requestId, attempt, position, tokens: [] };
+    answer.waiting.tokens.push(token);
+    if (performance.now() - answer.sent >= BATCH_MS) this.#send(answer);
+  }
+
+  /** Sends what waits, of all answers. */
+  flush(): void {
+    for (const answer of this.#answers.values()) this.#send(answer);
+  }
+
+  /** Sends what waits of an answer and forgets it. */
+  end(job: NodeJob): void {
+    const answer = this.#answers.get(job);
+    if (answer) this.#send(answer);
+    this.#answers.delete(job);
+  }
+
+  #send(answer: Answer): void {
+    if (!answer.waiting) return;
+    this.#emit(answer.waiting);
+    answer.waiting = null;
+    answer.sent = performance.now();
+  }
+}
