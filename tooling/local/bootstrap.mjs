@@ -10,7 +10,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-const MINIMUM = [20, 12];
+const MINIMUM = [20, 19];
 const COMMANDS = {
   start: 'tooling/local/src/start.ts',
   test: 'tooling/local/src/test.ts',

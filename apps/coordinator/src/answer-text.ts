@@ -1,6 +1,7 @@
 /**
  * Token ids into text that is certain: whole characters only, nothing that may turn out to be the
- * beginning of a stop string, nothing behind one.
+ * beginning of a stop string, nothing behind one. The thinking part is split off by its token ids,
+ * and stop strings do not look into it.
  */
 export interface Detokenizer {
   /** Whole characters that became certain. */
@@ -9,16 +10,39 @@ export interface Detokenizer {
   flush(): string;
 }
 
+/** Ids of the tokens around the thinking part. */
+export interface ThinkingTokens {
+  open: number;
+  close: number;
+}
+
+export interface AnswerTextOptions {
+  detokenizer: Detokenizer;
+  stops: readonly string[];
+  /** Null for a model that has none. */
+  thinking: ThinkingTokens | null;
+  /** Whether the prompt ends inside of an opened thinking part. */
+  inThinking: boolean;
+}
+
+/** Postgres has no U+0000 in its texts, and a byte-level model may well generate one. */
+const withoutNul = (text: string): string => text.replaceAll('\0', '\ufffd');
+
 export class AnswerText {
   readonly #detokenizer: Detokenizer;
   readonly #stops: readonly string[];
   #held = '';
   #ready = '';
   #stopped = false;
+  readonly #tokens: ThinkingTokens | null;
+  #inThinking: boolean;
+  #thinking = '';
 
-  constructor(detokenizer: Detokenizer, stops: readonly string[]) {
+  constructor({ detokenizer, stops, thinking, inThinking }: AnswerTextOptions) {
     this.#detokenizer = detokenizer;
     this.#stops = stops.filter((stop) => stop.length > 0);
+    this.#tokens = thinking;
+    this.#inThinking = inThinking;
   }
 
   /** Whether a stop string was found; text behind its beginning is dropped. */
@@ -27,7 +51,11 @@ export class AnswerText {
   }
 
   push(id: number): void {
-    if (!this.#stopped) this.#add(this.#detokenizer.push([id]));
+    if (this.#stopped) return;
+    const turns = id === (this.#inThinking ? this.#tokens?.close : this.#tokens?.open);
+    // No character reaches from one part into the other.
+    this.#add(turns ? this.#detokenizer.flush() : this.#detokenizer.push([id]));
+    if (turns) this.#inThinking = !this.#inThinking;
   }
 
   /** Text that became certain since the last call. */
@@ -37,7 +65,14 @@ export class AnswerText {
     return text;
   }
 
-  /** The rest, at the end of the answer. */
+  /** The same, of the thinking part. */
+  takeThinking(): string {
+    const thinking = this.#thinking;
+    this.#thinking = '';
+    return thinking;
+  }
+
+  /** The rest of the text, at the end of the answer. An answer that ends while it thinks has none. */
   flush(): string {
     if (!this.#stopped) this.#add(this.#detokenizer.flush());
     this.#ready += this.#held;
@@ -45,8 +80,13 @@ export class AnswerText {
     return this.take();
   }
 
-  #add(text: string): void {
-    if (text === '') return;
+  #add(certain: string): void {
+    if (certain === '') return;
+    const text = withoutNul(certain);
+    if (this.#inThinking) {
+      this.#thinking += text;
+      return;
+    }
     const all = this.#held + text;
     let cut = -1;
     for (const stop of this.#stops) {

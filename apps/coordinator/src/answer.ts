@@ -37,10 +37,10 @@ export interface Running {
   nodeId: string;
   /** The node's boot id at the dispatch. */
   boot: string;
-  /** Tokens of prompt and answer that the node takes, if it says so. */
-  context: number | null;
-  /** Monotonic ms of the last event. */
+  /** Monotonic ms of the last progress. */
   heard: number;
+  /** Tokens that the node said it has read. */
+  prefilled: number;
 }
 
 export class Answer {
@@ -77,15 +77,36 @@ export class Answer {
     this.attempt = input.attempt;
     this.segments = [...input.segments];
     this.startedAt = input.startedAt;
-    this.#text = new AnswerText(model.detokenizer(), input.stop);
+    this.#text = new AnswerText({
+      detokenizer: model.detokenizer(),
+      stops: input.stop,
+      thinking: model.thinking,
+      inThinking: endsInThinking(input.prompt, model),
+    });
   }
 
   get id(): string {
     return this.input.id;
   }
-  /** Text so far, without what is held back. */
+  /** Most tokens that it can have. */
+  get limit(): number {
+    const { prompt, params } = this.input;
+    return Math.min(params.maxTokens, this.model.context - prompt.length);
+  }
+  /** Text so far, without what is held back and without the thinking part. */
   get text(): string {
     return this.#written;
+  }
+
+  /** An attempt that was claimed begins. */
+  begin(segment: Segment, boot: string): void {
+    const { attempt, nodeId } = segment;
+    this.attempt = attempt;
+    this.segments.push(segment);
+    this.startedAt ??= Date.now();
+    this.state = 'running';
+    this.unservedSince = null;
+    this.running = { nodeId, boot, heard: performance.now(), prefilled: 0 };
   }
 
   /** Appends tokens that were checked. Those behind the end are not taken. */
@@ -99,7 +120,7 @@ export class Answer {
       else {
         this.#text.push(id);
         if (this.#text.stopped) end = 'stop string';
-        else if (position + taken.length >= this.input.params.maxTokens) end = 'length';
+        else if (position + taken.length >= this.limit) end = 'length';
       }
       if (end) break;
     }
@@ -107,7 +128,9 @@ export class Answer {
     this.#time(taken.length, now);
     const text = this.#text.take();
     this.#written += text;
-    return { event: { type: 'tokens', position, tokens: taken, text }, end };
+    const thinking = this.#text.takeThinking();
+    const event: AnswerTokens = { type: 'tokens', position, tokens: taken, text };
+    return { event: thinking === '' ? event : { ...event, thinking }, end };
   }
 
   /** Text that was held back behind the last token; call once, at the end. */
@@ -131,4 +154,14 @@ export class Answer {
     }
     this.lastTokenAt = now;
   }
+}
+
+/** In the last turn only: a user who writes the opening token out opens nothing. */
+function endsInThinking(prompt: readonly number[], model: ServedModel): boolean {
+  const { thinking, stopTokens } = model;
+  if (!thinking) return false;
+  const last = prompt.findLast(
+    (id) => id === thinking.open || id === thinking.close || stopTokens.has(id),
+  );
+  return last === thinking.open;
 }

@@ -1,7 +1,8 @@
 /** Models as the chain has them: blocks verified from the genesis on, files checked by their roots. */
+import { ChainError } from '@blyan/chain/errors';
 import { fromHex, toHex } from '@blyan/chain/hex';
 import { resolveModel } from '@blyan/chain/model';
-import type { BlockRef as ChainRef } from '@blyan/chain/types';
+import type { ChainId, BlockRef as ChainRef, SealedBlock } from '@blyan/chain/types';
 import { ChainVerifier } from '@blyan/chain/verify';
 import { listBlocks, MAX_LIST } from '@blyan/db/chain';
 import type { PrismaClient } from '@blyan/db/client';
@@ -13,9 +14,6 @@ import type { BlockRef } from '@blyan/protocol/answer';
 import type { BlobStore } from '@blyan/store/blob-store';
 import { loadFile } from '@blyan/store/load';
 import type { Models, ServedModel } from './served-model.ts';
-
-/** A layer block's anchor is on chain A, so A is read first. */
-const CHAINS = ['A', 'B'] as const;
 
 export class ChainModels implements Models {
   readonly #db: PrismaClient;
@@ -50,6 +48,7 @@ export class ChainModels implements Models {
     }
     const { config, generation, ...texts } = readModelFiles(files);
     const tokenizer = createTokenizer(texts);
+    const [open, close] = [tokenizer.idOf('<think>'), tokenizer.idOf('</think>')];
     const genesis = verifier.at('A', 0);
     return {
       hash,
@@ -61,6 +60,7 @@ export class ChainModels implements Models {
       layers: config.layers,
       context: config.context,
       stopTokens: new Set(generation.stopTokens),
+      thinking: open === undefined || close === undefined ? null : { open, close },
       detokenizer: () => tokenizer.detokenizer(),
     };
   }
@@ -73,7 +73,10 @@ export class ChainModels implements Models {
     });
     const verifier = await this.#verifier;
     const sync = this.#syncing.then(async () => {
-      if (!verifier.byHash(fromHex(hash))) await this.#sync(verifier);
+      if (verifier.byHash(fromHex(hash))) return;
+      // A layer block's anchor is on chain A, so A is read first.
+      await this.#sync(verifier, 'A');
+      await this.#sync(verifier, 'B');
     });
     this.#syncing = sync.catch(() => undefined);
     await sync;
@@ -86,14 +89,25 @@ export class ChainModels implements Models {
     return new ChainVerifier({ genesis });
   }
 
-  async #sync(verifier: ChainVerifier): Promise<void> {
-    for (const chain of CHAINS) {
-      for (;;) {
-        const from = verifier.size(chain);
-        const page = await listBlocks(this.#db, chain, { from, limit: MAX_LIST });
-        for (const { sealed } of page) verifier.accept(sealed);
-        if (page.length < MAX_LIST) break;
+  async #sync(verifier: ChainVerifier, chain: 'A' | 'B'): Promise<void> {
+    for (;;) {
+      const from = verifier.size(chain);
+      const page = await listBlocks(this.#db, chain, { from, limit: MAX_LIST });
+      for (const { sealed } of page) await this.#accept(verifier, chain, sealed);
+      if (page.length < MAX_LIST) break;
+    }
+  }
+
+  async #accept(verifier: ChainVerifier, chain: ChainId, sealed: SealedBlock): Promise<void> {
+    try {
+      verifier.accept(sealed);
+    } catch (error) {
+      // Its author saw a block of chain A that was written after we had read A.
+      if (chain === 'A' || !(error instanceof ChainError) || error.code !== 'ANCHOR_UNKNOWN') {
+        throw error;
       }
+      await this.#sync(verifier, 'A');
+      verifier.accept(sealed);
     }
   }
 }

@@ -11,10 +11,10 @@ export type Verdict =
   /** New output ids, all in the vocabulary and exactly at the next position. */
   | { type: 'tokens'; tokens: number[] }
   | { type: 'prefill'; done: number; total: number }
-  /** The attempt is over; `full`: because the context has no more room. */
-  | { type: 'done'; full: boolean }
-  | { type: 'fail'; code: string; message: string; retry: boolean }
-  /** True, but known already. */
+  | { type: 'fail'; code: string; message: string }
+  /** No node can serve it, as our own numbers say, too. */
+  | { type: 'refusal'; code: 'context_length_exceeded'; message: string }
+  /** True, but known already: no progress. */
   | { type: 'repeat' }
   /** Of an attempt that is not (or no longer) this node's. */
   | { type: 'stale' }
@@ -42,21 +42,26 @@ export function checkEvent(
       if (event.total > most || event.done > event.total) {
         return violation(`prefill of ${event.done}/${event.total} of at most ${most} tokens`);
       }
+      if (event.done <= answer.running.prefilled) return { type: 'repeat' };
       return { type: 'prefill', done: event.done, total: event.total };
     }
     case 'done': {
+      // An answer that is complete by its tokens has ended with the last one of them.
       const count = answer.tokens.length;
-      if (event.count !== count) return violation(`done at ${event.count} of ${count} tokens`);
-      const length = answer.input.prompt.length + count;
-      const context = Math.min(
-        answer.model.context,
-        answer.running.context ?? answer.model.context,
-      );
-      return { type: 'done', full: length >= context };
+      return violation(`done at ${event.count}, with ${count} tokens and no end among them`);
     }
     case 'fail':
-      return { type: 'fail', code: event.code, message: event.message, retry: event.retry };
+      return refusal(answer, event) ?? { type: 'fail', code: event.code, message: event.message };
   }
+}
+
+/** What a node may say about the request itself, if it is so. Anything else is about the node. */
+function refusal({ input, model }: Answer, { code }: { code: string }): Verdict | null {
+  const { length } = input.prompt;
+  const { maxTokens } = input.params;
+  if (code !== 'context_length_exceeded' || length + maxTokens <= model.context) return null;
+  const message = `the prompt has ${length} tokens and the answer may have ${maxTokens}; together at most ${model.context} fit`;
+  return { type: 'refusal', code, message };
 }
 
 function checkTokens(
@@ -69,9 +74,9 @@ function checkTokens(
   if (foreign !== undefined) {
     return violation(`token ${foreign} of a vocabulary of ${answer.model.vocab}`);
   }
-  const { maxTokens } = answer.input.params;
-  if (position + tokens.length > maxTokens) {
-    return violation(`${position + tokens.length} tokens, ${maxTokens} were asked for`);
+  const { limit } = answer;
+  if (position + tokens.length > limit) {
+    return violation(`${position + tokens.length} tokens, ${limit} were asked for`);
   }
   // Written twice over a reconnect: harmless if it says the same.
   const known = Math.min(next - position, tokens.length);

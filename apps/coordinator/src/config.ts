@@ -14,7 +14,8 @@ export function toConfig(env: Env): Config {
     databaseUrl: env.DATABASE_URL,
     redisUrl: env.REDIS_URL,
     blobDir: env.BLYAN_BLOB_DIR,
-    retentionMs: env.BLYAN_RETENTION_H * 3600_000,
+    // Hours may be fractions; Redis takes whole milliseconds.
+    retentionMs: Math.ceil(env.BLYAN_RETENTION_H * 3600_000),
     logLevel: env.BLYAN_LOG_LEVEL,
   };
 }

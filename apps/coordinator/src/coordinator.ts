@@ -22,7 +22,7 @@ import type { NodeRegistry, NodeView } from './nodes.ts';
 import type { Outcome } from './outcome.ts';
 import { type OpenDeps, openAnswer } from './recovery.ts';
 import { Teller, type TellerDeps } from './tell.ts';
-import { WaitingLine } from './waiting.ts';
+import { WaitingLine, whileWaiting } from './waiting.ts';
 
 export interface CoordinatorDeps extends TellerDeps, OpenDeps {
   nodes: NodeRegistry;
@@ -132,13 +132,7 @@ export class Coordinator {
         this.#release(node, answer);
         return await this.#reload(answer);
       }
-      answer.attempt = attempt;
-      answer.segments.push(segment);
-      answer.startedAt ??= Date.now();
-      answer.state = 'running';
-      answer.unservedSince = null;
-      const context = status.context ?? null;
-      answer.running = { nodeId: node.id, boot: status.boot, context, heard: performance.now() };
+      answer.begin(segment, status.boot);
       if (attempt > 1) {
         const reason = answer.problem ?? 'the attempt before broke down';
         this.#tell.append(answer, { type: 'attempt', attempt, reason });
@@ -180,52 +174,78 @@ export class Coordinator {
 
   // What nodes write
 
+  /** What goes wrong with one message ends that attempt, and no other. */
   handle(messages: NodeMessage[]): void {
     let pump = false;
-    for (const { nodeId, event, problem } of messages) {
-      if (!event) {
-        this.#deps.logger.warn({ nodeId, problem }, 'a node wrote what is no event');
-        // Whatever it was is missing now, in any of its answers.
-        this.#failAll(nodeId, `worker ${nodeId} wrote ${problem}`);
-      } else if (event.type === 'status') {
-        const changed = this.#deps.nodes.hear(nodeId, event, performance.now());
-        if (changed) this.#rebooted(nodeId, event.boot);
-        if (changed && event.state === 'ready' && event.model) this.#warm(event.model);
-        pump ||= changed;
-      } else this.#handle(nodeId, event);
+    for (const message of messages) {
+      try {
+        pump = this.#hear(message) || pump;
+      } catch (error) {
+        this.#broke(message, error as Error);
+      }
     }
     if (pump) this.pump();
   }
 
-  #handle(nodeId: string, event: AttemptEvent): void {
+  /** Whether a waiting answer may go now. */
+  #hear({ nodeId, event, problem }: NodeMessage): boolean {
+    if (!event) {
+      this.#deps.logger.warn({ nodeId, problem }, 'a node wrote what is no event');
+      // Whatever it was is missing now, in any of its answers.
+      for (const answer of this.#on(nodeId)) {
+        this.#failAttempt(answer, `worker ${nodeId} wrote ${problem}`);
+      }
+      return false;
+    }
+    if (event.type !== 'status') {
+      this.#heed(nodeId, event);
+      return false;
+    }
+    const changed = this.#deps.nodes.hear(nodeId, event, performance.now());
+    if (changed) this.#rebooted(nodeId, event.boot);
+    if (changed && event.state === 'ready' && event.model) this.#warm(event.model);
+    return changed;
+  }
+
+  #broke({ nodeId, event }: NodeMessage, { message, stack }: Error): void {
+    const fields = { nodeId, type: event?.type, problem: message, stack };
+    this.#deps.logger.error(fields, 'an event of a node could not be handled');
+    const answer = this.#answers.get(event && 'requestId' in event ? event.requestId : '');
+    if (answer?.running?.nodeId === nodeId)
+      this.#failAttempt(answer, `an event of worker ${nodeId} could not be handled`);
+  }
+
+  #heed(nodeId: string, event: AttemptEvent): void {
     const answer = this.#answers.get(event.requestId);
     const verdict = checkEvent(answer, nodeId, event);
     if (verdict.type === 'stale' || !answer?.running) {
       if (event.type === 'tokens' || event.type === 'prefill') this.#tell.stale(nodeId, event);
       return;
     }
-    answer.running.heard = performance.now();
     switch (verdict.type) {
       case 'tokens': {
+        answer.running.heard = performance.now();
         const { event: written, end } = answer.accept(verdict.tokens, Date.now());
         this.#tell.append(answer, written);
         if (end) this.#end(answer, { type: 'finish', reason: finishReason(end) }, end);
         break;
       }
       case 'prefill':
-        this.#tell.phase(answer, prefill(verdict), PREFILL_PHASE_MS);
-        break;
-      case 'done':
-        if (verdict.full) this.#end(answer, { type: 'finish', reason: 'length' }, 'length');
-        else this.#failAttempt(answer, `worker ${nodeId} ended the answer too early`);
+        answer.running.heard = performance.now();
+        answer.running.prefilled = verdict.done;
+        this.#tell.phase(answer, { ...verdict, type: 'phase', phase: 'prefill' }, PREFILL_PHASE_MS);
         break;
       case 'fail': {
-        const { code, message, retry } = verdict;
-        this.#deps.logger.warn({ requestId: answer.id, nodeId, code, retry }, 'attempt failed');
-        if (retry) this.#failAttempt(answer, message);
-        else this.#end(answer, { type: 'error', code, message });
+        const { code, message } = verdict;
+        const fields = { requestId: answer.id, nodeId, code, problem: message };
+        this.#deps.logger.warn(fields, 'attempt failed');
+        // Its words are for the log: users read ours.
+        this.#failAttempt(answer, `worker ${nodeId} failed`);
         break;
       }
+      case 'refusal':
+        this.#end(answer, { ...verdict, type: 'error' });
+        break;
       case 'violation': {
         const { problem } = verdict;
         this.#deps.logger.warn({ requestId: answer.id, nodeId, problem }, 'a node broke the rules');
@@ -247,10 +267,6 @@ export class Coordinator {
       if (answer.running?.boot !== boot)
         this.#failAttempt(answer, `worker ${nodeId} was restarted`);
     }
-  }
-
-  #failAll(nodeId: string, problem: string): void {
-    for (const answer of this.#on(nodeId)) this.#failAttempt(answer, problem);
   }
 
   #on(nodeId: string): Answer[] {
@@ -339,25 +355,12 @@ export class Coordinator {
 
   #tickWaiting(answer: Answer, ahead: number, now: number): void {
     const outlook = this.#deps.nodes.outlook(answer, now);
-    if (outlook.kind === 'ready') {
-      answer.unservedSince = null;
-      this.#tell.phase(answer, { type: 'phase', phase: 'queued', ahead });
-      return;
-    }
-    answer.unservedSince ??= now;
-    const begun = answer.attempt > 0;
-    if (outlook.kind === 'failed') {
-      this.#end(answer, { type: 'error', code: 'model_unavailable', message: outlook.reason });
-    } else if (
-      // A worker that loads is worth waiting for, but an answer that had begun never stands still.
-      (outlook.kind === 'none' || begun) &&
-      now - answer.unservedSince > this.#noNodeGraceMs
-    ) {
-      const lost = answer.problem ? `${answer.problem}, and ` : '';
-      this.#end(answer, { type: 'error', code: 'no_worker', message: lost + outlook.reason });
-    } else {
-      this.#tell.phase(answer, { type: 'phase', phase: 'waiting', reason: outlook.reason });
-    }
+    if (outlook.kind === 'ready') answer.unservedSince = null;
+    else answer.unservedSince ??= now;
+    const unservedMs = now - (answer.unservedSince ?? now);
+    const next = whileWaiting(answer, outlook, { ahead, late: unservedMs > this.#noNodeGraceMs });
+    if (next.type === 'error') this.#end(answer, next);
+    else this.#tell.phase(answer, next);
   }
 
   status(): ClusterStatus {
@@ -393,6 +396,4 @@ export class Coordinator {
   }
 }
 
-const prefill = ({ done, total }: { done: number; total: number }) =>
-  ({ type: 'phase', phase: 'prefill', done, total }) as const;
 const finishReason = (end: TokenEnd) => (end === 'length' ? 'length' : 'stop');

@@ -38,6 +38,10 @@ export async function completeRow(
   const ended = await attempts(deps, answer, 'the row', () =>
     store.end(answer.id, answer.attempt, ending(answer, event)),
   );
+  if (ended === null) {
+    logger.error({ requestId: answer.id }, 'the row of an ended request could not be written');
+    return;
+  }
   logger.info(
     {
       requestId: answer.id,
@@ -46,7 +50,7 @@ export async function completeRow(
       attempts: answer.attempt,
       ...(event.type === 'finish' ? event.receipt.timings : { problem: event.message }),
     },
-    ended === false ? 'request had ended before' : 'request ended',
+    ended ? 'request ended' : 'request had ended before',
   );
 }
 
@@ -62,7 +66,8 @@ async function storedEnd(id: string, reader: AnswerReader): Promise<EndEvent | n
   return last?.type === 'finish' || last?.type === 'error' ? last : null;
 }
 
-function ending({ tokens, text }: Answer, event: EndEvent): Ending {
+/** What an ended request is, in its row. */
+export function ending({ tokens, text }: Pick<Answer, 'tokens' | 'text'>, event: EndEvent): Ending {
   if (event.type === 'error') {
     return {
       status: 'failed',

@@ -2,16 +2,23 @@
 import path from 'node:path';
 import { z } from 'zod';
 
-const Env = z.object({
+const Fields = z.object({
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }),
   REDIS_URL: z.url({ protocol: /^rediss?$/ }),
   BLYAN_DATA_DIR: z.string().min(1).default('./data'),
   BLYAN_BLOB_DIR: z.string().min(1).optional(),
   BLYAN_NETWORK: z.string().min(1).max(64).default('blyan-local'),
+  BLYAN_REQUEST_TIMEOUT_S: z.coerce.number().int().min(1).max(86_400).default(300),
   BLYAN_RETENTION_H: z.coerce.number().positive().max(87_600).default(24),
   BLYAN_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
   HF_ENDPOINT: z.url().default('https://huggingface.co'),
   HF_TOKEN: z.string().min(1).optional(),
+});
+
+/** A stream that expires while its answer is written would lose the answer's beginning. */
+const Env = Fields.refine((env) => env.BLYAN_RETENTION_H * 3600 >= env.BLYAN_REQUEST_TIMEOUT_S, {
+  path: ['BLYAN_RETENTION_H'],
+  error: 'shorter than BLYAN_REQUEST_TIMEOUT_S',
 });
 
 const EXAMPLES: Record<string, string> = {
@@ -20,6 +27,7 @@ const EXAMPLES: Record<string, string> = {
   BLYAN_DATA_DIR: './data',
   BLYAN_BLOB_DIR: './data/blobs',
   BLYAN_NETWORK: 'blyan-local',
+  BLYAN_REQUEST_TIMEOUT_S: '300',
   BLYAN_RETENTION_H: '24',
   BLYAN_LOG_LEVEL: 'info',
   HF_ENDPOINT: 'https://huggingface.co',

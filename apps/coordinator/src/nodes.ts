@@ -39,9 +39,6 @@ export class NodeRegistry {
     const silent = Number.NEGATIVE_INFINITY;
     this.#nodes.set(id, { id, status: null, heard: silent, heardAt: 0, running: new Set() });
   }
-  remove(id: string): void {
-    this.#nodes.delete(id);
-  }
 
   /** Takes a heartbeat; true when something changed that can let a waiting answer go. */
   hear(id: string, status: NodeStatus, now: number): boolean {
@@ -117,8 +114,9 @@ export class NodeRegistry {
     // Without a numerics profile there is no receipt, and so no answer.
     if (!status.numerics) return false;
     if (!this.isAlive(node, now)) return false;
-    const length = answer.input.prompt.length + answer.tokens.length;
-    return status.context === undefined || status.context > length;
+    // One with less room would have to end the answer early.
+    const length = answer.input.prompt.length + answer.limit;
+    return status.context === undefined || status.context >= length;
   }
 }
 

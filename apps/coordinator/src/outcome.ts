@@ -7,6 +7,7 @@ type ErrorCode =
   /** Workers are there, and none of them can serve the model; says why. */
   | 'model_unavailable'
   | 'deadline_exceeded'
+  | 'context_length_exceeded'
   /** Every attempt broke down. */
   | 'attempts_exhausted'
   /** Its stored stream contradicts itself. */
@@ -14,7 +15,6 @@ type ErrorCode =
 
 export type Outcome =
   | { type: 'finish'; reason: 'stop' | 'length' | 'cancelled' }
-  /** Codes of nodes are passed on as they are, hence a string. */
-  | { type: 'error'; code: ErrorCode | (string & {}); message: string };
+  | { type: 'error'; code: ErrorCode; message: string };
 
 export type EndEvent = Extract<AnswerEvent, { type: 'finish' | 'error' }>;

@@ -5,6 +5,7 @@
 import type { AnswerEntry, AnswerReader } from '@blyan/queue/answer-reader';
 import type { AnswerWriter } from '@blyan/queue/answer-stream';
 import { Answer, type TokenEnd } from './answer.ts';
+import { ending } from './endings.ts';
 import type { Logger } from './logger.ts';
 import type { EndEvent } from './outcome.ts';
 import type { OpenRequest, RequestStore } from './request-store.ts';
@@ -39,27 +40,45 @@ export async function openAnswer(
   try {
     model = await models.get(request.model);
   } catch (error) {
-    if ((error as { retry?: boolean }).retry) throw error;
     const problem = (error as Error).message;
     logger.error({ requestId: id, model: request.model, problem }, 'a model cannot be read');
-    await refuse(request, `this model cannot be read: ${problem}`, deps);
+    if (Date.now() > request.deadline) {
+      const message = 'the answer was not complete by its deadline';
+      await refuse(request, { type: 'error', code: 'deadline_exceeded', message }, deps);
+    } else if (isFinal(error)) {
+      const message = `this model cannot be read: ${problem}`.slice(0, 2000);
+      await refuse(request, { type: 'error', code: 'model_unavailable', message }, deps);
+    } else {
+      throw error;
+    }
     return null;
   }
   const entries = request.attempt > 0 ? await reader.read(id) : [];
   return { ...restoreAnswer(request, model, entries), cancelled: request.cancelled };
 }
 
-/** Ends a request of which not even an answer can be made. */
+/**
+ * Errors of our own packages say whether trying again can help, and their words are for users, too.
+ * All others are the database's, the disk's or a mistake of ours: they may pass.
+ */
+const isFinal = (error: unknown): boolean => (error as { retry?: unknown }).retry === false;
+
+/** Ends a request of which not even an answer can be made, with what its stream has. */
 async function refuse(
   { id, attempt }: OpenRequest,
-  problem: string,
-  { store, writer }: OpenDeps,
+  error: EndEvent,
+  { store, writer, reader }: OpenDeps,
 ): Promise<void> {
-  const code = 'model_unavailable';
-  const message = problem.slice(0, 2000);
-  await writer.append(id, { type: 'error', code, message }, 0);
-  const ending = { status: 'failed' as const, output: [], text: '' };
-  await store.end(id, attempt, { ...ending, errorCode: code, errorMessage: message });
+  const tokens: number[] = [];
+  let text = '';
+  let ended: EndEvent | null = null;
+  for (const { event } of attempt > 0 ? await reader.read(id) : []) {
+    if (event.type === 'tokens') tokens.push(...event.tokens);
+    if (event.type === 'tokens' || event.type === 'finish') text += event.text;
+    if (event.type === 'finish' || event.type === 'error') ended = event;
+  }
+  if (!ended) await writer.append(id, error, tokens.length);
+  await store.end(id, attempt, ending({ tokens, text }, ended ?? error));
 }
 
 function restoreAnswer(request: OpenRequest, model: ServedModel, entries: AnswerEntry[]): Restored {

@@ -1,6 +1,6 @@
 /** What the coordinator must know of a model to check, end and read answers of it. */
 import type { BlockRef } from '@blyan/protocol/answer';
-import type { Detokenizer } from './answer-text.ts';
+import type { Detokenizer, ThinkingTokens } from './answer-text.ts';
 
 export interface ServedModel {
   /** Block hash of the model block, hex. */
@@ -17,6 +17,8 @@ export interface ServedModel {
   /** Positions of prompt and answer together. */
   context: number;
   stopTokens: ReadonlySet<number>;
+  /** Null when the vocabulary has no tokens for it. */
+  thinking: ThinkingTokens | null;
   /** A fresh one per answer. */
   detokenizer(): Detokenizer;
 }

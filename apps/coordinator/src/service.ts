@@ -88,7 +88,7 @@ export async function startService(
     };
     await poll();
     const stop = new AbortController();
-    const reading = readNodes(streams, coordinator, stop.signal);
+    const reading = readNodes({ streams, coordinator, logger }, stop.signal);
     stack.push(async () => {
       stop.abort();
       await reading;
@@ -136,8 +136,21 @@ export async function startService(
   }
 }
 
-async function readNodes(streams: NodeStreamReader, coordinator: Coordinator, stop: AbortSignal) {
-  for await (const batch of streams.batches(stop)) coordinator.handle(batch);
+interface Reading {
+  streams: NodeStreamReader;
+  coordinator: Coordinator;
+  logger: Logger;
+}
+
+async function readNodes({ streams, coordinator, logger }: Reading, stop: AbortSignal) {
+  for await (const batch of streams.batches(stop)) {
+    try {
+      coordinator.handle(batch);
+    } catch (error) {
+      const { message, stack } = error as Error;
+      logger.error({ problem: message, stack }, 'events of nodes could not be handled');
+    }
+  }
 }
 
 /** Deletes ended requests with all that was kept of them. */

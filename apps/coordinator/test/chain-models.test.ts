@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { isType, openBlock } from '@blyan/chain/block';
 import { toHex } from '@blyan/chain/hex';
-import { appendPort, getBlock } from '@blyan/db/chain';
+import { generateKeyPair } from '@blyan/chain/keys';
+import type { LayerBody } from '@blyan/chain/types';
+import { appendBody, appendPort, getBlock } from '@blyan/db/chain';
 import { createDb } from '@blyan/db/client';
 import { initGenesis } from '@blyan/db/genesis';
 import { createTestDatabase } from '@blyan/db/testing';
@@ -54,6 +56,65 @@ test('a model is read off the chain, and not from damaged files', async () => {
     await rm(dir, { recursive: true });
   }
 });
+
+test('blocks that are added between the reads of A and B are found', async () => {
+  await using database = await createTestDatabase(inject('databaseUrl'));
+  const db = createDb(database.url, { poolSize: 2 });
+  const dir = await mkdtemp(path.join(tmpdir(), 'blyan-models-'));
+  try {
+    const { secretKey } = generateKeyPair();
+    await initGenesis(db, { network: 'test', secretKey, time: Date.now() });
+    const append = async () => {
+      const { publicKey: key } = generateKeyPair();
+      const body = { action: 'add', key } as const;
+      await appendBody(db, { chain: 'A', type: 'authority', body, secretKey });
+      await appendBody(db, { chain: 'B', type: 'layer', body: layerBody(), secretKey });
+    };
+    let appended = false;
+    const racing = db.$extends({
+      query: {
+        block: {
+          async findMany({ args, query }) {
+            const rows = await query(args);
+            if (args.where?.chain === 'A' && !appended) {
+              appended = true;
+              await append();
+            }
+            return rows;
+          },
+        },
+      },
+    });
+    const store = await BlobStore.open(path.join(dir, 'blobs'));
+    const models = new ChainModels({ db: racing as unknown as typeof db, store });
+    await expect(models.get('ab'.repeat(32))).rejects.toMatchObject({ code: 'BLOCK_UNKNOWN' });
+    expect(appended).toBe(true);
+  } finally {
+    await db.$disconnect();
+    await rm(dir, { recursive: true });
+  }
+});
+
+function layerBody(): LayerBody {
+  const root = new Uint8Array(32);
+  return {
+    group: 'layer.0',
+    tensors: [
+      {
+        name: 'w',
+        role: 'mlp.up',
+        dtype: 'f32',
+        shape: [1],
+        format: 'f32',
+        byteLength: 4,
+        leafSize: 1 << 20,
+        root,
+        source: { file: root, offset: 0, length: 4, root },
+        recipe: { name: 'raw', version: 1 },
+      },
+    ],
+  };
+}
 
 async function flipBit(file: string): Promise<void> {
   await chmod(file, 0o600);

@@ -73,6 +73,58 @@ describe('an answer', () => {
     await until(() => node.controls.some((control) => control.type === 'cancel'));
   });
 
+  test('with a NUL in it: which Postgres does not take', async () => {
+    await using t = await openHarness(3);
+    await t.coordinator();
+    const nul = 188;
+    expect(t.model.detokenizer().push([nul])).toBe('\0');
+    await t.node({ id: 'node-a', script: async (play) => play.tokens(0, [300, nul, 301]) });
+    const id = await t.ask({ maxTokens: 3 });
+    const events = await t.events(id);
+    expect(textOf(events)).toContain('\ufffd');
+    expect(await t.row(id)).toMatchObject({
+      status: 'completed',
+      text: textOf(events),
+      output: [300, nul, 301],
+    });
+  });
+
+  test('thinks apart from its text, by token ids', async () => {
+    await using t = await openHarness(3);
+    await t.coordinator();
+    const { open, close } = t.model.thinking ?? { open: 0, close: 0 };
+    const text = (ids: number[]) => t.model.detokenizer().push(ids);
+    const stop = text([302]);
+    const answers = [
+      [open, 302, 303, close, 304, close],
+      [302, close, 303, 304, open, 305],
+    ];
+    await t.node({
+      id: 'node-a',
+      slots: 1,
+      script: async (play) => {
+        const tokens = answers.shift() ?? [];
+        for (const [p, token] of tokens.entries()) play.tokens(p, [token]);
+      },
+    });
+    const parts = (events: Awaited<ReturnType<typeof t.events>>) => [
+      events.map((event) => ('thinking' in event ? event.thinking : '')).join(''),
+      textOf(events),
+    ];
+    // A stop string in the thinking part ends nothing.
+    const id = await t.ask({ maxTokens: 6, stop: [stop] });
+    expect(parts(await t.events(id))).toEqual([text([302, 303]), text([304, close])]);
+    expect((await t.row(id)).text).toBe(text([304, close]));
+    // The prompt may have opened it; one that a user wrote in an earlier turn opens nothing.
+    const [end = 0] = t.model.stopTokens;
+    const opened = await t.ask({ maxTokens: 6, prompt: [open, end, 1, open, 2] });
+    expect(parts(await t.events(opened))).toEqual([text([302, 305]), text([303, 304])]);
+    const later: number[] = [open, 300];
+    answers.push([300, 301], later);
+    const quoted = await t.ask({ maxTokens: 2, prompt: [open, end, 1] });
+    expect(parts(await t.events(quoted))).toEqual(['', text([300, 301])]);
+  });
+
   test('waits its turn, first come first served', async () => {
     await using t = await openHarness(3);
     await t.coordinator();
@@ -123,6 +175,17 @@ describe('an answer', () => {
     const id = await t.ask({ model: 'ee'.repeat(32) });
     expect(await t.events(id)).toMatchObject([{ type: 'error', code: 'model_unavailable' }]);
     expect(await t.row(id)).toMatchObject({ status: 'failed', errorCode: 'model_unavailable' });
+  });
+
+  test('of a model that cannot be read now is tried until its deadline', async () => {
+    await using t = await openHarness(3);
+    t.models.failure = new Error('Invalid `prisma.block.findMany()` invocation');
+    await t.coordinator();
+    const id = await t.ask({ model: 'ee'.repeat(32), timeoutMs: 500 });
+    const events = await t.events(id);
+    expect(events).toMatchObject([{ type: 'error', code: 'deadline_exceeded' }]);
+    expect(JSON.stringify(events)).not.toContain('prisma');
+    expect(await t.row(id)).toMatchObject({ status: 'failed', errorCode: 'deadline_exceeded' });
   });
 });
 

@@ -71,6 +71,21 @@ describe('events that are not as asked', () => {
     ['an early end', (play) => play.done(5)],
     ['a lie about the end', (play) => play.done(20)],
     ['prefill of more than there is', (play) => play.send('prefill', { done: 99, total: 99 })],
+    [
+      'a status with a NUL, which no row can have',
+      ({ node }) => {
+        const numerics = { ...node.status.numerics, provider: 'c\0pu' };
+        return node.writeRaw(JSON.stringify({ ...node.status, numerics }));
+      },
+    ],
+    [
+      'an end that it lies about',
+      (play) => play.send('fail', { code: 'context_length_exceeded', message: 'ha', retry: false }),
+    ],
+    [
+      'an end in its own words',
+      (play) => play.send('fail', { code: 'BUY', message: 'my coin', retry: false }),
+    ],
     ['an oversized event', (play) => play.node.writeRaw(`"${'x'.repeat(MAX_EVENT_BYTES)}"`)],
     ['no event at all', (play) => play.node.writeRaw('tokens, please')],
   ];
@@ -119,16 +134,70 @@ describe('events that are not as asked', () => {
     expect(tokensOf(events)).toEqual([]);
   });
 
-  test('a node that gives up for good ends the request with its reason', async () => {
+  test('a request that no node can serve ends, in our words', async () => {
     await t.coordinator();
-    await t.node({
+    const node = await t.node({
       id: 'node-a',
       script: async (play) =>
-        play.send('fail', { code: 'context_length_exceeded', message: 'too long', retry: false }),
+        play.send('fail', { code: 'context_length_exceeded', message: 'buy', retry: false }),
     });
-    const id = await t.ask();
-    const end = (await t.events(id)).at(-1);
-    expect(end).toEqual({ type: 'error', code: 'context_length_exceeded', message: 'too long' });
+    node.say({ context: t.model.context });
+    const events = await t.events(await t.ask({ maxTokens: t.model.context }));
+    expect(events.at(-1)).toMatchObject({ type: 'error', code: 'context_length_exceeded' });
+    expect(JSON.stringify(events)).not.toContain('buy');
+  });
+
+  test('what a node says never reaches a reader', async () => {
+    await t.coordinator();
+    const message = 'buy my coin';
+    await t.node({
+      id: 'node-a',
+      script: async (play) => play.send('fail', { code: 'BUY', message, retry: true }),
+    });
+    const events = await t.events(await t.ask());
+    expect(events.at(-1)).toMatchObject({ type: 'error', code: 'attempts_exhausted' });
+    expect(JSON.stringify(events)).not.toContain(message);
+  });
+
+  test('a node with less room than the answer needs gets no part of it', async () => {
+    await t.coordinator();
+    const small = await t.node({
+      id: 'node-b',
+      script: async (play) => {
+        await play.run(5);
+        play.done(5);
+      },
+    });
+    small.say({ context: 8 });
+    await sleep(100);
+    await t.node({ id: 'node-a' });
+    await expectWhole(await t.ask(), 1);
+    expect(small.jobs).toEqual([]);
+  });
+
+  test('an event that cannot be handled ends its attempt only', async () => {
+    const { detokenizer } = t.model;
+    let first = true;
+    t.model.detokenizer = () => {
+      if (!first) return detokenizer();
+      first = false;
+      let broken = true;
+      const inner = detokenizer();
+      return {
+        push(ids) {
+          if (broken) {
+            broken = false;
+            throw new Error('an odd vocabulary');
+          }
+          return inner.push(ids);
+        },
+        flush: () => inner.flush(),
+      };
+    };
+    await t.coordinator();
+    await t.node({ id: 'node-a' });
+    await expectWhole(await t.ask(), 2);
+    await expectWhole(await t.ask(), 1);
   });
 });
 

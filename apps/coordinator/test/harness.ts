@@ -1,6 +1,7 @@
 /** A coordinator on a database and a Redis of its own, and a user who asks. */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { ChainError } from '@blyan/chain/errors';
 import { createDb } from '@blyan/db/client';
 import { createTestDatabase } from '@blyan/db/testing';
 import { readModelFiles } from '@blyan/model/files';
@@ -37,6 +38,7 @@ async function readModel(): Promise<ServedModel> {
     layers: config.layers,
     context: config.context,
     stopTokens: new Set(generation.stopTokens),
+    thinking: { open: tokenizer.idOf('<think>') ?? -1, close: tokenizer.idOf('</think>') ?? -1 },
     detokenizer: () => tokenizer.detokenizer(),
   };
 }
@@ -46,6 +48,7 @@ export interface Ask {
   stop?: string[];
   timeoutMs?: number;
   model?: string;
+  prompt?: number[];
 }
 
 /** Seconds are milliseconds here, but not too few: the machine that tests may be busy. */
@@ -62,9 +65,10 @@ export async function openHarness(database: number) {
   const reader = AnswerReader.open({ url: redisUrl, logger: quiet });
   const intake = new IntakeQueue({ redis, logger: quiet });
   const model = await readModel();
-  const models: Models = {
+  const models: Models & { failure: Error } = {
+    failure: new ChainError('MODEL_LAYERS'),
     async get(hash) {
-      if (hash !== MODEL) throw new Error('no such model block');
+      if (hash !== MODEL) throw models.failure;
       return model;
     },
   };
@@ -80,6 +84,7 @@ export async function openHarness(database: number) {
     redis,
     reader,
     model,
+    models,
     lines,
     async coordinator(options: Partial<ServiceOptions> = {}, deps: { db?: typeof db } = {}) {
       const service = await startService(
@@ -106,11 +111,12 @@ export async function openHarness(database: number) {
       return node;
     },
     /** As the web app does it: the row, then its id. */
-    async ask({ maxTokens = 20, stop = [], timeoutMs = 60_000, model = MODEL }: Ask = {}) {
+    async ask(asked: Ask = {}) {
+      const { maxTokens = 20, stop = [], timeoutMs = 60_000 } = asked;
+      const { model = MODEL, prompt = [1, 2, 3] } = asked;
       const id = `request-${crypto.randomUUID()}`;
       const params = { maxTokens, temperature: 0, topP: 1, topK: 0, minP: 0, seed: 7 };
       const deadline = new Date(Date.now() + timeoutMs);
-      const prompt = [1, 2, 3];
       await db.request.create({
         data: { id, model: Buffer.from(model, 'hex'), prompt, params, stop, deadline },
       });

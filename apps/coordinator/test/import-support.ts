@@ -1,6 +1,9 @@
 /** A network of its own in a database of its own, with a blob store beside it. */
 import { spawn } from 'node:child_process';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -31,8 +34,9 @@ export async function openNetwork(adminUrl: string) {
     deps,
     genesis: genesis.hash,
     /** As the operator runs it. */
-    command: (args: string[], nodeArgs: string[] = []) =>
+    command: (args: string[], nodeArgs: string[] = [], env: NodeJS.ProcessEnv = {}) =>
       startCommand('model-import', args, nodeArgs, {
+        ...env,
         DATABASE_URL: database.url,
         REDIS_URL: 'redis://127.0.0.1:1',
         BLYAN_DATA_DIR: dir,
@@ -82,6 +86,41 @@ export async function openNetwork(adminUrl: string) {
 }
 
 export type Network = Awaited<ReturnType<typeof openNetwork>>;
+
+/** Serves one checkpoint as a hub does, to those who have the token; small files only have Git's hash. */
+export async function startHub(o: { id: string; commit: string; token: string; dir: string }) {
+  const files = new Map<string, Buffer>();
+  for (const name of await readdir(o.dir)) files.set(name, await readFile(join(o.dir, name)));
+  const hash = (algorithm: string, ...parts: (string | Buffer)[]) =>
+    parts.reduce((sum, part) => sum.update(part), createHash(algorithm)).digest('hex');
+  const siblings = [...files].map(([rfilename, bytes]) => ({
+    rfilename,
+    size: bytes.length,
+    blobId: hash('sha1', `blob ${bytes.length}\0`, bytes),
+    ...(rfilename.endsWith('.safetensors') && {
+      lfs: { sha256: hash('sha256', bytes), size: bytes.length, pointerSize: 134 },
+    }),
+  }));
+  const server = createServer((request, response) => {
+    const path = decodeURIComponent(request.url ?? '');
+    const file = files.get(path.replace(`/${o.id}/resolve/${o.commit}/`, ''));
+    if (request.headers.authorization !== `Bearer ${o.token}`) {
+      response.writeHead(401, { 'x-error-code': 'GatedRepo' }).end();
+    } else if (path === `/api/models/${o.id}/revision/main?blobs=true`) {
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify({ sha: o.commit, siblings }));
+    } else if (file) response.end(file);
+    else response.writeHead(404).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
 
 function startCommand(name: string, args: string[], nodeArgs: string[], env: NodeJS.ProcessEnv) {
   const entry = fileURLToPath(new URL(`../src/commands/${name}.ts`, import.meta.url));

@@ -10,7 +10,7 @@ import type {} from '@blyan/local/test-context';
 import { decodeTensor } from '@blyan/model/formats/decode';
 import { SMALL, type TestCheckpoint, writeCheckpoint } from '@blyan/model/testing';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { type Network, openNetwork } from './import-support.ts';
+import { type Network, openNetwork, startHub } from './import-support.ts';
 
 const GUIDE = fileURLToPath(new URL('../../../models/blyan-guide', import.meta.url));
 const micro = (name: string) =>
@@ -147,13 +147,33 @@ describe('refused before anything is written', () => {
       'INDEX_MISMATCH',
       { shards: 2, editIndex: (index) => delete index.weight_map['lm_head.weight'] },
     ],
+    ['no tokenizer.json', 'FILE_MISSING', { editChat: (chat) => delete chat.tokenizer }],
+    ['a base model: no template', 'FILE_MISSING', { editChat: (chat) => delete chat.template }],
+    [
+      'a template that does not parse',
+      'TEMPLATE_INVALID',
+      {
+        editChat: (chat) => {
+          chat.template = '{% for message in messages %}';
+        },
+      },
+    ],
+    [
+      'a token beyond the rows of the embedding',
+      'TOKENIZER_INVALID',
+      {
+        editChat: ({ tokenizer }) => {
+          tokenizer!.model.vocab.beyond = SMALL.vocab;
+        },
+      },
+    ],
   ];
   test.each(cases)('%s', async (comment, code, options) => {
     const before = await network.state();
     const target = await writeCheckpoint(join(dir, comment), options);
     await expect(network.importModel(target)).rejects.toMatchObject({ code });
     expect(await network.state()).toEqual(before);
-    expect(await readdir(network.deps.journalDir)).toEqual([]);
+    expect(await readdir(network.deps.journalDir).catch(() => [])).toEqual([]);
   });
 
   test('a truncated file, by the command: one sentence and exit code 1', async () => {
@@ -288,4 +308,33 @@ test('a checkpoint under a directory that is written by somebody else is only re
   const before = await readdir(target);
   await network.importModel(target, { name: 'copy' });
   expect(await readdir(target)).toEqual(before);
+});
+
+describe('from a hub, by the command', () => {
+  const ID = 'org/some-model';
+  const commit = 'c'.repeat(40);
+
+  test("HF_ENDPOINT and HF_TOKEN are the environment's; the block names repository and commit", async () => {
+    const source = await writeCheckpoint(join(dir, 'published'), { seed: 11 });
+    await using hub = await startHub({ id: ID, commit, token: 'hf_right', dir: source });
+    const import_ = (token: string) =>
+      network.command([ID], [], { HF_ENDPOINT: hub.endpoint, HF_TOKEN: token }).ended;
+    const before = await network.state();
+
+    const refused = await import_('hf_wrong');
+    expect(refused.code).toBe(1);
+    expect(refused.output).toContain(ID);
+    expect(refused.output).toContain('HF_TOKEN');
+    expect(refused.output).not.toMatch(/hf_wrong|^ {4}at /m);
+    expect(await network.state()).toEqual(before);
+
+    const { code, output } = await import_('hf_right');
+    expect(output).toContain('some-model is on chain: model block A/');
+    expect(code).toBe(0);
+    const imported = (await verified(network)).filter((block) => block.isType('model')).at(-1);
+    expect(imported?.body).toMatchObject({
+      name: 'some-model',
+      source: { repository: ID, revision: commit },
+    });
+  }, 60_000);
 });

@@ -8,14 +8,19 @@ const FIRST_PAUSE_MS = 250;
 const MAX_PAUSE_MS = 30_000;
 /** An engine that served for so long was well: its crash is the first one again. */
 const WELL_MS = 60_000;
-/** A failed engine is tried again this often: a source of blobs may have come back. */
-const FAILED_PAUSE_MS = 30_000;
+/**
+ * An engine that cannot serve is tried again: a source of blobs may have come back. Each try reads and
+ * hashes the model up to what is damaged, minutes of disk and cores for a big one: later each time.
+ */
+const FIRST_FAILED_PAUSE_MS = 30_000;
+const MAX_FAILED_PAUSE_MS = 600_000;
 /** Notices kept for the status. */
 const MAX_NOTICES = 8;
 
 export type EngineState =
   | { state: 'loading'; progress?: LoadProgress }
   | { state: 'ready'; ready: EngineReady }
+  /** Stays while it is tried again: until then nobody has a reason to wait for this node. */
   | { state: 'failed'; failure: NodeFailure };
 
 export interface KeeperListener {
@@ -34,6 +39,9 @@ export class EngineKeeper {
   #state: EngineState = { state: 'loading' };
   #notices: string[] = [];
   #pause = FIRST_PAUSE_MS;
+  #failedPause = FIRST_FAILED_PAUSE_MS;
+  /** The present process said that it cannot serve: we end it, it did not crash. */
+  #gaveUp = false;
   #readySince = 0;
   #timer: NodeJS.Timeout | undefined;
   #stopped: (() => void) | null = null;
@@ -56,20 +64,25 @@ export class EngineKeeper {
   }
 
   start(): void {
-    this.#set({ state: 'loading' });
+    this.#gaveUp = false;
+    this.#loading();
     this.#engine = this.#start({
-      progress: (progress) => this.#set({ state: 'loading', progress }),
+      progress: (progress) => this.#loading(progress),
       notice: (text) => this.#notice(text),
       ready: (ready) => {
         this.#readySince = performance.now();
+        this.#failedPause = FIRST_FAILED_PAUSE_MS;
         this.#logger.info({ ...ready }, 'the engine is ready');
         this.#set({ state: 'ready', ready });
       },
       failed: (failure) => {
-        this.#logger.error({ ...failure }, 'the engine cannot serve');
+        const pauseMs = this.#failedPause;
+        this.#failedPause = Math.min(2 * pauseMs, MAX_FAILED_PAUSE_MS);
+        this.#gaveUp = true;
+        this.#logger.error({ ...failure, pauseMs }, 'the engine cannot serve');
         this.#listener.gone(failure.message);
         this.#set({ state: 'failed', failure });
-        this.#timer = setTimeout(() => this.#engine?.kill(), FAILED_PAUSE_MS);
+        this.#timer = setTimeout(() => this.#engine?.kill(), pauseMs);
       },
       event: (event) => this.#listener.event(event),
       exit: (reason) => this.#exited(reason),
@@ -98,11 +111,11 @@ export class EngineKeeper {
     // What failed was ended by us, after its pause; what crashed waits, longer each time.
     const wellFor = state === 'ready' ? performance.now() - this.#readySince : 0;
     if (wellFor > WELL_MS) this.#pause = FIRST_PAUSE_MS;
-    const pause = state === 'failed' ? 0 : this.#pause;
-    if (state !== 'failed') {
+    const pause = this.#gaveUp ? 0 : this.#pause;
+    if (!this.#gaveUp) {
       this.#pause = Math.min(2 * this.#pause, MAX_PAUSE_MS);
       this.#logger.error({ reason, pauseMs: pause }, 'the engine process ended, starting it again');
-      this.#set({ state: 'loading' });
+      this.#loading();
       this.#listener.gone(`the engine process ended: ${reason}`);
     }
     this.#timer = setTimeout(() => this.start(), pause);
@@ -112,6 +125,12 @@ export class EngineKeeper {
     this.#logger.warn({ notice: text }, 'put right');
     this.#notices = [...this.#notices, text.slice(0, 2000)].slice(-MAX_NOTICES);
     this.#listener.changed();
+  }
+
+  /** The reason why it could not serve outlives the tries that follow. */
+  #loading(progress?: LoadProgress): void {
+    if (this.#state.state === 'failed') return;
+    this.#set({ state: 'loading', ...(progress && { progress }) });
   }
 
   #set(state: EngineState): void {

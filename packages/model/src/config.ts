@@ -22,6 +22,12 @@ const LIMITS = {
   vocab: 1 << 22,
   /** The longest published contexts have 10^7 positions. */
   context: 1 << 24,
+  /**
+   * Of the rotary tables, which every stage holds for the whole context: cosine and sine in f32,
+   * `context * head_dim / 2` of each. A context of 2^20 with heads of 128 has just this; 2^24 with the
+   * widest heads would ask for 256 GiB.
+   */
+  ropeTableBytes: 512 * 1024 * 1024,
 } as const;
 
 type Json = Readonly<Record<string, unknown>>;
@@ -64,6 +70,17 @@ export function parseConfig(config: unknown): ModelConfig {
   const headDim = integer(config, 'head_dim', LIMITS.headDim);
   if (headDim % 2 !== 0)
     throw invalid('head_dim', headDim, 'an even number: it is rotated in pairs');
+  const context = integer(config, 'max_position_embeddings', LIMITS.context);
+  if (ropeTableBytes({ context, headDim }) > LIMITS.ropeTableBytes) {
+    const most = Math.floor(
+      (LIMITS.ropeTableBytes * context) / ropeTableBytes({ context, headDim }),
+    );
+    throw invalid(
+      'max_position_embeddings',
+      context,
+      `at most ${most} with head_dim ${headDim}: every position needs a row in the rotary tables, which may have ${LIMITS.ropeTableBytes} bytes`,
+    );
+  }
   const normEpsilon = config.rms_norm_eps;
   if (typeof normEpsilon !== 'number' || !(normEpsilon > 0 && normEpsilon < 1)) {
     throw invalid('rms_norm_eps', normEpsilon, 'a number between 0 and 1');
@@ -79,12 +96,16 @@ export function parseConfig(config: unknown): ModelConfig {
     headDim,
     intermediate: integer(config, 'intermediate_size', LIMITS.intermediate),
     vocab: integer(config, 'vocab_size', LIMITS.vocab),
-    context: integer(config, 'max_position_embeddings', LIMITS.context),
+    context,
     normEpsilon,
     rope: readRope(config),
     tied,
   };
 }
+
+/** Cosine and sine, f32, half a head for each position; see stage/rope.ts. */
+const ropeTableBytes = ({ context, headDim }: Pick<ModelConfig, 'context' | 'headDim'>) =>
+  2 * Float32Array.BYTES_PER_ELEMENT * context * (headDim / 2);
 
 function readFamily(config: Json): Family {
   const supported = FAMILIES.map((family) => family.architecture);

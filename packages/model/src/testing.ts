@@ -139,6 +139,45 @@ export interface TestCheckpoint {
   /** Changes the index before it is written. */
   editIndex?: (index: TestIndex) => void;
   seed?: number;
+  /** Changes what it chats with before it is written; without `tokenizer`, `template` there is none. */
+  editChat?: (chat: TestChat) => void;
+}
+
+export interface TestChat {
+  tokenizer?: ReturnType<typeof byteTokenizer>;
+  template?: string;
+}
+
+/** Byte-level, one token a printable ASCII character; ids 0 to 2 are special. */
+export function byteTokenizer() {
+  const special = ['<pad>', '<end>', '<stop>'];
+  const characters = Array.from({ length: 94 }, (_, i) => String.fromCharCode(0x21 + i));
+  // U+0120 and U+010A: space and line feed as byte-level BPE writes them.
+  const vocab = [...special, '\u0120', '\u010a', ...characters];
+  const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: false };
+  return {
+    version: '1.0',
+    added_tokens: special.map((content, id) => ({
+      ...{ id, content, special: true, normalized: false },
+      ...{ single_word: false, lstrip: false, rstrip: false },
+    })),
+    normalizer: null,
+    pre_tokenizer: { ...byteLevel, use_regex: false },
+    post_processor: null,
+    decoder: byteLevel,
+    model: {
+      type: 'BPE',
+      vocab: Object.fromEntries(vocab.map((token, id) => [token, id])) as Record<string, number>,
+      merges: [] as [string, string][],
+    },
+  };
+}
+
+export const PLAIN_TEMPLATE = '{% for message in messages %}{{ message.content }}<end>{% endfor %}';
+
+export async function writeChat(dir: string, { tokenizer, template }: TestChat): Promise<void> {
+  if (tokenizer) await writeFile(join(dir, 'tokenizer.json'), JSON.stringify(tokenizer));
+  if (template) await writeFile(join(dir, 'chat_template.jinja'), template);
 }
 
 export interface TestIndex {
@@ -152,6 +191,9 @@ export async function writeCheckpoint(dir: string, options: TestCheckpoint = {})
   const config = { ...qwen3Config(shape), ...options.config };
   await writeFile(join(dir, 'config.json'), JSON.stringify(config));
   await writeFile(join(dir, 'generation_config.json'), JSON.stringify({ eos_token_id: [1, 2] }));
+  const chat: TestChat = { tokenizer: byteTokenizer(), template: PLAIN_TEMPLATE };
+  options.editChat?.(chat);
+  await writeChat(dir, chat);
   const all = qwen3Tensors(shape, options.dtype);
   const tensors = options.edit?.(all) ?? all;
   if (shards === 1) {

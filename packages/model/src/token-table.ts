@@ -56,9 +56,13 @@ export function tokenTable(tokenizer: unknown): TokenTable {
   const added = new Map(addedTokens.map((token) => [token.id, token]));
   const ids = new Map(addedTokens.map(({ content, id }) => [content, id]));
   const characters = byteOfCharacter();
+  // Now, and not when an answer first has the token: that would be in the middle of serving.
+  for (const [token, id] of Object.entries(model.vocab)) {
+    if (!added.has(id)) checkEntry(token, characters);
+  }
   const cache = new Map<number, Uint8Array>();
   return {
-    size: Math.max(texts.length, ...[...added.keys()].map((id) => id + 1)),
+    size: addedTokens.reduce((size, { id }) => Math.max(size, id + 1), texts.length),
     added: (id) => added.get(id),
     idOf: (token) =>
       ids.get(token) ?? (Object.hasOwn(model.vocab, token) ? model.vocab[token] : undefined),
@@ -74,15 +78,16 @@ export function tokenTable(tokenizer: unknown): TokenTable {
   };
 }
 
-function toBytes(text: string, characters: Map<string, number>): Uint8Array {
-  const bytes = new Uint8Array(text.length);
+function checkEntry(text: string, characters: Map<string, number>): void {
   for (let i = 0; i < text.length; i++) {
-    const byte = characters.get(text[i]!);
-    if (byte === undefined) throw invalid(`vocabulary entry ${JSON.stringify(text.slice(0, 100))}`);
-    bytes[i] = byte;
+    if (characters.has(text[i]!)) continue;
+    throw invalid(`vocabulary entry ${JSON.stringify(text.slice(0, 100))}`);
   }
-  return bytes;
 }
+
+/** Of an entry that was checked. */
+const toBytes = (text: string, characters: Map<string, number>): Uint8Array =>
+  Uint8Array.from(text, (character) => characters.get(character)!);
 
 const invalid = (what: string) =>
   new ModelError('TOKENIZER_INVALID', { what }, `tokenizer.json cannot be used: ${what}.`);

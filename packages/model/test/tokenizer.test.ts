@@ -181,6 +181,10 @@ describe('tokenizer.json', () => {
     ['another model', { model: { type: 'WordPiece', vocab: {} }, decoder: { type: 'ByteLevel' } }],
     ['another decoder', { model: { type: 'BPE', vocab: {} }, decoder: { type: 'Metaspace' } }],
     ['an id too large', { model: { type: 'BPE', vocab: { a: 2 ** 31 } } }],
+    [
+      'an entry that stands for no bytes',
+      { model: { type: 'BPE', vocab: { a: 0, '\0': 1 } }, decoder: { type: 'ByteLevel' } },
+    ],
     ['no model', {}],
   ])('is refused with %s', (_, tokenizer) => {
     expect(() => createTokenizer({ tokenizer, tokenizerConfig: {} })).toThrow(

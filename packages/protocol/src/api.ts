@@ -33,12 +33,22 @@ export const ApiErrorBody = z.object({
 });
 export type ApiErrorBody = z.infer<typeof ApiErrorBody>;
 
-const TextPart = z.object({ type: z.literal('text'), text: z.string() });
+/** A half of a surrogate pair is no character: no tokenizer and no database takes it. */
+const isWellFormed = (text: string) => !/\p{Surrogate}/u.test(text);
+/** PostgreSQL's text holds every character but NUL. */
+export const isStorable = (text: string): boolean => isWellFormed(text) && !text.includes('\0');
+
+/** Any text that is read; what is stored as text is held to `isStorable`. */
+const Text = z.string().refine(isWellFormed, {
+  error: 'expected well-formed Unicode: half of a surrogate pair stands alone',
+});
+
+const TextPart = z.object({ type: z.literal('text'), text: Text });
 
 export const ChatMessage = z
   .object({
     role: z.enum(['system', 'developer', 'user', 'assistant']),
-    content: z.union([z.string(), z.array(TextPart).max(MAX_MESSAGES)], {
+    content: z.union([Text, z.array(TextPart).max(MAX_MESSAGES)], {
       error: 'expected a string or a list of {"type":"text","text":...} parts',
     }),
   })
@@ -47,6 +57,8 @@ export const ChatMessage = z
     content: typeof content === 'string' ? content : content.map((part) => part.text).join(''),
   }));
 export type ChatMessage = z.infer<typeof ChatMessage>;
+
+const STOP_REFUSED = 'expected well-formed Unicode without NUL';
 
 const blank = (text: string) => text.trim() === '';
 
@@ -85,6 +97,7 @@ export const samplingFields = {
         error: `expected a string or a list of at most ${MAX_STOP_STRINGS} strings of 1 to ${MAX_STOP_LENGTH} characters`,
       },
     )
+    .refine((stop) => [stop].flat().every(isStorable), { error: STOP_REFUSED })
     .nullish(),
   stream: z.boolean().nullish(),
   /** Lets the model think before it answers, where its template knows how. Default: off. */
@@ -93,7 +106,7 @@ export const samplingFields = {
 
 const ChatFields = z.object({
   ...samplingFields,
-  prompt: z.string().nullish(),
+  prompt: Text.nullish(),
   messages: Messages.nullish(),
   max_new_tokens: z.number().int().min(1).nullish(),
   /**
@@ -129,7 +142,7 @@ const queryFlag = z.enum(['0', '1', 'true', 'false']).transform((v) => v === '1'
 export const ChatStreamQuery = z
   .object({
     id: RequestId.optional(),
-    prompt: z.string().optional(),
+    prompt: Text.optional(),
     model: z.string().min(1).max(256).optional(),
     max_tokens: queryNumber.pipe(z.number().int().min(1)).optional(),
     temperature: queryNumber.pipe(z.number().min(0).max(2)).optional(),
@@ -137,7 +150,12 @@ export const ChatStreamQuery = z
     top_k: queryNumber.pipe(z.number().int().min(-1).max(0x7fffffff)).optional(),
     min_p: queryNumber.pipe(z.number().min(0).max(1)).optional(),
     seed: queryNumber.pipe(z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)).optional(),
-    stop: z.string().min(1).max(MAX_STOP_LENGTH).optional(),
+    stop: z
+      .string()
+      .min(1)
+      .max(MAX_STOP_LENGTH)
+      .refine(isStorable, { error: STOP_REFUSED })
+      .optional(),
     thinking: queryFlag.optional(),
     /** For clients that cannot set the `Last-Event-ID` header. */
     last_event_id: z.string().optional(),

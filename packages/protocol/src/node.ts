@@ -7,6 +7,23 @@ import { Hash, NodeId, RequestId, TokenId } from './ids.ts';
 import { MAX_ERROR_CHARS, MAX_EVENT_TOKENS, MAX_PROMPT_TOKENS } from './limits.ts';
 import { SamplingParams } from './sampling.ts';
 
+/**
+ * What a node says ends in rows, logs and terminals. Postgres takes U+0000 neither in text nor in
+ * jsonb, and other control characters move cursors.
+ */
+const code = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .regex(/^[\x20-\x7e]*$/, 'expected printable ASCII');
+const message = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .regex(/^\P{Cc}*$/u, 'expected no control characters');
+/** Text as `NodeFailure.message` and notices may have it; line breaks become spaces. */
+export const withoutControls = (text: string): string => text.replace(/\p{Cc}+/gu, ' ');
+
 /** One attempt at one answer, as put into a node's own queue. */
 export const NodeJob = z.object({
   requestId: RequestId,
@@ -37,20 +54,20 @@ export type LoadProgress = z.infer<typeof LoadProgress>;
 /** What a node computes with. Bit equality is promised only between equal profiles. */
 export const NumericsProfile = z.object({
   /** For example `cpu`, `webgpu`, `cuda`. */
-  provider: z.string().max(32),
+  provider: code(32),
   /** Name and version of the runtime. */
-  runtime: z.string().max(64),
+  runtime: code(64),
   /** Stored formats and the deterministic transforms applied to them, e.g. `bf16>f32`. */
-  weights: z.array(z.string().max(64)).max(16),
+  weights: z.array(code(64)).max(16),
   /** Arithmetic of the matrix products, e.g. `f32` or `int8-activations`. */
-  matmul: z.string().max(32),
-  kv: z.string().max(16),
+  matmul: code(32),
+  kv: code(16),
 });
 export type NumericsProfile = z.infer<typeof NumericsProfile>;
 
 export const NodeFailure = z.object({
-  code: z.string().max(64),
-  message: z.string().max(MAX_ERROR_CHARS),
+  code: code(64),
+  message: message(MAX_ERROR_CHARS),
 });
 export type NodeFailure = z.infer<typeof NodeFailure>;
 
@@ -58,8 +75,8 @@ export type NodeFailure = z.infer<typeof NodeFailure>;
 export const NodeStatus = z.object({
   type: z.literal('status'),
   /** New at each start of the worker: a changed boot id means that all its jobs are gone. */
-  boot: z.string().max(64),
-  version: z.string().max(32),
+  boot: code(64),
+  version: code(32),
   state: z.enum(['loading', 'ready', 'failed', 'draining']),
   model: Hash.optional(),
   /** Layers that this node holds, first and last inclusive. */
@@ -71,7 +88,7 @@ export const NodeStatus = z.object({
   progress: LoadProgress.optional(),
   failure: NodeFailure.optional(),
   /** Things that went wrong and were put right, e.g. a blob that was refetched. */
-  notices: z.array(z.string().max(MAX_ERROR_CHARS)).max(16).optional(),
+  notices: z.array(message(MAX_ERROR_CHARS)).max(16).optional(),
 });
 export type NodeStatus = z.infer<typeof NodeStatus>;
 
@@ -104,7 +121,7 @@ export const NodeFail = z.object({
   type: z.literal('fail'),
   ...ofAttempt,
   ...NodeFailure.shape,
-  /** Whether another attempt can succeed. */
+  /** Whether another attempt can succeed, in the node's opinion. */
   retry: z.boolean(),
 });
 export const NodeEvent = z.discriminatedUnion('type', [
@@ -126,8 +143,8 @@ export type NodeControl = z.infer<typeof NodeControl>;
 /** `POST /gpu/register`, with the key as `Authorization: Bearer` or `X-API-Key`. */
 export const RegisterRequest = z.object({
   nodeId: NodeId,
-  version: z.string().max(32),
-  host: z.string().max(255).optional(),
+  version: code(32),
+  host: message(255).optional(),
 });
 export type RegisterRequest = z.infer<typeof RegisterRequest>;
 export const RegisterResponse = z.object({

@@ -152,7 +152,7 @@ export class AnswerReader {
         } else if (goesOn && performance.now() - asked >= POLL_MS / 2) {
           if (!(await goesOn())) {
             // The end may have been written between the read and the question.
-            yield* await this.#page(requestId, last);
+            yield* (await orAborted(this.#page(requestId, last), signal)) ?? [];
             return;
           }
           asked = performance.now();

@@ -17,7 +17,21 @@ export interface ConnectOptions {
   /** Shown by CLIENT LIST, e.g. `coordinator:nodes`. */
   name: string;
   logger: QueueLogger;
+  /**
+   * `request`: commands fail when Redis does not answer in time, so that whoever asked hears of it
+   * (`isUnreachable` knows these failures). Default: they wait for Redis without end, as BullMQ's
+   * workers, blocking reads and subscriptions need it.
+   */
+  use?: 'request';
 }
+
+/**
+ * A request waits no longer for Redis than this, its place in the queue of a broken connection
+ * included: longer than a restart of Redis takes, shorter than a reader waits for a page.
+ */
+const COMMAND_TIMEOUT_MS = 3000;
+/** Reconnects after which waiting commands fail: about as long as the timeout, so none piles up. */
+const MAX_RETRIES_PER_REQUEST = 5;
 
 /** Longest pause between two tries to reconnect: a restarted Redis is found within a second. */
 const MAX_RECONNECT_PAUSE_MS = 1000;
@@ -26,15 +40,13 @@ const LOG_EVERY_TRIES = 30;
 /** A connection that cannot say goodbye within this time is cut. */
 const QUIT_TIMEOUT_MS = 1000;
 
-/**
- * Opens a connection that reconnects without end; commands wait for it (BullMQ and blocking reads
- * need `maxRetriesPerRequest: null`). Errors are logged, never thrown as events.
- */
-export function connect(url: string, { name, logger }: ConnectOptions): Redis {
+/** Opens a connection that reconnects without end. Errors are logged, never thrown as events. */
+export function connect(url: string, { name, logger, use }: ConnectOptions): Redis {
   let failures = 0;
   const redis = new Redis(url, {
     connectionName: name,
-    maxRetriesPerRequest: null,
+    maxRetriesPerRequest: use === 'request' ? MAX_RETRIES_PER_REQUEST : null,
+    ...(use === 'request' ? { commandTimeout: COMMAND_TIMEOUT_MS } : {}),
     // Sent at each connect otherwise; Redis before 7.2 answers it with an error.
     disableClientInfo: true,
     retryStrategy: (tries) => Math.min(50 * 2 ** Math.min(tries - 1, 5), MAX_RECONNECT_PAUSE_MS),
@@ -54,6 +66,14 @@ export function connect(url: string, { name, logger }: ConnectOptions): Redis {
   });
   return redis;
 }
+
+/** ioredis gives these failures no class or code of their own, but for the second one. */
+const UNREACHABLE =
+  /^(Command timed out|Reached the max retries per request limit|Connection is closed|Stream isn't writeable)/;
+
+/** Whether a command failed because Redis cannot be reached, or does not answer, right now. */
+export const isUnreachable = (error: unknown): boolean =>
+  error instanceof Error && UNREACHABLE.test(error.message);
 
 /** Ends a connection: politely if Redis answers, at once otherwise. */
 export async function disconnect(redis: Redis): Promise<void> {

@@ -110,16 +110,6 @@ export class NodeJobWorker {
     void this.#worker.run();
   }
 
-  /** Claims no further jobs; those that run go on. */
-  async pause(): Promise<void> {
-    await this.#worker.pause(true);
-  }
-
-  resume(): void {
-    if (this.#worker.isPaused()) this.#worker.resume();
-    else this.start();
-  }
-
   /** Waits for running jobs, unless `force`. */
   async close(force = false): Promise<void> {
     await this.#worker.close(force);

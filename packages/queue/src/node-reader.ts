@@ -44,10 +44,6 @@ export class NodeStreamReader {
     if (!this.#positions.has(nodeId)) this.#positions.set(nodeId, last?.[0] ?? '0-0');
   }
 
-  remove(nodeId: string): void {
-    this.#positions.delete(nodeId);
-  }
-
   /** All that the nodes write, in one array per read, until the signal. */
   async *batches(signal: AbortSignal): AsyncGenerator<NodeMessage[]> {
     while (!signal.aborted) {
@@ -80,7 +76,7 @@ export class NodeStreamReader {
         const nodeId = byKey.get(key);
         const last = entries.at(-1);
         if (!nodeId || !last) continue;
-        if (this.#positions.has(nodeId)) this.#positions.set(nodeId, last[0]);
+        this.#positions.set(nodeId, last[0]);
         for (const entry of entries) batch.push(parse(nodeId, entry));
       }
       yield batch;

@@ -3,7 +3,12 @@
  * one turn of the event loop go out in one pipeline.
  */
 import { MAX_EVENT_BYTES } from '@blyan/protocol/limits';
-import { HEARTBEAT_MS, type NodeEvent, type NodeStatus } from '@blyan/protocol/node';
+import {
+  HEARTBEAT_MS,
+  type NodeEvent,
+  type NodeStatus,
+  withoutControls,
+} from '@blyan/protocol/node';
 import type { QueueLogger, Redis } from './connection.ts';
 import { ENTRY_FIELD } from './entry.ts';
 import { QueueError } from './errors.ts';
@@ -75,13 +80,20 @@ export class NodeStreamWriter {
 }
 
 function encode(event: NodeEvent): string {
-  const text = JSON.stringify(event);
+  // Error messages of a runtime have several lines, and the coordinator refuses control characters.
+  const text = hasMessages(event)
+    ? JSON.stringify(event, withoutControlsIn)
+    : JSON.stringify(event);
   if (text.length <= MAX_EVENT_BYTES) return text;
-  if (event.type === 'status') return JSON.stringify(withoutDetails(event));
+  if (event.type === 'status') return JSON.stringify(withoutDetails(event), withoutControlsIn);
   throw new QueueError('MESSAGE_INVALID', `a ${event.type} event of ${text.length} bytes`, {
     type: event.type,
   });
 }
+
+const hasMessages = ({ type }: NodeEvent) => type === 'status' || type === 'fail';
+const withoutControlsIn = (_key: string, value: unknown) =>
+  typeof value === 'string' ? withoutControls(value) : value;
 
 /** Notices are the only part of a status that can grow over the bound. */
 function withoutDetails({ notices: _notices, ...status }: NodeStatus): NodeStatus {

@@ -66,6 +66,37 @@ describe('node stream', () => {
     expect(seen[3]?.problem).toContain('bytes');
   });
 
+  test('control characters are refused, and an honest writer writes none', async () => {
+    await using t = await open();
+    await using reader = NodeStreamReader.open({ url, logger: quiet });
+    await reader.add('node-e', t.redis);
+    const numerics = { provider: 'cpu', runtime: 'x', weights: [], matmul: 'f32', kv: 'f32' };
+    const status = { type: 'status', boot: 'b', version: '1', state: 'ready', slots: 1 };
+    const bad = [
+      { ...status, boot: '\0' },
+      { ...status, version: '1\n' },
+      { ...status, numerics: { ...numerics, provider: 'c\0pu' } },
+      { ...status, numerics: { ...numerics, weights: ['é'] } },
+      { ...status, failure: { code: 'A\0', message: '' } },
+      { ...status, failure: { code: 'A', message: 'a\0' } },
+      { ...status, notices: ['\u001b[2J'] },
+    ];
+    const all = [...bad, { ...status, numerics, notices: ['é'] }];
+    for (const event of all)
+      await t.redis.xadd(nodeStream('node-e'), '*', 'e', JSON.stringify(event));
+    await using writer = new NodeStreamWriter({ redis: t.redis, nodeId: 'node-e', logger: quiet });
+    const failed = { requestId: newRequestId(), attempt: 1, code: 'X', retry: true };
+    writer.write({ type: 'fail', ...failed, message: 'two\r\nlines' });
+    await writer.flush();
+    const seen = await take(reader, (messages) => messages.length >= all.length + 1);
+    expect(seen.map(({ problem }) => problem !== undefined)).toEqual([
+      ...bad.map(() => true),
+      false,
+      false,
+    ]);
+    expect(seen.at(-1)?.event).toMatchObject({ message: 'two lines' });
+  });
+
   test('starts behind what was there before it was added', async () => {
     await using t = await open();
     await using writer = new NodeStreamWriter({ redis: t.redis, nodeId: 'node-c', logger: quiet });

@@ -93,6 +93,7 @@ export interface Compose {
       networks?: string[];
       depends_on?: Record<string, unknown>;
       volumes?: string[];
+      stop_grace_period?: string;
     }
   >;
   networks: Record<string, unknown>;

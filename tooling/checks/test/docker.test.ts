@@ -100,6 +100,23 @@ describe('docker-compose.yml', () => {
     expect(() => (module.readEnv ?? module.readConfig)(given)).not.toThrow();
   });
 
+  test('the worker gets the model to serve, and Redis from the main node only', () => {
+    const given = environment('worker', { ...chosen, BLYAN_MODEL: 'my-model' });
+    expect(given).toMatchObject({ BLYAN_MODEL: 'my-model' });
+    expect(given).not.toHaveProperty('REDIS_URL');
+  });
+
+  test('who stays may finish its work before it is killed', () => {
+    for (const [name, service] of Object.entries(compose.services)) {
+      if (name === 'init') continue;
+      expect(Number.parseInt(service.stop_grace_period ?? '10', 10), name).toBeGreaterThan(10);
+    }
+  });
+
+  test('PostgreSQL is healthy when it listens where the others ask', () => {
+    expect(compose.services.postgres?.healthcheck?.test.join(' ')).toContain('--host 127.0.0.1');
+  });
+
   test('the worker has no way to PostgreSQL', () => {
     expect(compose.services.worker?.networks).toEqual(['nodes']);
     expect(compose.services.postgres?.networks).toEqual(['trusted']);

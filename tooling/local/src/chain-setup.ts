@@ -4,7 +4,7 @@ import pg from 'pg';
 import { runCommand } from './command.ts';
 import type { LocalEnv } from './env.ts';
 import { LocalError } from './errors.ts';
-import { trustedEnv } from './parts.ts';
+import { hubEnv, trustedEnv } from './parts.ts';
 import type { Reporter } from './report.ts';
 
 const EMBEDDED_MODEL = 'blyan-guide';
@@ -33,7 +33,7 @@ export const command = (c: SetupContext, name: string, args: string[], what: str
   command: process.execPath,
   args: [path.join(c.root, 'apps', 'coordinator', 'dist', 'commands', `${name}.js`), ...args],
   cwd: c.root,
-  env: trustedEnv(c),
+  env: { ...trustedEnv(c), ...(name === 'model-import' && hubEnv(c.env.source)) },
   logFile: path.join(c.logs, `${name}.log`),
 });
 

@@ -15,7 +15,7 @@ async function main(): Promise<void> {
   if (!env.databaseUrl || !env.redisUrl) {
     throw new LocalError('ENV_INVALID', 'DATABASE_URL and REDIS_URL must be set in a container.');
   }
-  await prepareDataDir(env.dataDir);
+  await prepareDataDir(env);
   const logs = path.join(env.dataDir, 'logs');
   await mkdir(logs, { recursive: true });
   const context = {

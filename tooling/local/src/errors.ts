@@ -11,6 +11,7 @@ export type LocalErrorCode =
   | 'REDIS_FAILED'
   | 'REDIS_MISSING'
   | 'REDIS_UNAVAILABLE'
+  | 'REDIS_VERSION'
   | 'CHROMIUM_MISSING'
   | 'BUILD_FAILED'
   | 'COMMAND_FAILED'

@@ -44,7 +44,7 @@ async function runningServices(env: LocalEnv): Promise<Urls | null> {
 
 async function main(args: string[]): Promise<number> {
   const env = readEnv(ROOT, withDotEnv(ROOT, process.env));
-  await prepareDataDir(env.dataDir);
+  await prepareDataDir(env);
   const logs = path.join(env.dataDir, 'logs');
   await mkdir(logs, { recursive: true, mode: 0o700 });
   const stopping = new AbortController();

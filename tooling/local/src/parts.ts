@@ -18,6 +18,8 @@ export interface PartsContext {
   say: (line: string) => void;
 }
 
+const DRAIN_MS = 10_000;
+
 /** What any process needs from the machine. */
 const BASE =
   /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|TEMP|TMP|SystemRoot|NODE_OPTIONS|NODE_EXTRA_CA_CERTS|LD_LIBRARY_PATH|(https?|no|all)_proxy|CUDA_\w+|NVIDIA_\w+|VK_\w+|XDG_\w+)$/i;
@@ -25,7 +27,7 @@ const BASE =
 /** The machine's variables and the `BLYAN_` ones; secrets and addresses are added by name. */
 export function baseEnv(source: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = Object.entries(source).filter(
-    ([name]) => BASE.test(name) || name.startsWith('BLYAN_') || name.startsWith('HF_'),
+    ([name]) => BASE.test(name) || name.startsWith('BLYAN_'),
   );
   return {
     ...Object.fromEntries(kept),
@@ -51,9 +53,13 @@ export function trustedEnv(
   };
 }
 
+/** For the import alone: nobody else talks to a hub, or has a use for its token. */
+export const hubEnv = (source: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(source).filter(([name]) => name.startsWith('HF_')));
+
 const app = (root: string, name: string) => path.join(root, 'apps', name);
 
-/** In the order of starting; stopping goes the other way round but for the web app, which is first. */
+/** In the order of starting; the order of stopping is in stop.ts. */
 export function partSpecs(c: PartsContext): PartSpec[] {
   const requireFromWeb = createRequire(path.join(app(c.root, 'web'), 'package.json'));
   const next = requireFromWeb.resolve('next/dist/bin/next');
@@ -64,7 +70,7 @@ export function partSpecs(c: PartsContext): PartSpec[] {
       args: [path.join(app(c.root, 'coordinator'), 'dist', 'main.js')],
       cwd: c.root,
       env: { ...trustedEnv(c), BLYAN_API_KEY: c.apiKey },
-      drainMs: 10_000,
+      drainMs: DRAIN_MS,
     },
     {
       ...common('web'),
@@ -72,23 +78,23 @@ export function partSpecs(c: PartsContext): PartSpec[] {
       args: [next, 'start', '--hostname', c.env.host, '--port', String(c.env.port)],
       cwd: app(c.root, 'web'),
       env: { ...trustedEnv(c), BLYAN_API_KEY: c.apiKey },
-      drainMs: 8_000,
+      // It finishes open answers for up to 8 s; then it still has to close.
+      drainMs: DRAIN_MS,
     },
     {
       ...common('worker'),
       args: [path.join(app(c.root, 'worker'), 'dist', 'main.js')],
       cwd: c.root,
-      // Somebody else's computer, in principle: no database, no other data directory.
+      // Somebody else's computer, in principle: no database, and Redis as the main node hands it out.
       env: {
         ...baseEnv(c.env.source),
-        REDIS_URL: c.redisUrl,
         BLYAN_DATA_DIR: c.env.dataDir,
         BLYAN_BLOB_DIR: c.env.blobDir,
         BLYAN_API_KEY: c.apiKey,
         BLYAN_GENESIS: c.genesis,
         BLYAN_MAIN_URL: localUrl(c.env),
       },
-      drainMs: 10_000,
+      drainMs: DRAIN_MS,
     },
   ];
   return processes.map((p) => ({ name: p.name, start: () => startPart(p, c.say) }));

@@ -8,26 +8,45 @@ import { portOwner } from './port-owner.ts';
 /** A first start writes about 300 MB: build, database, blobs of the embedded model; and room to work. */
 const FREE_BYTES = 512 * 1024 * 1024;
 
-export async function prepareDataDir(dataDir: string): Promise<void> {
+/** Free bytes of the disk that holds a directory. */
+export type FreeBytes = (dir: string) => Promise<number>;
+
+const freeBytes: FreeBytes = async (dir) => {
+  const { bavail, bsize } = await statfs(dir);
+  return bavail * bsize;
+};
+
+/** @param free how the room is measured, for tests: no test should fill a disk */
+export async function prepareDataDir(
+  { dataDir, blobDir }: Pick<LocalEnv, 'dataDir' | 'blobDir'>,
+  free = freeBytes,
+): Promise<void> {
+  // Not 0700: as root, PostgreSQL runs as another account and passes here. Secrets are 0600.
+  await prepare(dataDir, { variable: 'BLYAN_DATA_DIR', what: 'data', mode: 0o711 }, free);
+  await prepare(blobDir, { variable: 'BLYAN_BLOB_DIR', what: 'blob', mode: 0o755 }, free);
+}
+
+async function prepare(
+  dir: string,
+  { variable, what, mode }: { variable: string; what: string; mode: number },
+  freeOf: FreeBytes,
+): Promise<void> {
   try {
-    // Not 0700: as root, PostgreSQL runs as another account and passes here. Secrets are 0600.
-    await mkdir(dataDir, { recursive: true, mode: 0o711 });
-    await access(dataDir, constants.W_OK | constants.X_OK);
+    await mkdir(dir, { recursive: true, mode });
+    await access(dir, constants.W_OK | constants.X_OK);
   } catch (error) {
     throw new LocalError(
       'DATA_DIR',
-      `The data directory ${dataDir} cannot be written (${(error as NodeJS.ErrnoException).code}): change its owner, or name another one with BLYAN_DATA_DIR.`,
+      `The ${what} directory ${dir} cannot be written (${(error as NodeJS.ErrnoException).code}): change its owner, or name another one with ${variable}.`,
     );
   }
-  const { bavail, bsize } = await statfs(dataDir);
-  const free = bavail * bsize;
-  if (free < FREE_BYTES) {
-    const mib = (bytes: number) => Math.floor(bytes / 1024 ** 2);
-    throw new LocalError(
-      'DISK_FULL',
-      `The disk of ${dataDir} has ${mib(free)} MiB free and ${mib(FREE_BYTES)} MiB are needed: make room, or name a directory on another disk with BLYAN_DATA_DIR.`,
-    );
-  }
+  const free = await freeOf(dir);
+  if (free >= FREE_BYTES) return;
+  const mib = (bytes: number) => Math.floor(bytes / 1024 ** 2);
+  throw new LocalError(
+    'DISK_FULL',
+    `The disk of ${dir} has ${mib(free)} MiB free and ${mib(FREE_BYTES)} MiB are needed: make room, or name a directory on another disk with ${variable}.`,
+  );
 }
 
 export async function checkPort({ host, port }: Pick<LocalEnv, 'host' | 'port'>): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * Finds a Redis (6.2 or later: LMOVE, XADD with NOMKSTREAM, ACL selectors of channels) in the order:
+ * Finds a Redis (7.0 or later: XADD with an id `n-*`, whose second part the server counts) in the order:
  * the PATH; a copy that we unpacked before; the distribution's package, downloaded and unpacked
  * under the data directory (needs no root); Homebrew's; Docker's image.
  */
@@ -13,7 +13,8 @@ import { LocalError } from './errors.ts';
 const run = promisify(execFile);
 
 /** [major, minor] */
-const MINIMUM = [6, 2] as const;
+const MINIMUM = [7, 0] as const;
+export const MINIMUM_REDIS = MINIMUM.join('.');
 const APT_TIMEOUT_MS = 300_000;
 /** Debian's package with the binary that runs as `redis-server` too. */
 const PACKAGE = 'redis-tools';
@@ -35,15 +36,19 @@ export interface FindOptions {
   searchPath?: string;
 }
 
+/** @param version e.g. 7.0.15 */
+export function isEnough(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > MINIMUM[0] || (major === MINIMUM[0] && minor >= MINIMUM[1]);
+}
+
 async function probe(command: string, libraryPath?: string): Promise<RedisBinary | null> {
   try {
     const env = libraryPath ? { ...process.env, LD_LIBRARY_PATH: libraryPath } : process.env;
     const { stdout } = await run(command, ['--version'], { env });
     const version = stdout.match(/v=(\d+\.\d+\.\d+)/)?.[1];
     if (!version) return null;
-    const [major = 0, minor = 0] = version.split('.').map(Number);
-    const enough = major > MINIMUM[0] || (major === MINIMUM[0] && minor >= MINIMUM[1]);
-    return enough ? { kind: 'program', command, version, libraryPath } : null;
+    return isEnough(version) ? { kind: 'program', command, version, libraryPath } : null;
   } catch {
     return null;
   }
@@ -148,7 +153,7 @@ export async function findRedis(o: FindOptions): Promise<RedisBinary> {
     const found = onPath(name, o.searchPath);
     const usable = found ? await probe(found) : null;
     if (usable) return usable;
-    if (found) o.say(`${found} is older than ${MINIMUM.join('.')}: looking for another Redis`);
+    if (found) o.say(`${found} is older than ${MINIMUM_REDIS}: looking for another Redis`);
   }
   const found =
     (await probeUnpacked(o.toolsDir)) ??
@@ -158,7 +163,7 @@ export async function findRedis(o: FindOptions): Promise<RedisBinary> {
   if (found) return found;
   throw new LocalError(
     'REDIS_MISSING',
-    `Redis ${MINIMUM.join('.')} or later is needed and could not be found or fetched: ${installHint(o.searchPath)}, or set REDIS_URL.`,
+    `Redis ${MINIMUM_REDIS} or later is needed and could not be found or fetched: ${installHint(o.searchPath)}, or set REDIS_URL.`,
   );
 }
 

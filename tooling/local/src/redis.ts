@@ -164,7 +164,7 @@ function spec(binary: RedisBinary, o: RedisOptions, port: number, config: string
   };
 }
 
-/** True when a Redis of somebody else answers; its version must do. */
+/** The version of a Redis of somebody else, when it answers. Valkey names Redis's that it is like. */
 export async function checkRedis(url: string): Promise<string> {
   const client = new Redis(url, {
     lazyConnect: true,
@@ -175,7 +175,7 @@ export async function checkRedis(url: string): Promise<string> {
   client.on('error', () => undefined);
   try {
     await client.connect();
-    return (await client.info('server')).match(/(?:redis|valkey)_version:(\S+)/)?.[1] ?? 'unknown';
+    return (await client.info('server')).match(/^redis_version:(\S+)/m)?.[1] ?? 'unknown';
   } finally {
     client.disconnect();
   }

@@ -4,6 +4,7 @@ import type { LocalEnv } from './env.ts';
 import { LocalError } from './errors.ts';
 import { ensureDatabase, type RunningPostgres, startPostgres } from './postgres.ts';
 import { checkRedis, type RunningRedis, startRedis } from './redis.ts';
+import { isEnough, MINIMUM_REDIS } from './redis-binary.ts';
 import type { Reporter } from './report.ts';
 import { readServices, type ServicesFile, writeServices } from './secrets.ts';
 import { Part, type Running, type SuperviseDeps } from './supervise.ts';
@@ -144,15 +145,21 @@ async function givenPostgres(url: string): Promise<string> {
   return url;
 }
 
-async function givenRedis(url: string): Promise<string> {
+export async function givenRedis(url: string): Promise<string> {
   const { hostname, port } = new URL(url);
+  const where = `The Redis of REDIS_URL (${hostname}:${port || 6379})`;
+  let version: string;
   try {
-    await checkRedis(url);
+    version = await checkRedis(url);
   } catch (error) {
     throw new LocalError(
       'REDIS_UNAVAILABLE',
-      `The Redis of REDIS_URL (${hostname}:${port || 6379}) does not let us in (${(error as Error).message}): start it or correct the variable, or leave it out and npm start runs its own.`,
+      `${where} does not let us in (${(error as Error).message}): start it or correct the variable, or leave it out and npm start runs its own.`,
     );
   }
-  return url;
+  if (isEnough(version)) return url;
+  throw new LocalError(
+    'REDIS_VERSION',
+    `${where} is version ${version} and ${MINIMUM_REDIS} or later is needed: update it, or leave the variable out and npm start runs its own.`,
+  );
 }

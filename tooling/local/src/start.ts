@@ -22,7 +22,7 @@ const ROOT = path.resolve(import.meta.dirname, '../../..');
 async function start(env: LocalEnv, reporter: Reporter): Promise<void> {
   const began = Date.now();
   const url = localUrl(env);
-  await prepareDataDir(env.dataDir);
+  await prepareDataDir(env);
   const lock = await takeStartLock(env.dataDir, url);
   const logs = path.join(env.dataDir, 'logs');
   const stopping = new AbortController();
@@ -81,7 +81,7 @@ async function start(env: LocalEnv, reporter: Reporter): Promise<void> {
     );
     run.ready = true;
     writeRunFile(env.dataDir, run);
-    announce(url, env, Date.now() - began, reporter);
+    announce({ url, genesis, env, ms: Date.now() - began }, reporter);
     await new Promise<void>((resolve) =>
       stopping.signal.addEventListener('abort', () => resolve(), { once: true }),
     );
@@ -101,13 +101,18 @@ function buildEnv(env: LocalEnv): NodeJS.ProcessEnv {
   return { ...baseEnv(env.source), ...Object.fromEntries(kept) };
 }
 
-function announce(url: string, env: LocalEnv, ms: number, { line }: Reporter): void {
+function announce(
+  { url, genesis, env, ms }: { url: string; genesis: string; env: LocalEnv; ms: number },
+  { line }: Reporter,
+): void {
   line('');
   line(`Blyan is ready (${seconds(ms)})`);
   line(`  Chat      ${url}/`);
   line(`  Explorer  ${url}/explorer`);
   line(`  API       curl -X POST ${url}/chat -H 'Content-Type: application/json' \\`);
   line(`              -d '{"prompt":"Hello","max_tokens":50}'`);
+  // Whole: it is what a worker on another machine pins.
+  line(`  Genesis   ${genesis}`);
   line(`  Logs      ${path.relative(process.cwd(), path.join(env.dataDir, 'logs'))}`);
   line('Ctrl-C stops everything that was started.');
 }

@@ -3,8 +3,11 @@ import { setInterval } from 'node:timers';
 import type { Reporter } from './report.ts';
 import type { Part } from './supervise.ts';
 
-/** Those who ask go first, those who keep data last. */
-const ORDER = ['web', 'coordinator', 'worker', 'redis', 'postgres'];
+/**
+ * One after the other. The web app first: it takes no new question and finishes the open ones, for
+ * which coordinator and worker must still be there. Those who keep data last.
+ */
+export const ORDER = ['web', 'coordinator', 'worker', 'redis', 'postgres'];
 const PARENT_POLL_MS = 500;
 
 export interface StopSignals {

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Redis } from 'ioredis';
@@ -10,6 +11,7 @@ import { ensureDatabase, type PostgresOptions, startPostgres } from '../src/post
 import { isAlive, processesIn, waitForExit } from '../src/processes.ts';
 import { type RedisOptions, startRedis } from '../src/redis.ts';
 import { findRedis } from '../src/redis-binary.ts';
+import { givenRedis } from '../src/services.ts';
 
 let dir: string;
 beforeEach(async () => {
@@ -184,7 +186,7 @@ describe('Redis', () => {
   test('a version that is too old is passed over', async () => {
     const bin = path.join(dir, 'bin');
     await mkdir(bin);
-    await writeFile(path.join(bin, 'redis-server'), '#!/bin/sh\necho "Redis server v=5.0.14"\n', {
+    await writeFile(path.join(bin, 'redis-server'), '#!/bin/sh\necho "Redis server v=6.2.14"\n', {
       mode: 0o755,
     });
     const said: string[] = [];
@@ -194,7 +196,35 @@ describe('Redis', () => {
       searchPath: bin,
     });
     await expect(found).rejects.toMatchObject({ code: 'REDIS_MISSING' });
-    expect(said.join()).toContain('older than 6.2');
-    expect(await readFile(path.join(bin, 'redis-server'), 'utf8')).toContain('5.0.14');
+    expect(said.join()).toContain('older than 7.0');
+    expect(await readFile(path.join(bin, 'redis-server'), 'utf8')).toContain('6.2.14');
+  });
+
+  test('one of your own that is too old: one sentence with both versions', async () => {
+    // As much of a server as is asked: its version, to whatever command.
+    const info = 'redis_version:6.2.14\r\nloading:0\r\n';
+    const server = createServer((socket) => {
+      socket.on('data', (data) => {
+        const commands = data.toString().match(/^\*\d+\r$/gm)?.length ?? 1;
+        socket.write(`$${info.length}\r\n${info}\r\n`.repeat(commands));
+      });
+    });
+    const port = await new Promise<number>((resolve) =>
+      server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port)),
+    );
+    try {
+      const given = givenRedis(`redis://127.0.0.1:${port}`);
+      await expect(given).rejects.toMatchObject({ code: 'REDIS_VERSION' });
+      await expect(given).rejects.toThrow(
+        `The Redis of REDIS_URL (127.0.0.1:${port}) is version 6.2.14 and 7.0 or later is needed:`,
+      );
+    } finally {
+      server.close();
+    }
+  });
+
+  test('one of your own that is new enough is taken', async () => {
+    await using server = await startRedis(redisOptions());
+    expect(await givenRedis(server.url)).toBe(server.url);
   });
 });

@@ -1,16 +1,21 @@
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { command } from '../src/chain-setup.ts';
 import { closingLine } from '../src/closing-line.ts';
 import { localUrl, readEnv, withDotEnv } from '../src/env.ts';
 import { terminalLine } from '../src/part-process.ts';
-import { baseEnv, partSpecs } from '../src/parts.ts';
-import { checkPort } from '../src/preflight.ts';
+import { baseEnv, partSpecs, trustedEnv } from '../src/parts.ts';
+import { checkPort, prepareDataDir } from '../src/preflight.ts';
 import { reasonOf } from '../src/ready.ts';
+import type { Reporter } from '../src/report.ts';
 import { readApiKey, readServices } from '../src/secrets.ts';
 import { takeStartLock } from '../src/start-lock.ts';
+import { stopInOrder } from '../src/stop.ts';
 import { Part, type Running } from '../src/supervise.ts';
 
 let dir: string;
@@ -56,6 +61,7 @@ describe('environment', () => {
       PATH: '/bin',
       DATABASE_URL: 'postgresql://secret@h/d',
       BLYAN_MODEL: 'm',
+      HF_TOKEN: 'hf_secret',
       FOO: '1',
     };
     expect(baseEnv(source)).toMatchObject({ PATH: '/bin', BLYAN_MODEL: 'm' });
@@ -73,6 +79,38 @@ describe('environment', () => {
     });
     expect(specs.map(({ name }) => name)).toEqual(['coordinator', 'web', 'worker']);
   });
+
+  test("a hub's token is for the import alone", () => {
+    const env = readEnv('/x', { PATH: '/bin', HF_TOKEN: 't', HF_ENDPOINT: 'http://h' });
+    const context = {
+      ...{ root: '/x', env, databaseUrl: 'd', redisUrl: 'r', logs: dir },
+      signal: new AbortController().signal,
+    };
+    const seen = (of: NodeJS.ProcessEnv) => Object.keys(of).filter((name) => name.startsWith('HF'));
+    expect(seen(baseEnv(env.source))).toEqual([]);
+    expect(seen(trustedEnv(context))).toEqual([]);
+    expect(seen(command(context, 'init', [], '').env)).toEqual([]);
+    expect(seen(command(context, 'model-import', [], '').env)).toEqual(['HF_TOKEN', 'HF_ENDPOINT']);
+  });
+});
+
+test('parts stop one after the other: those who ask before those who answer, data last', async () => {
+  const order: string[] = [];
+  let open = 0;
+  const part = (name: string) =>
+    ({
+      name,
+      async stop() {
+        expect(open++, `${name} is told while another one still drains`).toBe(0);
+        await sleep(20);
+        open--;
+        order.push(name);
+      },
+    }) as unknown as Part;
+  const names = ['postgres', 'redis', 'coordinator', 'web', 'worker'];
+  const signals = { forced: () => false, onForce: () => undefined, done: () => undefined };
+  await stopInOrder(names.map(part), signals, { line: () => undefined } as unknown as Reporter);
+  expect(order).toEqual(['web', 'coordinator', 'worker', 'redis', 'postgres']);
 });
 
 test('a port in use says who has it and what to do', async () => {
@@ -94,6 +132,39 @@ test('a port in use says who has it and what to do', async () => {
   });
 });
 
+describe('room on the disks', () => {
+  const dirs = () => ({
+    dataDir: path.join(dir, 'data'),
+    blobDir: path.join(dir, 'other', 'blobs'),
+  });
+  const MIB = 1024 ** 2;
+
+  test('a full disk: how much is missing, and which variable names another', async () => {
+    const { dataDir } = dirs();
+    const refused = prepareDataDir(dirs(), async () => 100.9 * MIB);
+    await expect(refused).rejects.toMatchObject({ code: 'DISK_FULL' });
+    await expect(refused).rejects.toThrow(
+      `The disk of ${dataDir} has 100 MiB free and 512 MiB are needed: make room, or name a directory on another disk with BLYAN_DATA_DIR.`,
+    );
+  });
+
+  test('the blobs may be on another disk, which is full', async () => {
+    const { blobDir } = dirs();
+    const refused = prepareDataDir(dirs(), async (of) => (of === blobDir ? 0 : 600 * MIB));
+    await expect(refused).rejects.toThrow(
+      `The disk of ${blobDir} has 0 MiB free and 512 MiB are needed: make room, or name a directory on another disk with BLYAN_BLOB_DIR.`,
+    );
+  });
+
+  test('a place that is no directory is named with its variable', async () => {
+    const file = path.join(dir, 'file');
+    await writeFile(file, '');
+    const refused = prepareDataDir({ dataDir: dir, blobDir: path.join(file, 'blobs') });
+    await expect(refused).rejects.toThrow(/blob directory .*\(ENOTDIR\).*BLYAN_BLOB_DIR/);
+    await prepareDataDir(dirs());
+  });
+});
+
 describe('start lock', () => {
   test('the second start gets one clear sentence', async () => {
     const lock = await takeStartLock(dir, 'http://127.0.0.1:1');
@@ -110,6 +181,30 @@ describe('start lock', () => {
     await (await takeStartLock(dir, 'x'))[Symbol.asyncDispose]();
     await writeFile(file, '');
     await (await takeStartLock(dir, 'x'))[Symbol.asyncDispose]();
+  });
+
+  test.each([
+    ['no lock', null],
+    ['a lock of a killed start', { pid: 1, start: 'long ago', url: 'x' }],
+  ])('of many starts at once one has it: %s', async (_, left) => {
+    for (let round = 0; round < 20; round++) {
+      if (left) await writeFile(path.join(dir, 'start.lock'), JSON.stringify({ ...left, round }));
+      const starts = Array.from({ length: 12 }, (_, i) => takeStartLock(dir, `${round}/${i}`));
+      const taken = (await Promise.allSettled(starts)).filter((r) => r.status === 'fulfilled');
+      expect(taken.length, `round ${round}`).toBe(1);
+      for (const { value } of taken) await value[Symbol.asyncDispose]();
+      expect(await readdir(dir)).toEqual([]);
+    }
+  });
+
+  test('a start that was killed while it took a lock over is no hindrance', async () => {
+    const file = path.join(dir, 'start.lock');
+    const dead = JSON.stringify({ pid: 1, start: 'long ago', url: 'x' });
+    await writeFile(file, dead);
+    const name = createHash('sha256').update(dead).digest('hex').slice(0, 16);
+    await writeFile(`${file}.${name}`, JSON.stringify({ pid: 1, start: 'before', url: 'y' }));
+    await (await takeStartLock(dir, 'x'))[Symbol.asyncDispose]();
+    expect(await readdir(dir)).toEqual([]);
   });
 });
 

@@ -7,6 +7,15 @@ import type { AssistantMessage } from './types.ts';
 const PAUSES_MS = [300, 1000, 2000, 4000, 8000];
 /** Statuses of something on the way that is not there right now. */
 const TRY_AGAIN = new Set([429, 502, 504]);
+/** Refusals in a row, about five minutes of them: as long as an answer may take by default. */
+const MAX_REFUSALS = 40;
+
+/**
+ * Whether a refused line is worth another try. Before the question was taken in, 503 is the answer;
+ * behind that the answer goes on at the server, whatever is missing between here and there.
+ */
+export const triesAgain = (status: number, accepted: boolean, refusals: number): boolean =>
+  refusals < MAX_REFUSALS && (TRY_AGAIN.has(status) || (accepted && status >= 500));
 
 export interface Turn {
   role: 'system' | 'user' | 'assistant';
@@ -24,17 +33,20 @@ export interface Line {
 /** Resolves when the answer has ended, one way or the other, or the signal aborts. */
 export async function holdLine(turns: Turn[], line: Line): Promise<void> {
   const { signal } = line;
+  let refusals = 0;
   for (let broken = 0; !signal.aborted; broken++) {
     const before = line.current().lastEventId;
     try {
       const response = await open(line.current(), turns, signal);
       if (!response.ok || !response.body) {
-        if (!TRY_AGAIN.has(response.status)) {
+        refusals += 1;
+        if (!triesAgain(response.status, line.current().accepted, refusals)) {
           const body = await response.json().catch(() => null);
           line.update(failed(line.current(), problemOf(body)));
           return;
         }
       } else {
+        refusals = 0;
         for await (const event of readEvents(response.body)) line.event(event);
         const { status } = line.current();
         if (status === 'done' || status === 'failed') return;

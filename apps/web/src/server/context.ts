@@ -1,5 +1,4 @@
 /** Wires the clients that requests use. Made at the first use and kept for the process. */
-import { setMaxListeners } from 'node:events';
 import { createDb } from '@blyan/db/client';
 import { AnswerReader } from '@blyan/queue/answer-reader';
 import { connect, type QueueLogger, type Redis } from '@blyan/queue/connection';
@@ -8,6 +7,7 @@ import { BlobStore } from '@blyan/store/blob-store';
 import { type Logger, pino } from 'pino';
 import { type Config, readEnvironment } from '../env.ts';
 import { ModelCatalog } from './model/catalog.ts';
+import { type Stopping, stopOnSignal } from './stopping.ts';
 
 export interface Context {
   config: Config;
@@ -19,15 +19,16 @@ export interface Context {
   /** Opened at the first use, because opening sweeps the directory. */
   store: () => Promise<BlobStore>;
   models: ModelCatalog;
-  /** Aborted when this process is told to end: open streams end, and their readers come back. */
-  shutdown: AbortSignal;
+  stopping: Stopping;
 }
 
-function createContext(config: Config): Context {
+export function createContext(config: Config): Context {
   const logger = pino({ level: config.logLevel, base: { part: 'web' } });
   const queueLogger: QueueLogger = logger;
   const db = createDb(config.databaseUrl);
-  const redis = connect(config.redisUrl, { name: 'web', logger: queueLogger });
+  const redis = connect(config.redisUrl, { name: 'web', logger: queueLogger, use: 'request' });
+  // BullMQ gives up for good on a connection that fails while it is being set up.
+  const announcer = connect(config.redisUrl, { name: 'web:intake', logger: queueLogger });
   let opened: Promise<BlobStore> | undefined;
   const store = () => {
     opened ??= BlobStore.open(config.blobDir).catch((error) => {
@@ -36,21 +37,16 @@ function createContext(config: Config): Context {
     });
     return opened;
   };
-  const stop = new AbortController();
-  // One listener for each open stream is no leak.
-  setMaxListeners(0, stop.signal);
-  // Next.js closes the server on these signals and then waits for open responses.
-  for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort());
   return {
     config,
     logger,
     db,
     redis,
-    intake: new IntakeQueue({ redis, logger: queueLogger }),
+    intake: new IntakeQueue({ redis: announcer, logger: queueLogger }),
     answers: AnswerReader.open({ url: config.redisUrl, logger: queueLogger }),
     store,
     models: new ModelCatalog({ modelName: config.modelName }, { db, store }),
-    shutdown: stop.signal,
+    stopping: stopOnSignal(),
   };
 }
 

@@ -1,6 +1,7 @@
 /** Registration of GPU nodes with the shared key. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { HEARTBEAT_MS, type RegisterRequest, type RegisterResponse } from '@blyan/protocol/node';
+import { isStorable } from '@blyan/protocol/api';
 import { tellCoordinator } from '@blyan/queue/control';
 import type { Context } from './context.ts';
 import { ApiError, unavailable } from './http/errors.ts';
@@ -40,6 +41,8 @@ export async function registerNode(
   ctx: Context,
 ): Promise<RegisterResponse> {
   checkKey(headers, ctx.config.apiKey);
+  if (!isStorable(version + (host ?? '')))
+    throw new ApiError(400, 'invalid_value', 'version and host: expected Unicode without NUL.');
   const genesis = await ctx.models.genesis();
   if (!genesis) throw unavailable('no_chain', 'The chain has no genesis block yet.');
   const seen = { version, host: host ?? null, lastSeenAt: new Date() };

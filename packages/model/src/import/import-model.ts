@@ -20,6 +20,7 @@ import type {
 import { type Checkpoint, openCheckpoint } from '../checkpoint.ts';
 import { ModelError } from '../errors.ts';
 import { elements, formatFor, recipeFor } from '../formats/layout.ts';
+import { checkChat } from './chat-check.ts';
 import { Journal } from './journal.ts';
 import type { AppendPort, BlobSink, BlockPlace } from './ports.ts';
 import { storeWeights } from './weights.ts';
@@ -76,6 +77,7 @@ export async function importModel(
 ): Promise<ImportResult> {
   const { format, signal } = options;
   const checkpoint = await openCheckpoint(dir, signal);
+  checkChat(checkpoint.files);
   const totalBytes = checkpoint.shards.reduce((sum, shard) => sum + shard.byteLength, 0);
   let doneBytes = 0;
   const report = (phase: ImportProgress['phase'], item: string) =>

@@ -1,6 +1,6 @@
 /**
  * Rotary position tables, [context, headDim / 2] each, so that the graph takes a view of the rows of
- * its positions and holds nothing that depends on the position.
+ * its positions and holds nothing that depends on the position. config.ts bounds their size.
  */
 import type { ModelConfig } from '../config.ts';
 

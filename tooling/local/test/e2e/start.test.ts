@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { waitForExit } from '../../src/processes.ts';
 import { launch, type Product, startProduct } from '../../src/product.ts';
-import { chat, processesOf, type TempDir, tempDataDir } from './support.ts';
+import { chat, processesOf, readEvents, type TempDir, tempDataDir } from './support.ts';
 
 let data: TempDir;
 beforeAll(async () => {
@@ -33,6 +33,7 @@ describe.sequential('npm start', () => {
     expect(body.usage.completion_tokens).toBeGreaterThan(0);
     expect(body.provenance.model.block).toMatchObject({ chain: 'A' });
     genesis = await genesisOf(product.url);
+    expect(product.output()).toContain(`Genesis   ${genesis}`);
   });
 
   test('secrets are readable by us only', async () => {
@@ -107,6 +108,27 @@ describe.sequential('npm start', () => {
     product = await startProduct({ dataDir: data.dir, port });
     expect(await genesisOf(product.url)).toBe(genesis);
     expect(await product.stop()).toBe(0);
+    expect(await processesOf(data.dir)).toEqual([]);
+  });
+
+  test('Ctrl-C while an answer streams: the answer is finished first', async () => {
+    const asked = await startProduct({ dataDir: data.dir, port });
+    const response = await fetch(`${asked.url}/chat/stream`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ prompt: 'Write a long story.', max_tokens: 150, temperature: 2 }),
+      signal: AbortSignal.timeout(30_000),
+    });
+    let tokens = 0;
+    let stopping: Promise<void> | undefined;
+    const events = await readEvents(response, ({ event }) => {
+      if (event === 'token' && ++tokens === 3) stopping = asked.kill('start', 'SIGINT');
+    });
+    await stopping;
+    expect(stopping, 'the answer ended before Ctrl-C came').toBeDefined();
+    expect(events.at(-1)!.event).toBe('done');
+    expect(JSON.parse(events.at(-1)!.data).finish_reason).toMatch(/^(stop|length)$/);
+    expect(await asked.exited).toBe(0);
     expect(await processesOf(data.dir)).toEqual([]);
   });
 

@@ -29,7 +29,7 @@ export function ReceiptPage({ answer }: { answer: Answer }) {
       <h1 className="text-xl font-semibold tracking-tight">Receipt</h1>
       <p className="mt-1 max-w-prose text-soft">
         What ran where for one answer, with the blocks that its weights came from. The text itself
-        is not part of it.
+        is not part of it. Whoever has this address can read the answer.
       </p>
       <div className="mt-6">
         <Facts>

@@ -7,7 +7,7 @@ import { SamplingParams } from '@blyan/protocol/sampling';
 import { tellCoordinator } from '@blyan/queue/control';
 import { availability, freshCluster, servedHashes, unavailableError } from '../cluster.ts';
 import type { Context } from '../context.ts';
-import { ApiError, isNamed } from '../http/errors.ts';
+import { ApiError, isNamed, shuttingDown } from '../http/errors.ts';
 import type { ServedModel } from '../model/served.ts';
 import { type AskedParams, resolveParams } from './params.ts';
 
@@ -32,6 +32,9 @@ export interface Asked {
   deadline: number;
 }
 
+/** An announcement is one command; Redis answered another one just before. */
+const ANNOUNCE_TIMEOUT_MS = 2000;
+
 /**
  * Twice with one id is one answer.
  * @throws ApiError 400, 404, 503 before anything is written
@@ -39,6 +42,7 @@ export interface Asked {
 export async function ask(question: Question, ctx: Context): Promise<Asked> {
   const known = question.id ? await findAsked(question.id, ctx) : null;
   if (known) return known;
+  if (ctx.stopping.asked.aborted) throw shuttingDown();
   const cluster = await freshCluster(ctx.redis);
   const listed = await ctx.models.resolve(question.model, servedHashes(cluster));
   const model = await ctx.models.load(listed);
@@ -70,9 +74,24 @@ export async function ask(question: Question, ctx: Context): Promise<Asked> {
     if (other) return other;
     throw error;
   }
-  await ctx.intake.add(id);
+  await announce(id, ctx);
   const block = { chain: 'A' as const, height: model.block.height, hash: model.hash };
   return { id, model: { name: model.name, block }, promptTokens: prompt.length, params, deadline };
+}
+
+/** The row is the truth: the coordinator finds it by itself when the announcement is lost. */
+async function announce(id: string, ctx: Context): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('not announced in time')), ANNOUNCE_TIMEOUT_MS);
+  });
+  try {
+    await Promise.race([ctx.intake.add(id), late]);
+  } catch (err) {
+    ctx.logger.warn({ err, id }, 'a question could not be announced');
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** @throws ApiError 400 when the model's own template refuses these messages */

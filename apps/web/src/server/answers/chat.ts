@@ -39,8 +39,12 @@ export async function answerWhole(
   ctx: Context,
   client: AbortSignal,
 ): Promise<ChatResponse> {
-  const { id, model } = await ask(question, ctx);
-  const { text, thinking, finish } = await collectAnswer(id, ctx, client);
+  const asked = await ask(question, ctx);
+  const { id, model } = asked;
+  const { text, thinking, finish } = await collectAnswer(asked, ctx, client, {
+    // Whoever chose the id can ask for the answer again after a broken line.
+    goesOnAlone: question.id !== null,
+  });
   return {
     id,
     model: model.name,
@@ -62,7 +66,7 @@ export function streamAnswer(
   ctx: Context,
   client: AbortSignal,
 ): Response {
-  const line = openLine(client, ctx.shutdown);
+  const line = openLine(client, ctx.stopping.cut);
   return sseResponse(events(asked, from, ctx, line.signal), line.close);
 }
 
@@ -72,7 +76,7 @@ async function* events(
   ctx: Context,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
-  const { id, model, promptTokens, params } = asked;
+  const { id, model, promptTokens, params, deadline } = asked;
   yield encodeEvent('start', {
     id,
     model: model.name,
@@ -80,7 +84,7 @@ async function* events(
     prompt_tokens: promptTokens,
     seed: params.seed,
   });
-  for await (const entry of followAnswer({ id, from }, ctx, signal)) {
+  for await (const entry of followAnswer({ id, from, deadline }, ctx, signal)) {
     yield 'replaced' in entry ? encodeRow(entry.replaced) : encodeEntry(id, entry);
   }
 }

@@ -1,9 +1,9 @@
 /** Waits for a whole answer. */
 import type { AnswerFinish } from '@blyan/protocol/answer';
 import type { Context } from '../context.ts';
-import { ApiError, unavailable } from '../http/errors.ts';
+import { ApiError, shuttingDown } from '../http/errors.ts';
 import { openLine } from '../http/line.ts';
-import { cancel } from './ask.ts';
+import { type Asked, cancel } from './ask.ts';
 import { answerFailure } from './failure.ts';
 import { followAnswer, rowError } from './follow.ts';
 
@@ -13,33 +13,41 @@ export interface WholeAnswer {
   finish: Omit<AnswerFinish, 'type' | 'text'>;
 }
 
-export const shuttingDown = () =>
-  unavailable('shutting_down', 'The server is restarting; ask again.');
+/** What is needed to wait for an answer. */
+type Expected = Pick<Asked, 'id' | 'deadline'>;
 
-/** Cancels the work when the client goes away. @throws ApiError when the answer ended in an error */
+/**
+ * Cancels the work when the client goes away, unless it `goesOnAlone`.
+ * @throws ApiError when the answer ended in an error
+ */
 export async function collectAnswer(
-  id: string,
+  asked: Expected,
   ctx: Context,
   client: AbortSignal,
+  { goesOnAlone = false } = {},
 ): Promise<WholeAnswer> {
-  const line = openLine(client, ctx.shutdown);
+  const line = openLine(client, ctx.stopping.cut);
   try {
-    const whole = await read(id, ctx, line.signal);
+    const whole = await read(asked, ctx, line.signal);
     if (whole) return whole;
   } finally {
     line.close();
   }
-  await cancel(id, ctx);
+  if (!goesOnAlone) await cancel(asked.id, ctx);
   // Nobody reads the second one, but its status is for the log of a proxy.
-  throw ctx.shutdown.aborted
+  throw ctx.stopping.cut.aborted
     ? shuttingDown()
     : new ApiError(499, 'client_closed_request', 'The client went away.');
 }
 
-async function read(id: string, ctx: Context, signal: AbortSignal): Promise<WholeAnswer | null> {
+async function read(
+  { id, deadline }: Expected,
+  ctx: Context,
+  signal: AbortSignal,
+): Promise<WholeAnswer | null> {
   let text = '';
   let thinking = '';
-  for await (const entry of followAnswer({ id, from: '0' }, ctx, signal)) {
+  for await (const entry of followAnswer({ id, from: '0', deadline }, ctx, signal)) {
     if ('replaced' in entry) {
       const { receipt } = entry.replaced;
       if (!receipt) throw answerFailure(rowError(entry.replaced));

@@ -7,11 +7,11 @@ import type {
   ChatCompletionRequest,
 } from '@blyan/protocol/openai';
 import type { Context } from '../context.ts';
-import { toApiError } from '../http/errors.ts';
+import { shuttingDown, toApiError } from '../http/errors.ts';
 import { openLine } from '../http/line.ts';
 import { encodeComment, encodeSse, sseResponse } from '../http/sse.ts';
 import { type Asked, ask, cancel, type Question } from './ask.ts';
-import { collectAnswer, shuttingDown } from './collect.ts';
+import { collectAnswer } from './collect.ts';
 import { answerFailure } from './failure.ts';
 import { followAnswer, rowError } from './follow.ts';
 import { apiUsage } from './provenance.ts';
@@ -48,7 +48,7 @@ export async function completeWhole(
 ): Promise<ChatCompletion> {
   const created = Math.floor(Date.now() / 1000);
   const asked = await ask(questionOfCompletion(body), ctx);
-  const { text, thinking, finish } = await collectAnswer(asked.id, ctx, client);
+  const { text, thinking, finish } = await collectAnswer(asked, ctx, client);
   return {
     id: completionId(asked.id),
     object: 'chat.completion',
@@ -78,7 +78,7 @@ export async function completeStream(
   client: AbortSignal,
 ): Promise<Response> {
   const asked = await ask(questionOfCompletion(body), ctx);
-  const line = openLine(client, ctx.shutdown);
+  const line = openLine(client, ctx.stopping.cut);
   const write = chunkWriter({
     id: completionId(asked.id),
     created: Math.floor(Date.now() / 1000),
@@ -92,14 +92,14 @@ export async function completeStream(
 }
 
 async function* completionEvents(
-  { id }: Asked,
+  { id, deadline }: Asked,
   write: ChunkWriter,
   ctx: Context,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
   yield write.role();
   try {
-    for await (const entry of followAnswer({ id, from: '0' }, ctx, signal)) {
+    for await (const entry of followAnswer({ id, from: '0', deadline }, ctx, signal)) {
       if ('replaced' in entry) {
         // The text that was sent already cannot be taken back in this protocol.
         yield write.error(answerFailure(rowError(entry.replaced)).body);

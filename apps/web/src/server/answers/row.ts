@@ -27,3 +27,16 @@ export async function goesOn(id: string, ctx: Context): Promise<boolean> {
   const row = await ctx.db.request.findUnique({ where: { id }, select: { status: true } });
   return row?.status === 'queued' || row?.status === 'running';
 }
+
+/** Ends an answer that nobody else ended in its time; one that has ended stays as it is. */
+export async function endLate(id: string, ctx: Context): Promise<void> {
+  await ctx.db.request.updateMany({
+    where: { id, status: { in: ['queued', 'running'] } },
+    data: {
+      status: 'failed',
+      errorCode: 'deadline_exceeded',
+      errorMessage: 'The answer was not complete by its deadline.',
+      finishedAt: new Date(),
+    },
+  });
+}

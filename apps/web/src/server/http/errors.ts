@@ -4,6 +4,7 @@ import type { DbError } from '@blyan/db/errors';
 import type { ModelError } from '@blyan/model/errors';
 import type { ApiErrorBody, ErrorType } from '@blyan/protocol/api';
 import { firstProblem } from '@blyan/protocol/issues';
+import { isUnreachable } from '@blyan/queue/connection';
 import type { QueueError } from '@blyan/queue/errors';
 import type { StoreError } from '@blyan/store/errors';
 import type { ZodError } from 'zod';
@@ -59,6 +60,9 @@ export function unavailable(code: string, message: string): ApiError {
   return new ApiError(503, code, message, { headers: RETRY_AFTER });
 }
 
+export const shuttingDown = (): ApiError =>
+  unavailable('shutting_down', 'The server is restarting; ask again.');
+
 export function notFound(code: string, message: string, param?: string): ApiError {
   return new ApiError(404, code, message, { param: param ?? null });
 }
@@ -84,7 +88,9 @@ const isPrisma = (error: unknown): error is Error & { code?: string } =>
   error instanceof Error && error.constructor.name.startsWith('PrismaClient');
 
 /** Codes of Prisma and node-postgres that mean that the database cannot be reached. */
-const NO_DATABASE = /^(P1\d{3}|P2024|ECONN\w+|ENOTFOUND|ENOENT|57P0\d)$/;
+const NO_DATABASE = /^(P1\d{3}|P2024|ECONN\w+|ENOTFOUND|ENOENT|57P0\d|57014)$/;
+/** What they say where they have no code: no connection, or no answer in time. */
+const NO_ANSWER = /reach database|ECONNREFUSED|terminat|Query read timeout|timeout exceeded|statement timeout/i;
 
 export function toApiError(error: unknown): ApiError {
   if (isNamed(error, 'ApiError')) return error;
@@ -92,7 +98,7 @@ export function toApiError(error: unknown): ApiError {
     const { param, code, message } = firstProblem(error);
     return new ApiError(400, code, message, { param });
   }
-  if (isNamed(error, 'QueueError') && error.retry)
+  if ((isNamed(error, 'QueueError') && error.retry) || isUnreachable(error))
     return unavailable('redis_unavailable', 'The queue cannot be reached right now.');
   if (isNamed(error, 'DbError') && error.retry)
     return unavailable('database_unavailable', 'The database cannot be reached right now.');
@@ -106,7 +112,7 @@ export function toApiError(error: unknown): ApiError {
   }
   if (isPrisma(error)) {
     const code = error.code ?? (error.constructor.name.includes('Initialization') ? 'P1001' : '');
-    if (NO_DATABASE.test(code) || /reach database|ECONNREFUSED|terminat/i.test(error.message))
+    if (NO_DATABASE.test(code) || NO_ANSWER.test(error.message))
       return unavailable('database_unavailable', 'The database cannot be reached right now.');
   }
   return new ApiError(500, 'internal_error', 'Something failed on the server; it was logged.', {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { notFound } from '@/server/http/errors';
 import { route } from '@/server/http/route';
-import { modelObjects } from '@/server/model/openai';
+import { modelObjects, nameOfSegments } from '@/server/model/openai';
 
 export const dynamic = 'force-dynamic';
 
@@ -9,7 +9,8 @@ export const dynamic = 'force-dynamic';
 export const GET = route({
   paramsSchema: z.object({ id: z.array(z.string()).min(1) }),
   async handler({ params, ctx }) {
-    const name = params.id.map(decodeURIComponent).join('/');
+    const name = nameOfSegments(params.id);
+    if (name === null) throw notFound('model_not_found', 'This is no name of a model.', 'model');
     const model = modelObjects(await ctx.models.list()).find((entry) => entry.id === name);
     if (!model) throw notFound('model_not_found', `There is no model named "${name}".`, 'model');
     return model;

@@ -1,0 +1,106 @@
+/** Answers that nobody writes, on a real database and a real Redis. */
+import { randomBytes } from 'node:crypto';
+import { generateKeyPair } from '@blyan/chain/keys';
+import { initGenesis } from '@blyan/db/genesis';
+import { createTestDatabase, type TestDatabase } from '@blyan/db/testing';
+import { disconnect } from '@blyan/queue/connection';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import type {} from '../../../tooling/local/src/test-context.ts';
+import { readConfig } from '../src/env.ts';
+import { ask } from '../src/server/answers/ask.ts';
+import { questionOf, streamAnswer } from '../src/server/answers/chat.ts';
+import { collectAnswer } from '../src/server/answers/collect.ts';
+import { type Context, createContext } from '../src/server/context.ts';
+
+let database: TestDatabase;
+let ctx: Context;
+
+beforeAll(async () => {
+  database = await createTestDatabase(inject('databaseUrl'));
+  ctx = createContext(
+    readConfig({
+      DATABASE_URL: database.url,
+      REDIS_URL: inject('redisUrl'),
+      BLYAN_LOG_LEVEL: 'silent',
+    }),
+  );
+  const { secretKey } = generateKeyPair();
+  await initGenesis(ctx.db, { network: 'web-test', secretKey, time: Date.now() });
+});
+afterAll(async () => {
+  await ctx.intake[Symbol.asyncDispose]();
+  await ctx.answers[Symbol.asyncDispose]();
+  await disconnect(ctx.redis);
+  await ctx.db.$disconnect();
+  await database[Symbol.asyncDispose]();
+});
+
+const never = new AbortController().signal;
+const params = { maxTokens: 8, temperature: 0, topP: 1, topK: 0, minP: 0, seed: 1 };
+
+/** A question that was taken in and that no coordinator takes up. */
+async function asked(timeoutMs: number) {
+  const id = randomBytes(18).toString('base64url');
+  const deadline = Date.now() + timeoutMs;
+  const model = Buffer.alloc(32, 1);
+  await ctx.db.request.create({
+    data: { id, model, prompt: [1, 2], params, stop: [], deadline: new Date(deadline) },
+  });
+  const block = { chain: 'A' as const, height: 1, hash: model.toString('hex') };
+  return { id, deadline, model: { name: 'm', block }, promptTokens: 2, params };
+}
+const rowOf = (id: string) => ctx.db.request.findUniqueOrThrow({ where: { id } });
+
+describe.concurrent('without a coordinator', () => {
+  test('a whole answer fails a few seconds past its deadline, and so does its row', async () => {
+    const question = await asked(200);
+    await expect(collectAnswer(question, ctx, never)).rejects.toMatchObject({
+      status: 504,
+      code: 'deadline_exceeded',
+    });
+    expect(await rowOf(question.id)).toMatchObject({
+      status: 'failed',
+      errorCode: 'deadline_exceeded',
+    });
+  });
+
+  test('a resumed stream ends with one error', async () => {
+    const question = await asked(-60_000);
+    const text = await streamAnswer(question, '3-0', ctx, never).text();
+    expect(text.match(/^event: .*$/gm)).toEqual(['event: start', 'event: error']);
+    expect(text).toContain('"deadline_exceeded"');
+  });
+
+  test('a row that ended meanwhile stays as it is', async () => {
+    const question = await asked(100);
+    const data = { status: 'failed', errorCode: 'no_worker', errorMessage: 'gone' } as const;
+    await ctx.db.request.update({ where: { id: question.id }, data });
+    await expect(collectAnswer(question, ctx, never)).rejects.toMatchObject({ code: 'no_worker' });
+    expect(await rowOf(question.id)).toMatchObject({ errorCode: 'no_worker' });
+  });
+});
+
+describe('a client that goes away', () => {
+  test.each([
+    ['ends its answer', false],
+    ['leaves an answer whose id it chose for its next try', true],
+  ])('%s', async (_name, goesOnAlone) => {
+    const question = await asked(60_000);
+    const client = new AbortController();
+    const waiting = collectAnswer(question, ctx, client.signal, { goesOnAlone });
+    setTimeout(() => client.abort(), 100);
+    await expect(waiting).rejects.toMatchObject({ status: 499 });
+    expect((await rowOf(question.id)).cancelled).toBe(!goesOnAlone);
+  });
+});
+
+test('a process that stops takes no new question, but knows the old ones', async () => {
+  const stopping = { ...ctx.stopping, asked: AbortSignal.abort() };
+  const late = { ...ctx, stopping };
+  const { id } = await asked(60_000);
+  expect(await ask(questionOf({ prompt: 'Hi', id }), late)).toMatchObject({ id });
+  await expect(ask(questionOf({ prompt: 'Hi' }), late)).rejects.toMatchObject({
+    status: 503,
+    code: 'shutting_down',
+  });
+});

@@ -1,0 +1,65 @@
+/** When a failed engine is tried again, and what is said of it meanwhile. The engine is a script. */
+import { pino } from 'pino';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { EngineKeeper } from '../src/engine-keeper.ts';
+import type { EngineReady, StartEngine } from '../src/engine-port.ts';
+
+type Listener = Parameters<StartEngine>[0];
+
+const READY: EngineReady = {
+  model: 'ab'.repeat(32),
+  layers: [0, 1],
+  numerics: { provider: 'cpu', runtime: 'x', weights: [], matmul: 'f32', kv: 'f32' },
+  slots: 1,
+  context: 128,
+};
+const DAMAGED = { code: 'CHUNK_CORRUPT', message: 'chunk 3 of tensor t' };
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+function open() {
+  const engines: Listener[] = [];
+  const start: StartEngine = (listener) => {
+    engines.push(listener);
+    return {
+      submit: () => undefined,
+      cancel: () => undefined,
+      kill: () => listener.exit('signal SIGKILL'),
+    };
+  };
+  const quiet = { changed: () => undefined, event: () => undefined, gone: () => undefined };
+  const keeper = new EngineKeeper(start, quiet, pino({ level: 'silent' }));
+  keeper.start();
+  return { keeper, engines, engine: () => engines.at(-1)! };
+}
+
+test('a model that stays damaged is verified again ever later, and the reason stays visible', async () => {
+  const { keeper, engines, engine } = open();
+  expect(keeper.state.state).toBe('loading');
+  for (const seconds of [30, 60, 120, 240, 480, 600, 600]) {
+    const before = engines.length;
+    engine().failed(DAMAGED);
+    await vi.advanceTimersByTimeAsync(seconds * 1000 - 1);
+    expect(engines.length).toBe(before);
+    await vi.advanceTimersByTimeAsync(2);
+    expect(engines.length).toBe(before + 1);
+    engine().progress({ phase: 'verify', done: 1, total: 2, unit: 'bytes' });
+    expect(keeper.state).toEqual({ state: 'failed', failure: DAMAGED });
+  }
+  // A crash of a try is not the end of the tries.
+  engine().exit('exit code 1');
+  expect(keeper.state).toEqual({ state: 'failed', failure: DAMAGED });
+  await vi.advanceTimersByTimeAsync(1000);
+  engine().ready(READY);
+  expect(keeper.state.state).toBe('ready');
+
+  engine().exit('exit code 1');
+  expect(keeper.state).toEqual({ state: 'loading' });
+  await vi.advanceTimersByTimeAsync(1000);
+  const before = engines.length;
+  engine().failed(DAMAGED);
+  await vi.advanceTimersByTimeAsync(30_001);
+  expect(engines.length).toBe(before + 1);
+  await keeper.stop();
+});
