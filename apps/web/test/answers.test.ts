@@ -5,6 +5,7 @@ import { resolveParams } from '../src/server/answers/params.ts';
 import { availability, servedHashes, describe as words } from '../src/server/cluster.ts';
 import { ApiError } from '../src/server/http/errors.ts';
 import { chooseModel } from '../src/server/model/choose.ts';
+import { nameOfSegments } from '../src/server/model/openai.ts';
 import { checkKey } from '../src/server/nodes.ts';
 
 const model = { context: 100, generation: { temperature: 0.6, topP: 0.95, topK: 20 } };
@@ -201,4 +202,13 @@ describe('the key of nodes', () => {
   ])('%j', (headers, expected, result) => {
     expect(status(headers as Record<string, string>, expected)).toBe(result);
   });
+});
+
+test.each([
+  [['org', 'name'], 'org/name'],
+  [['a%20b'], 'a b'],
+  [['%'], null],
+  [['100%25', '%E0%A4'], null],
+])('the name that an address spells: %j', (segments, name) => {
+  expect(nameOfSegments(segments)).toBe(name);
 });

@@ -1,4 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { holdLine, triesAgain } from '../src/chat/connection.ts';
 import { applyEvent, newAnswer, problemOf } from '../src/chat/reduce.ts';
 import { EventParser, type ServerEvent } from '../src/chat/sse.ts';
 
@@ -82,5 +85,69 @@ describe('what events do to an answer', () => {
 
   test('an answer that is no JSON of ours still says something', () => {
     expect(problemOf(null).message).not.toBe('');
+  });
+});
+
+describe('holding the line', () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  /** What the message became against a server that answers in this way. */
+  async function held(accepted: boolean, listener: RequestListener) {
+    const server = createServer(listener);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    // Addresses of pages are relative.
+    const { fetch } = globalThis;
+    vi.stubGlobal('fetch', (path: string, init: RequestInit) => fetch(base + path, init));
+    let message = { ...newAnswer('an-answer'), accepted };
+    await holdLine([{ role: 'user', content: 'Hi' }], {
+      signal: new AbortController().signal,
+      current: () => message,
+      event: (next) => {
+        message = applyEvent(message, next, 1000);
+      },
+      update: (next) => {
+        message = next;
+      },
+    });
+    server.closeAllConnections();
+    server.close();
+    return message;
+  }
+  const refuse = { error: { message: 'down', type: 'x', code: 'redis_unavailable', param: null } };
+
+  /** Refuses once, then has the end of the answer. */
+  const backAfterOne = (): RequestListener => {
+    let asked = 0;
+    return (_request, response) => {
+      asked += 1;
+      if (asked === 1) response.writeHead(503).end(JSON.stringify(refuse));
+      else
+        response.end(
+          'event: done\ndata: {"id":"an-answer","text":"end","finish_reason":"stop"}\n\n',
+        );
+    };
+  };
+
+  test('an answer that was taken in outlives a 503', async () => {
+    expect(await held(true, backAfterOne())).toMatchObject({ status: 'done', text: 'end' });
+  });
+
+  test('a question that was refused is told so at once', async () => {
+    expect(await held(false, backAfterOne())).toMatchObject({
+      status: 'failed',
+      problem: { code: 'redis_unavailable' },
+    });
+  });
+
+  test.each([
+    [503, true, 1, true],
+    [500, true, 1, true],
+    [503, true, 1000, false],
+    [404, true, 1, false],
+    [503, false, 1, false],
+    [502, false, 1, true],
+  ])('%d, accepted %s, refused %d times: again %s', (status, accepted, refusals, again) => {
+    expect(triesAgain(status, accepted, refusals)).toBe(again);
   });
 });

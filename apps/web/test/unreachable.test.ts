@@ -41,7 +41,7 @@ async function freezable(target: string | null) {
 }
 
 const failure = async (work: Promise<unknown>) => {
-  const e=await work.catch((error: unknown) => error); console.log((e as any).constructor.name,(e as any).code,(e as any).name,(e as any).message, (e as any).cause);const { status, code } = toApiError(e);
+  const { status, code } = toApiError(await work.catch((error: unknown) => error));
   return { status, code };
 };
 

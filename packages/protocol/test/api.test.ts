@@ -15,6 +15,11 @@ describe('POST /chat', () => {
     expect(body).toEqual({ prompt: 'Hello', max_tokens: 50, top_p: null });
   });
 
+  test('NUL and whole surrogate pairs are text that a model may read', () => {
+    const body = { prompt: 'a\0 \u{1f600}', stop: '\u{1f600}' };
+    expect(ChatRequest.parse(body)).toEqual(body);
+  });
+
   test('text parts are joined and developer means system', () => {
     const body = ChatRequest.parse({
       messages: [
@@ -49,11 +54,15 @@ describe('POST /chat', () => {
     [{ prompt: 'a', top_p: 0 }, 'top_p', 'out_of_range'],
     [{ prompt: 'a', seed: -1 }, 'seed', 'out_of_range'],
     [{ prompt: 'a', stop: ['1', '2', '3', '4', '5'] }, 'stop', 'invalid_type'],
+    [{ prompt: 'a', stop: 'a\0' }, 'stop', 'invalid_value'],
+    [{ prompt: 'a', stop: ['b', '\ud800'] }, 'stop', 'invalid_value'],
+    [{ prompt: 'half \ud83d' }, 'prompt', 'invalid_value'],
     [{ prompt: 'a', id: 'short' }, 'id', 'invalid_value'],
     [{ messages: [] }, 'messages', 'invalid_length'],
     [{ messages: [{ role: 'user', content: '' }] }, 'messages.0.content', 'empty_prompt'],
     [{ messages: [{ role: 'robot', content: 'a' }] }, 'messages.0.role', 'invalid_value'],
     [{ messages: [{ role: 'user' }] }, 'messages.0.content', 'invalid_type'],
+    [{ messages: [{ role: 'user', content: 'a\udc00' }] }, 'messages.0.content', 'invalid_value'],
     ['text', null, 'invalid_type'],
     [null, null, 'invalid_type'],
   ])('refuses %j', (body, param, code) => {
@@ -120,4 +129,8 @@ describe('queries', () => {
   ])('refuses', (schema, value) => {
     expect(schema.safeParse(value).success).toBe(false);
   });
+});
+
+test('GET /chat/stream refuses a stop text with NUL', () => {
+  expect(ChatStreamQuery.safeParse({ prompt: 'a', stop: 'a\0' }).success).toBe(false);
 });

@@ -9,7 +9,7 @@ import { portOwner } from './port-owner.ts';
 const FREE_BYTES = 512 * 1024 * 1024;
 
 /** Free bytes of the disk that holds a directory. */
-export type FreeBytes = (dir: string) => Promise<number>;
+type FreeBytes = (dir: string) => Promise<number>;
 
 const freeBytes: FreeBytes = async (dir) => {
   const { bavail, bsize } = await statfs(dir);

@@ -7,7 +7,7 @@ import type { Part } from './supervise.ts';
  * One after the other. The web app first: it takes no new question and finishes the open ones, for
  * which coordinator and worker must still be there. Those who keep data last.
  */
-export const ORDER = ['web', 'coordinator', 'worker', 'redis', 'postgres'];
+const ORDER = ['web', 'coordinator', 'worker', 'redis', 'postgres'];
 const PARENT_POLL_MS = 500;
 
 export interface StopSignals {

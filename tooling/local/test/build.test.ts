@@ -65,6 +65,10 @@ test("what did not change is not built; a package's source that changed is", asy
   expect(await run()).toEqual({ built: 1, value: 'second' });
   await write('packages/model/test/some.test.ts', '// nobody bundles a test');
   expect(await run()).toEqual({ built: 0, value: 'second' });
+  // Next.js and the compiler leave these beside the sources.
+  for (const left of ['next-env.d.ts', 'tsconfig.tsbuildinfo'])
+    await write(`apps/one/${left}`, 'x');
+  expect(await run()).toEqual({ built: 0, value: 'second' });
   // Somebody removed what was built.
   await rm(file('apps/one/dist'), { recursive: true });
   expect(await run()).toEqual({ built: 0, value: 'second' });

@@ -1,7 +1,7 @@
 /** Registration of GPU nodes with the shared key. */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { HEARTBEAT_MS, type RegisterRequest, type RegisterResponse } from '@blyan/protocol/node';
 import { isStorable } from '@blyan/protocol/api';
+import { HEARTBEAT_MS, type RegisterRequest, type RegisterResponse } from '@blyan/protocol/node';
 import { tellCoordinator } from '@blyan/queue/control';
 import type { Context } from './context.ts';
 import { ApiError, unavailable } from './http/errors.ts';

@@ -88,9 +88,19 @@ const isPrisma = (error: unknown): error is Error & { code?: string } =>
   error instanceof Error && error.constructor.name.startsWith('PrismaClient');
 
 /** Codes of Prisma and node-postgres that mean that the database cannot be reached. */
-const NO_DATABASE = /^(P1\d{3}|P2024|ECONN\w+|ENOTFOUND|ENOENT|57P0\d|57014)$/;
-/** What they say where they have no code: no connection, or no answer in time. */
-const NO_ANSWER = /reach database|ECONNREFUSED|terminat|Query read timeout|timeout exceeded|statement timeout/i;
+const NO_DATABASE = /^(P1\d{3}|P2024|ECONN\w+|ENOTFOUND|ENOENT|57P0\d)$/;
+/** What Prisma says where it has no such code. */
+const NO_ANSWER = /reach database|ECONNREFUSED|terminat|statement timeout/i;
+/** Failures of node-postgres that have neither class nor code, and that Prisma passes on as they are. */
+const NO_CONNECTION =
+  /^(Query read timeout|timeout exceeded when trying to connect|Connection terminated)/;
+
+function isDatabaseAway(error: unknown): boolean {
+  if (isNamed(error, 'DbError')) return error.retry;
+  if (!isPrisma(error)) return error instanceof Error && NO_CONNECTION.test(error.message);
+  const code = error.code ?? (error.constructor.name.includes('Initialization') ? 'P1001' : '');
+  return NO_DATABASE.test(code) || NO_ANSWER.test(error.message);
+}
 
 export function toApiError(error: unknown): ApiError {
   if (isNamed(error, 'ApiError')) return error;
@@ -100,7 +110,7 @@ export function toApiError(error: unknown): ApiError {
   }
   if ((isNamed(error, 'QueueError') && error.retry) || isUnreachable(error))
     return unavailable('redis_unavailable', 'The queue cannot be reached right now.');
-  if (isNamed(error, 'DbError') && error.retry)
+  if (isDatabaseAway(error))
     return unavailable('database_unavailable', 'The database cannot be reached right now.');
   if (isNamed(error, 'DbError') || isNamed(error, 'ModelError'))
     return unavailable(error.code.toLowerCase(), error.message);
@@ -109,11 +119,6 @@ export function toApiError(error: unknown): ApiError {
     return isNamed(error, 'StoreError') && error.code === 'BLOB_MISSING'
       ? notFound(code, error.message)
       : unavailable(code, error.message);
-  }
-  if (isPrisma(error)) {
-    const code = error.code ?? (error.constructor.name.includes('Initialization') ? 'P1001' : '');
-    if (NO_DATABASE.test(code) || NO_ANSWER.test(error.message))
-      return unavailable('database_unavailable', 'The database cannot be reached right now.');
   }
   return new ApiError(500, 'internal_error', 'Something failed on the server; it was logged.', {
     cause: error,
