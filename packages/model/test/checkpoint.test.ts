@@ -1,6 +1,7 @@
 import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openCheckpoint } from '../src/checkpoint.ts';
 import { ModelError } from '../src/errors.ts';
@@ -27,7 +28,7 @@ const refusal = async (): Promise<ModelError> => {
   if (error instanceof ModelError) return error;
   return expect.fail(`expected a ModelError, got ${String(error)}`);
 };
-const path = (name: string) => new URL(`../fixtures/micro/${name}`, import.meta.url).pathname;
+const path = (name: string) => fileURLToPath(new URL(`../fixtures/micro/${name}`, import.meta.url));
 
 test('whole and sharded checkpoints, tied and not', async () => {
   for (const tied of [true, false]) {
