@@ -2,6 +2,7 @@
 import { chmod, mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { Product } from '../../src/product.ts';
 
 export interface TempDir extends AsyncDisposable {
   dir: string;
@@ -83,4 +84,31 @@ export async function readEvents(
     }
   }
   return events;
+}
+
+/**
+ * Lets the engine run a tenth of the time, as on a much slower machine: the embedded model's answers
+ * are over in a tenth of a second otherwise, before anybody could interrupt them.
+ */
+export async function slowEngine(product: Product): Promise<Disposable> {
+  const { worker } = await product.pids();
+  const children = await readFile(`/proc/${worker}/task/${worker}/children`, 'utf8');
+  const engine = Number(children.trim().split(' ')[0]);
+  const send = (signal: NodeJS.Signals) => {
+    try {
+      process.kill(engine, signal);
+    } catch {
+      // It has ended; the one that follows it runs at full speed.
+    }
+  };
+  const timer = setInterval(() => {
+    send('SIGCONT');
+    setTimeout(() => send('SIGSTOP'), 5);
+  }, 50);
+  return {
+    [Symbol.dispose]() {
+      clearInterval(timer);
+      setTimeout(() => send('SIGCONT'), 10);
+    },
+  };
 }

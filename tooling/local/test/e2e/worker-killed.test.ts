@@ -1,7 +1,7 @@
 /** A worker that dies in the middle of an answer. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Product, startProduct } from '../../src/product.ts';
-import { readEvents, type TempDir, tempDataDir } from './support.ts';
+import { readEvents, slowEngine, type TempDir, tempDataDir } from './support.ts';
 
 let data: TempDir;
 let product: Product;
@@ -14,8 +14,7 @@ afterAll(async () => {
   await data[Symbol.asyncDispose]();
 });
 
-/** Nearly random text, which goes on to its limit: there is time to kill somebody. */
-const RAMBLE = { temperature: 2, top_k: 0, top_p: 1, min_p: 0, seed: 7, max_tokens: 1200 };
+const SAMPLING = { temperature: 1.5, seed: 7, max_tokens: 400 };
 
 const ask = (body: object) =>
   fetch(`${product.url}/chat/stream`, {
@@ -53,13 +52,14 @@ async function read(response: Response, onToken: (tokens: number) => void): Prom
 
 test('the answer goes on token for token, or ends with one terminal error, within 30 seconds', async () => {
   const prompt = 'Tell me everything that you know about Blyan.';
-  const undisturbed = await read(await ask({ prompt, ...RAMBLE }), () => undefined);
-  expect(undisturbed.tokens).toBeGreaterThan(300);
+  const undisturbed = await read(await ask({ prompt, ...SAMPLING }), () => undefined);
+  expect(undisturbed.tokens).toBeGreaterThan(20);
+  const slow = await slowEngine(product);
   let killedAt = 0;
-  const outcome = await read(await ask({ prompt, ...RAMBLE }), (tokens) => {
-    if (killedAt > 0 || tokens < 100) return;
+  const outcome = await read(await ask({ prompt, ...SAMPLING }), (tokens) => {
+    if (killedAt > 0 || tokens < 5) return;
     killedAt = Date.now();
-    void product.kill('worker');
+    void product.kill('worker').then(() => slow[Symbol.dispose]());
   });
   const tookMs = Date.now() - killedAt;
   console.log(`worker killed: ${outcome.endings} ${tookMs} ms later, ${outcome.tokens} tokens`);
