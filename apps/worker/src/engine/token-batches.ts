@@ -9,8 +9,8 @@
 import type { NodeJob } from '@blyan/protocol/node';
 import type { JobEvent } from './messages.ts';
 
-/** Two tokens at 40 tokens/s: 20 batches a second still read as a steady stream. */
-const BATCH_MS = 40;
+/** Three tokens at 40 tokens/s: a dozen batches a second still read as a steady stream. */
+const BATCH_MS = 60;
 
 type TokensEvent = Extract<JobEvent, { type: 'tokens' }>;
 
