@@ -4,37 +4,52 @@
  * one copy, and growing is one copy. Grows in steps, so that a long answer does not copy often.
  */
 import type { ModelConfig } from '@blyan/model/config';
+import type { KvType } from '@blyan/model/stage/attention';
 import { Tensor } from 'onnxruntime-node';
 import { EngineError } from './errors.ts';
 
 /** Positions per step: 56 MiB for the 0.6B shape, filled within seconds by a running sequence. */
 export const CAPACITY_STEP = 256;
 
+/** f16 crosses to the runtime as its bits. */
+type Numbers = Float32Array | Uint16Array;
+
 export interface Past {
   keys: Tensor;
   values: Tensor;
 }
 
+/** Bytes of K and V of one position. */
+export const kvBytesPerPosition = (config: ModelConfig, layers: number, kv: KvType): number =>
+  2 * layers * config.kvHeads * config.headDim * (kv === 'f16' ? 2 : 4);
+
 export class KvCache {
   /** Valid positions. */
   length = 0;
   capacity = 0;
+  readonly kv: KvType;
   readonly #config: ModelConfig;
   /** Numbers per position and layer, of K and of V. */
   readonly #width: number;
-  #keys: Float32Array[];
-  #values: Float32Array[];
+  #keys: Numbers[];
+  #values: Numbers[];
 
   /** `layers`: how many layers the stage holds. Memory is taken at the first `reserve`. */
-  constructor(config: ModelConfig, layers: number) {
+  constructor(config: ModelConfig, layers: number, kv: KvType) {
     this.#config = config;
+    this.kv = kv;
     this.#width = config.kvHeads * config.headDim;
-    this.#keys = Array.from({ length: layers }, () => new Float32Array(0));
-    this.#values = Array.from({ length: layers }, () => new Float32Array(0));
+    this.#keys = Array.from({ length: layers }, () => this.#allocate(0));
+    this.#values = Array.from({ length: layers }, () => this.#allocate(0));
+  }
+
+  #allocate(positions: number): Numbers {
+    const count = positions * this.#width;
+    return this.kv === 'f16' ? new Uint16Array(count) : new Float32Array(count);
   }
 
   get bytes(): number {
-    return this.capacity * this.#width * this.#keys.length * 2 * Float32Array.BYTES_PER_ELEMENT;
+    return this.capacity * kvBytesPerPosition(this.#config, this.#keys.length, this.kv);
   }
 
   /** Makes room for `positions` in all. Throws context_length_exceeded. */
@@ -43,10 +58,9 @@ export class KvCache {
     if (positions > context)
       throw new EngineError('context_length_exceeded', { positions, context });
     if (positions <= this.capacity) return;
-    const steps = Math.ceil(positions / CAPACITY_STEP);
-    const capacity = Math.min(context, steps * CAPACITY_STEP);
-    const grow = (old: Float32Array): Float32Array => {
-      const grown = new Float32Array(capacity * this.#width);
+    const capacity = capacityFor(positions, context);
+    const grow = (old: Numbers): Numbers => {
+      const grown = this.#allocate(capacity);
       grown.set(old.subarray(0, this.length * this.#width));
       return grown;
     };
@@ -66,15 +80,20 @@ export class KvCache {
     const { kvHeads, headDim } = this.#config;
     const length = Math.max(1, this.length);
     const dims = [length, kvHeads, 1, headDim];
-    const view = (all: Float32Array) =>
-      new Tensor('float32', all.subarray(0, length * this.#width), dims);
+    const type = this.kv === 'f16' ? 'float16' : 'float32';
+    const view = (all: Numbers) => new Tensor(type, all.subarray(0, length * this.#width), dims);
     return { keys: view(this.#keys[layer]!), values: view(this.#values[layer]!) };
   }
 
-  /** Puts K and V [count, kvHeads, headDim] of new positions behind the past of a layer. */
-  write(layer: number, keys: Float32Array, values: Float32Array): void {
-    this.#keys[layer]!.set(keys, this.length * this.#width);
-    this.#values[layer]!.set(values, this.length * this.#width);
+  /**
+   * Puts K and V of new positions behind the past of a layer.
+   * @param keys,values [rows, kvHeads, headDim] of a whole run, of which `count` rows from `row` on are ours
+   */
+  write(layer: number, keys: Numbers, values: Numbers, row: number, count: number): void {
+    const from = row * this.#width;
+    const to = from + count * this.#width;
+    this.#keys[layer]!.set(keys.subarray(from, to), this.length * this.#width);
+    this.#values[layer]!.set(values.subarray(from, to), this.length * this.#width);
   }
 
   /** Makes `count` positions that `write` filled in every layer part of the past. */
@@ -87,11 +106,26 @@ export class KvCache {
     this.length = Math.min(this.length, length);
   }
 
+  /** Takes over the first `length` positions of another cache of the same stage. */
+  copyFrom(other: KvCache, length: number): void {
+    this.reserve(length);
+    const count = length * this.#width;
+    for (let l = 0; l < this.#keys.length; l++) {
+      this.#keys[l]!.set(other.#keys[l]!.subarray(0, count));
+      this.#values[l]!.set(other.#values[l]!.subarray(0, count));
+    }
+    this.length = length;
+  }
+
   /** Drops the buffers at once instead of when the sequence is collected. */
   free(): void {
-    this.#keys = this.#keys.map(() => new Float32Array(0));
-    this.#values = this.#values.map(() => new Float32Array(0));
+    this.#keys = this.#keys.map(() => this.#allocate(0));
+    this.#values = this.#values.map(() => this.#allocate(0));
     this.capacity = 0;
     this.length = 0;
   }
 }
+
+/** Positions that a cache takes memory for when it must hold `positions`. */
+export const capacityFor = (positions: number, context: number): number =>
+  Math.min(context, Math.ceil(positions / CAPACITY_STEP) * CAPACITY_STEP);

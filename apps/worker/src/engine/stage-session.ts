@@ -1,14 +1,13 @@
 /** One stage as an ONNX Runtime session: positions in, logits or hidden states out, KV written back. */
 import type { ModelConfig } from '@blyan/model/config';
+import { newKey, newValue, pastKey, pastValue } from '@blyan/model/stage/attention';
 import type { StageGraph } from '@blyan/model/stage/graph';
-import type { StageSpec } from '@blyan/model/stage/plan';
-import { type RopeTables, ropeTables } from '@blyan/model/stage/rope';
+import { layerRange, type StageSpec } from '@blyan/model/stage/plan';
+import { Rope } from '@blyan/model/stage/rope';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { EngineError } from './errors.ts';
-import { KvCache } from './kv-cache.ts';
-
-/** Far below any score, and finite: a row of sums with it never becomes NaN. */
-const MASKED = -1e30;
+import { KvCache, type Past } from './kv-cache.ts';
+import { decodeInputs, prefillInputs } from './run-inputs.ts';
 
 export interface StageSessionOptions {
   /** Threads inside one operator. */
@@ -17,15 +16,11 @@ export interface StageSessionOptions {
   fetch?: string[];
 }
 
-export interface StageRun {
-  /** Token ids where the stage embeds, else hidden states [count, hidden]. */
-  input: { ids: readonly number[] } | { hidden: Float32Array };
-  /** Offsets inside this run whose logits are wanted; none skips reading them. */
-  rows: readonly number[];
-}
+/** Token ids where the stage embeds, else hidden states [count, hidden]. */
+export type StageInput = { ids: readonly number[] } | { hidden: Float32Array };
 
 export interface StageOutput {
-  /** [rows.length, vocab] of a stage with a head, null without rows. */
+  /** [rows, vocab] of a stage with a head, null without rows. */
   logits: Float32Array | null;
   /** [count, hidden] of a stage without a head. */
   hidden: Float32Array | null;
@@ -33,27 +28,49 @@ export interface StageOutput {
   extra: Record<string, Float32Array>;
 }
 
+/** One run: which rows belong to which cache. */
+interface Run {
+  input: StageInput;
+  /** Position of each row in its sequence. */
+  positions: number[];
+  rows: readonly number[];
+  caches: KvCache[];
+  /** Rows of each cache. */
+  count: number;
+  feeds: Record<string, Tensor>;
+}
+
 export class StageSession {
   readonly config: ModelConfig;
   readonly spec: StageSpec;
+  /** Sequences that one decode run can serve. */
+  readonly slots: number;
   readonly #session: InferenceSession;
   readonly #embedding: StageGraph['embedding'];
-  readonly #rope: RopeTables;
+  readonly #rope: Rope;
   readonly #fetches: string[];
   readonly #extra: string[];
+  readonly #layers: number[];
   readonly #kv: StageGraph['kv'];
+  /** For slots without a sequence: the runtime wants every input of every run. */
+  readonly #noPast: Past;
 
   private constructor(stage: StageGraph, session: InferenceSession, extra: string[]) {
     this.spec = stage.spec;
     this.config = stage.spec.config;
+    this.slots = stage.slots;
     this.#session = session;
     this.#embedding = stage.embedding;
-    this.#rope = ropeTables(this.config, this.config.context);
+    this.#rope = new Rope(this.config);
     this.#kv = stage.kv;
+    this.#layers = layerRange(stage.spec);
+    const nothing = this.createCache();
+    nothing.reserve(1);
+    this.#noPast = nothing.past(0);
     this.#extra = extra;
     this.#fetches = [
       stage.spec.head ? 'logits' : 'hidden_out',
-      ...stage.kv.flatMap((names) => [names.newKey, names.newValue]),
+      ...this.#layers.flatMap((layer) => [newKey(layer), newValue(layer)]),
       ...extra,
     ];
   }
@@ -77,37 +94,79 @@ export class StageSession {
 
   /** An empty cache of the right shape for one sequence. */
   createCache(): KvCache {
-    return new KvCache(this.config, this.#kv.length);
+    return new KvCache(this.config, this.#layers.length, this.#kv);
   }
 
-  /** Reads the given positions behind the cache's, and adds them to it. */
-  async run(cache: KvCache, { input, rows }: StageRun): Promise<StageOutput> {
-    const { hidden: width, headDim, heads, kvHeads } = this.config;
-    const hidden = 'hidden' in input ? input.hidden : this.#embed(input.ids);
-    const count = hidden.length / width;
-    const past = cache.length;
-    cache.reserve(past + count);
-    const half = headDim / 2;
-    const turn = (table: Float32Array) =>
-      new Tensor('float32', table.subarray(past * half, (past + count) * half), [count, half]);
-    const feeds: Record<string, Tensor> = {
-      hidden: new Tensor('float32', hidden, [1, count, width]),
-      cos: turn(this.#rope.cos),
-      sin: turn(this.#rope.sin),
-      ...shapeInputs(past, count, heads / kvHeads),
-    };
-    if (this.spec.head) feeds.rows = new Tensor('int32', Int32Array.from(rows), [rows.length]);
-    this.#kv.forEach(({ pastKey, pastValue }, i) => {
-      const { keys, values } = cache.past(i);
-      feeds[pastKey] = keys;
-      feeds[pastValue] = values;
+  /**
+   * Reads positions of one sequence behind those in its cache, and adds them to it.
+   * @param rows offsets inside this run whose logits are wanted; none skips reading them
+   */
+  async prefill(
+    cache: KvCache,
+    { input, rows }: { input: StageInput; rows: readonly number[] },
+  ): Promise<StageOutput> {
+    const count = 'hidden' in input ? input.hidden.length / this.config.hidden : input.ids.length;
+    const { heads, kvHeads } = this.config;
+    return await this.#run({
+      input,
+      positions: Array.from({ length: count }, (_, i) => cache.length + i),
+      rows,
+      caches: [cache],
+      count,
+      feeds: prefillInputs(cache.length, count, heads / kvHeads, this.slots),
     });
+  }
+
+  /**
+   * One new position of each of up to `slots` sequences that have a past, in one run.
+   * @returns logits [caches.length, vocab], in the order of the caches
+   */
+  async decode(caches: KvCache[], input: StageInput): Promise<StageOutput> {
+    if (caches.length === 0 || caches.length > this.slots) {
+      throw new RangeError(`${caches.length} sequences in a run for 1 to ${this.slots}`);
+    }
+    const positions = caches.map(({ length }) => length);
+    return await this.#run({
+      input,
+      positions,
+      rows: positions.map((_, i) => i),
+      caches,
+      count: 1,
+      feeds: decodeInputs(positions, this.slots, this.config.kvHeads),
+    });
+  }
+
+  async #run({ input, positions, rows, caches, count, feeds }: Run): Promise<StageOutput> {
+    const { hidden: width, headDim } = this.config;
+    const hidden = 'hidden' in input ? input.hidden : this.#embed(input.ids);
+    if (hidden.length !== positions.length * width) {
+      throw new RangeError(`${hidden.length} hidden values for ${positions.length} positions`);
+    }
+    for (const cache of caches) cache.reserve(cache.length + count);
+    const table = (values: Float32Array) =>
+      new Tensor('float32', values, [positions.length, headDim / 2]);
+    const { cos, sin, queryCos, querySin } = this.#rope.tables(positions);
+    feeds.hidden = new Tensor('float32', hidden, [positions.length, width]);
+    feeds.cos = table(cos);
+    feeds.sin = table(sin);
+    feeds['query.cos'] = table(queryCos);
+    feeds['query.sin'] = table(querySin);
+    if (this.spec.head) feeds.rows = new Tensor('int32', Int32Array.from(rows), [rows.length]);
+    for (let slot = 0; slot < this.slots; slot++) {
+      this.#layers.forEach((layer, i) => {
+        const { keys, values } = caches[slot]?.past(i) ?? this.#noPast;
+        feeds[pastKey(layer, slot)] = keys;
+        feeds[pastValue(layer, slot)] = values;
+      });
+    }
     const out = await this.#session.run(feeds, this.#fetches);
     const data = (name: string) => out[name]!.data as Float32Array;
-    this.#kv.forEach(({ newKey, newValue }, i) => {
-      cache.write(i, data(newKey), data(newValue));
+    this.#layers.forEach((layer, i) => {
+      const keys = data(newKey(layer));
+      const values = data(newValue(layer));
+      caches.forEach((cache, slot) => cache.write(i, keys, values, slot * count, count));
     });
-    cache.advance(count);
+    for (const cache of caches) cache.advance(count);
     return {
       logits: this.spec.head && rows.length > 0 ? data('logits') : null,
       hidden: this.spec.head ? null : data('hidden_out'),
@@ -126,26 +185,4 @@ export class StageSession {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#session.release();
   }
-}
-
-/** Inputs that depend only on how many positions there are. */
-function shapeInputs(past: number, count: number, groups: number): Record<string, Tensor> {
-  const old = Math.max(1, past); // see KvCache.past
-  const positions = BigInt64Array.from({ length: count }, (_, i) => BigInt(i));
-  const nothingHidden = past > 0 && count === 1;
-  const width = nothingHidden ? 1 : old + count;
-  const rows = nothingHidden ? 1 : groups * count;
-  const mask = new Float32Array(rows * width);
-  if (!nothingHidden) {
-    for (let row = 0; row < rows; row++) {
-      const start = row * width;
-      mask.fill(MASKED, start + past, start + old);
-      mask.fill(MASKED, start + old + Math.floor(row / groups) + 1, start + width);
-    }
-  }
-  return {
-    positions: new Tensor('int64', positions, [count, 1]),
-    mask: new Tensor('float32', mask, [rows, width]),
-    split: new Tensor('int64', BigInt64Array.of(BigInt(old), BigInt(count)), [2]),
-  };
 }

@@ -1,14 +1,24 @@
 /**
- * Attention over a KV cache that the caller owns, out of plain operators.
+ * Attention over KV caches that the caller owns, out of plain operators.
  *
- * The past is a graph input [P, kvHeads, 1, D], a view of exactly the valid positions of the caller's
- * typed array (position-major, so that any prefix of it is contiguous): nothing is copied in, nothing
- * is masked or wasted, and only K and V of the new positions come out. Query heads that share a KV
- * head are rows of one matrix, so that no K or V is repeated. `transBatchB` reads the position-major
- * buffers without a transpose; it divides by P (a crash when P is 0), so that a sequence starts with
- * a past of one position of zeros that the mask hides.
+ * A run is one of two kinds, and the graph has a branch for each:
+ *
+ * - **decode**: T sequences with one new position each. The linear layers see T rows; attention runs
+ *   once for each sequence, over its own past, so that no sequence pays for the length of another and
+ *   none changes the bits of another.
+ * - **prefill**: S new positions of one sequence, which see each other through a causal mask.
+ *
+ * The past is a graph input [P, kvHeads, 1, D] for each layer and slot, a view of exactly the valid
+ * positions of the caller's typed array (position-major, so that any prefix of it is contiguous):
+ * nothing is copied in, nothing is masked or wasted, and only K and V of the new positions come out.
+ * `transBatchB` reads the position-major buffers without a transpose.
+ *
+ * Scores are not scaled here: the caller hands in cosines and sines for the queries that are scaled
+ * already, because a product with alpha takes a slower kernel.
  */
 import type { ModelConfig } from '../config.ts';
+import { decodeAttention } from './attention-decode.ts';
+import { prefillAttention } from './attention-prefill.ts';
 import type { GraphBuilder } from './builder.ts';
 import { linear, vector, type WeightRef } from './linear.ts';
 
@@ -21,88 +31,143 @@ export interface AttentionWeights {
   keyNorm: WeightRef;
 }
 
+/** Type of the cached K and V; `f16` is rounded when a position is written, and widened when read. */
+export type KvType = 'f32' | 'f16';
+
 /** Names of what all layers share. */
 export interface AttentionInputs {
+  /** f32 [T, D / 2]: rotation of each new position. */
   cos: string;
   sin: string;
-  /** i64 [S, 1]: rows of the tables, 0 to S - 1; the caller cuts the tables. */
+  /** The same divided by sqrt(D), for the queries. */
+  queryCos: string;
+  querySin: string;
+  /** i64 [T, 1]: 0 to T - 1, rows of those tables. */
   positions: string;
-  /** f32, additive to the scores [S * G, P + S]: hides the future. [1, 1] when nothing is hidden. */
-  mask: string;
-  /** i64 [2]: P and S. */
-  split: string;
+  /** bool: this run is a decode. */
+  decode: string;
+  decoding: DecodeInputs;
+  prefilling: PrefillInputs;
 }
 
-export const pastKey = (layer: number) => `past.${layer}.key`;
-export const pastValue = (layer: number) => `past.${layer}.value`;
+export interface DecodeInputs {
+  /** bool: more than one sequence. */
+  many: string;
+  /** bool, for each slot from 1 on: it is in use. Slots are used from 0 on. */
+  used: string[];
+  /** i64 [slots]: kvHeads for a slot in use, else 0. */
+  split: string;
+  /** i64 [2] for each slot: P and 1. */
+  lengths: string[];
+}
+
+export interface PrefillInputs {
+  /** f32, additive to the scores [S * G, P + S]: hides the future. */
+  mask: string;
+  /** i64 [2]: P and S. */
+  lengths: string;
+}
+
+/** New K or V, f32: [T, kvHeads, 1, D] as it is cached. */
+export interface NewPositions {
+  query: string;
+  keys: string;
+  values: string;
+}
+
+export interface Past {
+  keys: string;
+  values: string;
+}
+
+export const pastKey = (layer: number, slot: number) => `past.${layer}.${slot}.key`;
+export const pastValue = (layer: number, slot: number) => `past.${layer}.${slot}.value`;
 export const newKey = (layer: number) => `new.${layer}.key`;
 export const newValue = (layer: number) => `new.${layer}.value`;
 
-/** x [1, S, hidden] (normalized) -> [1, S, hidden], and the outputs newKey and newValue. */
+export interface AttentionOptions {
+  layer: number;
+  /** Sequences that one decode run can serve. */
+  slots: number;
+  kv: KvType;
+}
+
+/** x [T, hidden] (normalized) -> [T, hidden], and the outputs newKey and newValue. */
 export function attention(
   g: GraphBuilder,
   config: ModelConfig,
-  layer: number,
+  options: AttentionOptions,
   x: string,
   w: AttentionWeights,
   shared: AttentionInputs,
 ): string {
+  const { layer, slots, kv } = options;
   const { heads, kvHeads, headDim: d } = config;
-  const groups = heads / kvHeads;
   const p = (name: string) => `layer.${layer}.attention.${name}`;
 
-  // Per-head RMS norm, then rotation: [1, S, count * D] -> [S, count, 1, D]. With the positions as the
+  // Per-head RMS norm, then rotation: [T, count * D] -> [T, count, 1, D]. With the positions as the
   // batch of RotaryEmbedding no transpose is needed on either side.
-  const perHead = (name: string, flat: string) =>
-    g.op('Reshape', p(`${name}.heads`), [
-      flat,
-      g.ints([-1, name === 'query' ? heads : kvHeads, 1, d]),
-    ]);
-  const rotated = (name: 'query' | 'key', ref: WeightRef, norm: WeightRef, output: string) => {
-    const split = perHead(name, linear(g, p(name), x, ref));
-    const normed = g.op(
-      'SimplifiedLayerNormalization',
-      p(`${name}.normed`),
-      [split, vector(norm)],
-      {
-        axis: { int: -1 },
-        epsilon: { float: config.normEpsilon },
-        stash_type: { int: 1 },
-      },
-    );
-    return g.op('RotaryEmbedding', output, [normed, shared.positions, shared.cos, shared.sin]);
+  const perHead = (name: string, flat: string, count: number) =>
+    g.op('Reshape', p(`${name}.heads`), [flat, g.ints([-1, count, 1, d])]);
+  const rotated = (name: 'query' | 'key', ref: WeightRef, norm: WeightRef) => {
+    const query = name === 'query';
+    const split = perHead(name, linear(g, p(name), x, ref), query ? heads : kvHeads);
+    const normed = g.op('SimplifiedLayerNormalization', p(`${name}.n`), [split, vector(norm)], {
+      axis: { int: -1 },
+      epsilon: { float: config.normEpsilon },
+      stash_type: { int: 1 },
+    });
+    const tables = query ? [shared.queryCos, shared.querySin] : [shared.cos, shared.sin];
+    const inputs = [normed, shared.positions, ...tables];
+    return g.op('RotaryEmbedding', p(`${name}.rotated`), inputs);
   };
-  const q = rotated('query', w.query, w.queryNorm, p('query.rotated'));
-  const keys = rotated('key', w.key, w.keyNorm, newKey(layer));
-  const values = newValue(layer);
-  g.op('Reshape', values, [linear(g, p('value'), x, w.value), g.ints([-1, kvHeads, 1, d])]);
-  const oldKeys = g.input(pastKey(layer), 'f32', ['P', kvHeads, 1, d]);
-  const oldValues = g.input(pastValue(layer), 'f32', ['P', kvHeads, 1, d]);
-  g.output(keys, 'f32', ['S', kvHeads, 1, d]);
-  g.output(values, 'f32', ['S', kvHeads, 1, d]);
+  const fresh: NewPositions = {
+    query: rotated('query', w.query, w.queryNorm),
+    keys: rotated('key', w.key, w.keyNorm),
+    values: perHead('value', linear(g, p('value'), x, w.value), kvHeads),
+  };
+  cacheOutputs(g, config, layer, kv, fresh);
+  const pasts = pastInputs(g, config, options);
 
-  // [S, heads, 1, D] -> [kvHeads, 1, S * G, D]: row s * G + i is the i-th query head at position s.
-  const q4 = g.op('Reshape', p('q4'), [q, g.ints([-1, kvHeads, groups, d])]);
-  const qt = g.op('Transpose', p('qt'), [q4], { perm: { ints: [1, 0, 2, 3] } });
-  const rows = g.op('Reshape', p('rows'), [qt, g.ints([kvHeads, 1, -1, d])]);
-
-  // transBatchB takes [P, kvHeads, 1, D] as kvHeads matrices of [P, D].
-  const batched = { transBatchB: { int: 1 } };
-  const scaled = { ...batched, transB: { int: 1 }, alpha: { float: 1 / Math.sqrt(d) } };
-  const scoresOld = g.op('FusedMatMul', p('scores.old'), [rows, oldKeys], scaled); // [kvHeads, 1, S * G, P]
-  const scoresNew = g.op('FusedMatMul', p('scores.new'), [rows, keys], scaled); // [kvHeads, 1, S * G, S]
-  const scores = g.op('Concat', p('scores'), [scoresOld, scoresNew], { axis: { int: -1 } });
-  const masked = g.op('Add', p('masked'), [scores, shared.mask]);
-  const weights = g.op('Softmax', p('weights'), [masked], { axis: { int: -1 } });
-  g.ops('Split', [weights, shared.split], [p('weights.old'), p('weights.new')], {
-    axis: { int: -1 },
+  const merged = p('merged');
+  g.choose(shared.decode, [{ name: merged, rank: 2 }], {
+    yes: (branch) => [decodeAttention(branch, config, p, fresh, pasts, shared.decoding, kv)],
+    no: (branch) => [prefillAttention(branch, config, p, fresh, pasts[0]!, shared.prefilling, kv)],
   });
-  const mixedOld = g.op('FusedMatMul', p('mixed.old'), [p('weights.old'), oldValues], batched);
-  const mixedNew = g.op('FusedMatMul', p('mixed.new'), [p('weights.new'), values], batched);
-  const mixed = g.op('Add', p('mixed'), [mixedOld, mixedNew]); // [kvHeads, 1, S * G, D]
-
-  const m4 = g.op('Reshape', p('m4'), [mixed, g.ints([kvHeads, -1, groups, d])]);
-  const mt = g.op('Transpose', p('mt'), [m4], { perm: { ints: [1, 0, 2, 3] } });
-  const merged = g.op('Reshape', p('merged'), [mt, g.ints([1, -1, heads * d])]);
   return linear(g, p('output'), merged, w.output);
 }
+
+/** The new positions as they go into the cache. */
+function cacheOutputs(
+  g: GraphBuilder,
+  { kvHeads, headDim }: ModelConfig,
+  layer: number,
+  kv: KvType,
+  { keys, values }: NewPositions,
+): void {
+  for (const [output, value] of [
+    [newKey(layer), keys],
+    [newValue(layer), values],
+  ] as const) {
+    if (kv === 'f16') g.op('Cast', output, [value], { to: { int: 10 } });
+    else g.op('Identity', output, [value]);
+    g.output(output, kv, ['T', kvHeads, 1, headDim]);
+  }
+}
+
+function pastInputs(
+  g: GraphBuilder,
+  { kvHeads, headDim }: ModelConfig,
+  { layer, slots, kv }: AttentionOptions,
+): Past[] {
+  const input = (name: string, slot: number) =>
+    g.input(name, kv, [`P${slot}`, kvHeads, 1, headDim]);
+  return Array.from({ length: slots }, (_, slot) => ({
+    keys: input(pastKey(layer, slot), slot),
+    values: input(pastValue(layer, slot), slot),
+  }));
+}
+
+/** A cached tensor as f32, inside of a branch. */
+export const widened = (g: GraphBuilder, name: string, kv: KvType): string =>
+  kv === 'f16' ? g.op('Cast', `${name}.f32`, [name], { to: { int: 1 } }) : name;

@@ -3,6 +3,7 @@ import {
   type Attribute,
   type ElementType,
   encodeModel,
+  type Graph,
   type Initializer,
   MS_DOMAIN,
   type Node,
@@ -30,6 +31,12 @@ export class GraphBuilder {
   readonly outputs: ValueInfo[] = [];
   readonly #initializers = new Map<string, Initializer>();
   readonly #external = new Map<string, Uint8Array>();
+  /** The builder of the whole graph, which holds the constants of all branches. */
+  readonly #root: GraphBuilder;
+
+  constructor(root?: GraphBuilder) {
+    this.#root = root ?? this;
+  }
 
   /** Adds a node with one output named `name`; returns the name. */
   op(op: string, name: string, inputs: string[], attributes: Record<string, Attribute> = {}) {
@@ -53,9 +60,48 @@ export class GraphBuilder {
     });
   }
 
+  /**
+   * One of two branches, by the single boolean `condition`. Only the nodes of the chosen one run. Each
+   * branch gives f32 tensors of the ranks and in the order of `outputs`; it may use any name that
+   * exists outside.
+   */
+  choose(
+    condition: string,
+    outputs: { name: string; rank: number }[],
+    branches: Record<'yes' | 'no', (branch: GraphBuilder) => string[]>,
+  ): void {
+    const graph = (key: 'yes' | 'no'): Attribute => {
+      const branch = new GraphBuilder(this.#root);
+      const names = branches[key](branch);
+      outputs.forEach(({ rank }, i) => {
+        const shape = Array.from({ length: rank }, (_, d) => `${names[i]}.${d}`);
+        branch.output(names[i]!, 'f32', shape);
+      });
+      return { graph: branch.#graph(`${outputs[0]?.name}.${key}`) };
+    };
+    const attributes = { then_branch: graph('yes'), else_branch: graph('no') };
+    this.ops(
+      'If',
+      [condition],
+      outputs.map(({ name }) => name),
+      attributes,
+    );
+  }
+
   input(name: string, type: ElementType, shape: ValueInfo['shape']): string {
     this.inputs.push({ name, type, shape });
     return name;
+  }
+
+  /** An input that may be left out of a run: it is then a tensor of zeros of the shape `fallback`. */
+  optionalInput(
+    name: string,
+    type: ElementType,
+    shape: ValueInfo['shape'],
+    { dims, bytes }: { dims: number[]; bytes: number },
+  ): string {
+    this.#initializers.set(name, { name, type, shape: dims, raw: new Uint8Array(bytes) });
+    return this.input(name, type, shape);
   }
 
   output(name: string, type: ElementType, shape: ValueInfo['shape']): string {
@@ -66,11 +112,19 @@ export class GraphBuilder {
   /** A small int64 tensor inside the protobuf (shapes, axes); equal values share one initializer. */
   ints(values: number[]): string {
     const name = `const.i64.${values.join('_')}`;
-    if (!this.#initializers.has(name)) {
-      const raw = new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
-      this.#initializers.set(name, { name, type: 'i64', shape: [values.length], raw });
-    }
-    return name;
+    const raw = new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
+    return this.#constant({ name, type: 'i64', shape: [values.length], raw });
+  }
+
+  /** An f32 tensor without elements: what an unused branch gives. */
+  empty(shape: number[]): string {
+    const name = `const.f32.empty.${shape.join('_')}`;
+    return this.#constant({ name, type: 'f32', shape, raw: new Uint8Array(0) });
+  }
+
+  #constant(initializer: Initializer): string {
+    this.#root.#initializers.set(initializer.name, initializer);
+    return initializer.name;
   }
 
   /** A buffer that the session gets from memory. The same buffer under the same path is kept once. */
@@ -90,11 +144,14 @@ export class GraphBuilder {
     return name;
   }
 
-  encode(name: string): { model: Uint8Array; externalData: ExternalData[] } {
+  #graph(name: string): Graph {
     const { nodes, inputs, outputs } = this;
-    const initializers = [...this.#initializers.values()];
+    return { name, nodes, inputs, outputs, initializers: [...this.#initializers.values()] };
+  }
+
+  encode(name: string): { model: Uint8Array; externalData: ExternalData[] } {
     return {
-      model: encodeModel({ name, nodes, inputs, outputs, initializers }),
+      model: encodeModel(this.#graph(name)),
       externalData: [...this.#external].map(([path, data]) => ({ path, data })),
     };
   }

@@ -1,27 +1,19 @@
 /**
- * The ONNX graph of one stage of a Qwen3-shaped decoder:
+ * The ONNX graph of one stage of a dense decoder, over T rows: one new position of each of T sequences
+ * (decode), or T new positions of one sequence (prefill); see attention.ts.
  *
- *   hidden [1, S, hidden] -> layers -> final norm -> head -> logits [R, vocab]   (with head)
- *                                   -> hidden_out [1, S, hidden]                 (without)
+ *   hidden [T, hidden] -> layers -> final norm -> head -> logits [R, vocab]   (with head)
+ *                                -> hidden_out [T, hidden]                    (without)
  *
- * Inputs beside `hidden`: `cos`, `sin` [S, D / 2] (rows of the new positions), `positions` [S, 1],
- * `mask` (additive) and `split` (see AttentionInputs), the past of each layer, and with a head
- * `rows` [R]: the new positions whose logits are wanted, so that a prefill multiplies one row with
- * the head, not all.
+ * With a head there is an input `rows` [R]: the rows whose logits are wanted, so that a prefill
+ * multiplies one row with the head, not all.
  */
 import { VerifiedTensor } from '@blyan/chain/tensor';
 import type { ModelConfig } from '../config.ts';
 import { ModelError } from '../errors.ts';
 import type { ExpectedTensor } from '../families/families.ts';
 import type { TensorRole } from '../families/family.ts';
-import {
-  type AttentionInputs,
-  attention,
-  newKey,
-  newValue,
-  pastKey,
-  pastValue,
-} from './attention.ts';
+import { type AttentionInputs, attention, type KvType } from './attention.ts';
 import { type ExternalData, GraphBuilder } from './builder.ts';
 import { EmbeddingTable } from './embedding.ts';
 import { addWeight, linear, vector, type WeightRef } from './linear.ts';
@@ -37,12 +29,17 @@ export interface StageGraph {
   /** Arithmetic of the matrix products. */
   matmul: 'f32' | 'int8-activations' | 'mixed';
   embedding: EmbeddingTable | null;
-  /** Names of the inputs and outputs that carry K and V, in order of the stage's layers. */
-  kv: { pastKey: string; pastValue: string; newKey: string; newValue: string }[];
+  /** Sequences that one decode run can serve. */
+  slots: number;
+  kv: KvType;
 }
 
 export interface StageOptions {
-  /** Adds the outputs `hidden.N` [1, S, hidden] behind layer N, and `final.normed` [R, hidden]. */
+  /** Sequences that one decode run can serve; each costs nodes in every layer. 1 by default. */
+  slots?: number;
+  /** Type of the cached K and V; `f32` by default. */
+  kv?: KvType;
+  /** Adds the outputs `hidden.N` [T, hidden] behind layer N, and `final.normed` [R, hidden]. */
   hidden?: boolean;
 }
 
@@ -85,7 +82,8 @@ export class StageBuilder {
     const [missing] = this.#missing.keys();
     if (missing !== undefined) throw new ModelError('TENSOR_MISSING', { tensor: missing });
     const weight: Weight = (group, role) => this.#weights.get(`${group}.${role}`)!;
-    describeStage(this.#g, this.#spec, weight, this.#options);
+    const { slots = 1, kv = 'f32' } = this.#options;
+    describeStage(this.#g, this.#spec, weight, { ...this.#options, slots, kv });
     const kinds = new Set(
       [...this.#weights.values()].filter((w) => w.shape.length === 2).map((w) => w.kind),
     );
@@ -95,29 +93,25 @@ export class StageBuilder {
       transforms: [...this.#transforms].sort(),
       matmul: kinds.size > 1 ? 'mixed' : kinds.has('blocks') ? 'int8-activations' : 'f32',
       embedding: this.#embedding,
-      kv: layerRange(this.#spec).map((l) => ({
-        pastKey: pastKey(l),
-        pastValue: pastValue(l),
-        newKey: newKey(l),
-        newValue: newValue(l),
-      })),
+      slots,
+      kv,
     };
   }
 }
 
 type Weight = (group: string, role: TensorRole) => WeightRef;
 
-function describeStage(g: GraphBuilder, spec: StageSpec, weight: Weight, options: StageOptions) {
+function describeStage(
+  g: GraphBuilder,
+  spec: StageSpec,
+  weight: Weight,
+  options: StageOptions & { slots: number; kv: KvType },
+) {
   const { config, head } = spec;
-  const { hidden, headDim, vocab } = config;
-  const hiddenIn = g.input('hidden', 'f32', [1, 'S', hidden]);
-  const shared: AttentionInputs = {
-    cos: g.input('cos', 'f32', ['S', headDim / 2]),
-    sin: g.input('sin', 'f32', ['S', headDim / 2]),
-    positions: g.input('positions', 'i64', ['S', 1]),
-    mask: g.input('mask', 'f32', ['M', 'W']),
-    split: g.input('split', 'i64', [2]),
-  };
+  const { hidden, vocab } = config;
+  const { slots, kv } = options;
+  const hiddenIn = g.input('hidden', 'f32', ['T', hidden]);
+  const shared = attentionInputs(g, config, slots);
 
   let residual = hiddenIn;
   let pending: string | null = null; // output of the last block, not yet added to the residual
@@ -127,7 +121,7 @@ function describeStage(g: GraphBuilder, spec: StageSpec, weight: Weight, options
     const attended = attention(
       g,
       config,
-      l,
+      { layer: l, slots, kv },
       first.normed,
       {
         query: at('attention.query'),
@@ -149,20 +143,18 @@ function describeStage(g: GraphBuilder, spec: StageSpec, weight: Weight, options
     residual = second.sum;
     if (options.hidden) {
       g.op('Add', `hidden.${l}`, [residual, pending]);
-      g.output(`hidden.${l}`, 'f32', [1, 'S', hidden]);
+      g.output(`hidden.${l}`, 'f32', ['T', hidden]);
     }
   }
 
   if (!head) {
     g.op('Add', 'hidden_out', [residual, pending!]);
-    g.output('hidden_out', 'f32', [1, 'S', hidden]);
+    g.output('hidden_out', 'f32', ['T', hidden]);
     return;
   }
   const rows = g.input('rows', 'i32', ['R']);
-  const flat = (name: string, x: string) =>
-    g.op('Reshape', `${name}.flat`, [x, g.ints([-1, hidden])]);
   const pick = (name: string, x: string) =>
-    g.op('Gather', `${name}.rows`, [flat(name, x), rows], { axis: { int: 0 } });
+    g.op('Gather', `${name}.rows`, [x, rows], { axis: { int: 0 } });
   const last = addNorm(
     g,
     config,
@@ -173,6 +165,31 @@ function describeStage(g: GraphBuilder, spec: StageSpec, weight: Weight, options
   );
   if (options.hidden) g.output(last.normed, 'f32', ['R', hidden]);
   g.output(linear(g, 'logits', last.normed, weight('head', 'head')), 'f32', ['R', vocab]);
+}
+
+function attentionInputs(g: GraphBuilder, config: ModelConfig, slots: number): AttentionInputs {
+  const half = config.headDim / 2;
+  const table = (name: string) => g.input(name, 'f32', ['T', half]);
+  const perSlot = <T>(from: number, make: (slot: number) => T): T[] =>
+    Array.from({ length: slots - from }, (_, i) => make(from + i));
+  return {
+    cos: table('cos'),
+    sin: table('sin'),
+    queryCos: table('query.cos'),
+    querySin: table('query.sin'),
+    positions: g.input('positions', 'i64', ['T', 1]),
+    decode: g.input('decode', 'bool', []),
+    decoding: {
+      many: g.input('decode.many', 'bool', []),
+      used: perSlot(1, (slot) => g.input(`decode.used.${slot}`, 'bool', [])),
+      split: g.input('decode.split', 'i64', [slots]),
+      lengths: perSlot(0, (slot) => g.input(`decode.lengths.${slot}`, 'i64', [2])),
+    },
+    prefilling: {
+      mask: g.input('prefill.mask', 'f32', ['M', 'W']),
+      lengths: g.input('prefill.lengths', 'i64', [2]),
+    },
+  };
 }
 
 /** sum = residual + pending; normed = RMS norm of the sum. One kernel where there is a sum. */

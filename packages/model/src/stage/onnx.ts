@@ -11,10 +11,15 @@ const OPSET = 21;
 export const MS_DOMAIN = 'com.microsoft';
 
 /** TensorProto.DataType. */
-export const ElementType = { f32: 1, u8: 2, i32: 6, i64: 7 } as const;
+export const ElementType = { f32: 1, u8: 2, i8: 3, i32: 6, i64: 7, bool: 9, f16: 10 } as const;
 export type ElementType = keyof typeof ElementType;
 
-export type Attribute = { int: number } | { float: number } | { ints: number[] };
+export type Attribute =
+  | { int: number }
+  | { float: number }
+  | { ints: number[] }
+  /** A branch: it has no inputs and sees the names of the graph around it. */
+  | { graph: Graph };
 
 export interface Node {
   op: string;
@@ -68,9 +73,12 @@ function writeAttribute(w: protobuf.Writer, name: string, value: Attribute): voi
   } else if ('int' in value) {
     w.uint32(varint(3)).int64(value.int);
     w.uint32(varint(20)).int32(2);
-  } else {
+  } else if ('ints' in value) {
     for (const int of value.ints) w.uint32(varint(8)).int64(int);
     w.uint32(varint(20)).int32(7);
+  } else {
+    message(w, 6, (w) => writeGraph(w, value.graph));
+    w.uint32(varint(20)).int32(5);
   }
 }
 
@@ -119,20 +127,22 @@ function writeValueInfo(w: protobuf.Writer, info: ValueInfo): void {
   );
 }
 
+function writeGraph(w: protobuf.Writer, graph: Graph): void {
+  graph.nodes.forEach((node, i) => {
+    message(w, 1, (w) => writeNode(w, node, `${i}.${node.op}.${node.outputs[0] ?? ''}`));
+  });
+  text(w, 2, graph.name);
+  for (const init of graph.initializers) message(w, 5, (w) => writeInitializer(w, init));
+  for (const input of graph.inputs) message(w, 11, (w) => writeValueInfo(w, input));
+  for (const output of graph.outputs) message(w, 12, (w) => writeValueInfo(w, output));
+}
+
 /** ModelProto bytes of a graph. */
 export function encodeModel(graph: Graph): Uint8Array {
   const w = protobuf.Writer.create();
   w.uint32(varint(1)).int64(IR_VERSION);
   text(w, 2, 'blyan');
-  message(w, 7, (w) => {
-    graph.nodes.forEach((node, i) => {
-      message(w, 1, (w) => writeNode(w, node, `${i}.${node.op}.${node.outputs[0] ?? ''}`));
-    });
-    text(w, 2, graph.name);
-    for (const init of graph.initializers) message(w, 5, (w) => writeInitializer(w, init));
-    for (const input of graph.inputs) message(w, 11, (w) => writeValueInfo(w, input));
-    for (const output of graph.outputs) message(w, 12, (w) => writeValueInfo(w, output));
-  });
+  message(w, 7, (w) => writeGraph(w, graph));
   for (const [domain, version] of [
     ['', OPSET],
     [MS_DOMAIN, 1],
