@@ -17,8 +17,12 @@ export interface AttentionWeights {
   key: WeightRef;
   value: WeightRef;
   output: WeightRef;
-  queryNorm: WeightRef;
-  keyNorm: WeightRef;
+  /** Vectors that only some families have. */
+  queryBias: WeightRef | undefined;
+  keyBias: WeightRef | undefined;
+  valueBias: WeightRef | undefined;
+  queryNorm: WeightRef | undefined;
+  keyNorm: WeightRef | undefined;
 }
 
 /** Names of what all layers share. */
@@ -51,31 +55,31 @@ export function attention(
   const groups = heads / kvHeads;
   const p = (name: string) => `layer.${layer}.attention.${name}`;
 
-  // Per-head RMS norm, then rotation: [1, S, count * D] -> [S, count, 1, D]. With the positions as the
-  // batch of RotaryEmbedding no transpose is needed on either side.
+  // Per-head RMS norm where the family has one, then rotation: [1, S, count * D] -> [S, count, 1, D].
+  // With the positions as the batch of RotaryEmbedding no transpose is needed on either side.
   const perHead = (name: string, flat: string) =>
     g.op('Reshape', p(`${name}.heads`), [
       flat,
       g.ints([-1, name === 'query' ? heads : kvHeads, 1, d]),
     ]);
-  const rotated = (name: 'query' | 'key', ref: WeightRef, norm: WeightRef, output: string) => {
-    const split = perHead(name, linear(g, p(name), x, ref));
-    const normed = g.op(
-      'SimplifiedLayerNormalization',
-      p(`${name}.normed`),
-      [split, vector(norm)],
-      {
+  const rotated = (name: 'query' | 'key', projected: string, norm: WeightRef | undefined) => {
+    const split = perHead(name, projected);
+    const normed =
+      norm &&
+      g.op('SimplifiedLayerNormalization', p(`${name}.normed`), [split, vector(norm)], {
         axis: { int: -1 },
         epsilon: { float: config.normEpsilon },
         stash_type: { int: 1 },
-      },
-    );
-    return g.op('RotaryEmbedding', output, [normed, shared.positions, shared.cos, shared.sin]);
+      });
+    const output = name === 'key' ? newKey(layer) : p('query.rotated');
+    const inputs = [normed ?? split, shared.positions, shared.cos, shared.sin];
+    return g.op('RotaryEmbedding', output, inputs);
   };
-  const q = rotated('query', w.query, w.queryNorm, p('query.rotated'));
-  const keys = rotated('key', w.key, w.keyNorm, newKey(layer));
+  const q = rotated('query', linear(g, p('query'), x, w.query, w.queryBias), w.queryNorm);
+  const keys = rotated('key', linear(g, p('key'), x, w.key, w.keyBias), w.keyNorm);
   const values = newValue(layer);
-  g.op('Reshape', values, [linear(g, p('value'), x, w.value), g.ints([-1, kvHeads, 1, d])]);
+  const projected = linear(g, p('value'), x, w.value, w.valueBias);
+  g.op('Reshape', values, [projected, g.ints([-1, kvHeads, 1, d])]);
   const oldKeys = g.input(pastKey(layer), 'f32', ['P', kvHeads, 1, d]);
   const oldValues = g.input(pastValue(layer), 'f32', ['P', kvHeads, 1, d]);
   g.output(keys, 'f32', ['S', kvHeads, 1, d]);

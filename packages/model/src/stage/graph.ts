@@ -1,5 +1,5 @@
 /**
- * The ONNX graph of one stage of a Qwen3-shaped decoder:
+ * The ONNX graph of one stage of a decoder:
  *
  *   hidden [1, S, hidden] -> layers -> final norm -> head -> logits [R, vocab]   (with head)
  *                                   -> hidden_out [1, S, hidden]                 (without)
@@ -84,7 +84,7 @@ export class StageBuilder {
   finish(): StageGraph {
     const [missing] = this.#missing.keys();
     if (missing !== undefined) throw new ModelError('TENSOR_MISSING', { tensor: missing });
-    const weight: Weight = (group, role) => this.#weights.get(`${group}.${role}`)!;
+    const weight: Weight = (group, role) => this.#weights.get(`${group}.${role}`);
     describeStage(this.#g, this.#spec, weight, this.#options);
     const kinds = new Set(
       [...this.#weights.values()].filter((w) => w.shape.length === 2).map((w) => w.kind),
@@ -105,7 +105,8 @@ export class StageBuilder {
   }
 }
 
-type Weight = (group: string, role: TensorRole) => WeightRef;
+/** undefined: the family has no tensor of that role. */
+type Weight = (group: string, role: TensorRole) => WeightRef | undefined;
 
 function describeStage(g: GraphBuilder, spec: StageSpec, weight: Weight, options: StageOptions) {
   const { config, head } = spec;
@@ -122,7 +123,8 @@ function describeStage(g: GraphBuilder, spec: StageSpec, weight: Weight, options
   let residual = hiddenIn;
   let pending: string | null = null; // output of the last block, not yet added to the residual
   for (const l of layerRange(spec)) {
-    const at = (role: TensorRole) => weight(`layer.${l}`, role);
+    const some = (role: TensorRole) => weight(`layer.${l}`, role);
+    const at = (role: TensorRole) => some(role)!;
     const first = addNorm(g, config, `layer.${l}.in`, residual, pending, at('attention.norm'));
     const attended = attention(
       g,
@@ -134,8 +136,11 @@ function describeStage(g: GraphBuilder, spec: StageSpec, weight: Weight, options
         key: at('attention.key'),
         value: at('attention.value'),
         output: at('attention.output'),
-        queryNorm: at('attention.query_norm'),
-        keyNorm: at('attention.key_norm'),
+        queryBias: some('attention.query_bias'),
+        keyBias: some('attention.key_bias'),
+        valueBias: some('attention.value_bias'),
+        queryNorm: some('attention.query_norm'),
+        keyNorm: some('attention.key_norm'),
       },
       shared,
     );
@@ -169,10 +174,10 @@ function describeStage(g: GraphBuilder, spec: StageSpec, weight: Weight, options
     'final',
     pick('final.residual', residual),
     pick('final.pending', pending!),
-    weight('norm', 'norm'),
+    weight('norm', 'norm')!,
   );
   if (options.hidden) g.output(last.normed, 'f32', ['R', hidden]);
-  g.output(linear(g, 'logits', last.normed, weight('head', 'head')), 'f32', ['R', vocab]);
+  g.output(linear(g, 'logits', last.normed, weight('head', 'head')!), 'f32', ['R', vocab]);
 }
 
 /** sum = residual + pending; normed = RMS norm of the sum. One kernel where there is a sum. */

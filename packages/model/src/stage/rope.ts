@@ -3,6 +3,7 @@
  * its positions and holds nothing that depends on the position. config.ts bounds their size.
  */
 import type { ModelConfig } from '../config.ts';
+import { inverseFrequencies, rotationScale } from './frequencies.ts';
 
 export interface RopeTables {
   cos: Float32Array;
@@ -12,15 +13,15 @@ export interface RopeTables {
 /** Angles as the reference implementations have them: inverse frequencies and products in float32. */
 export function ropeTables(config: ModelConfig, positions: number): RopeTables {
   const half = config.headDim / 2;
-  const inverse = new Float32Array(half);
-  for (let i = 0; i < half; i++) inverse[i] = 1 / config.rope.theta ** ((2 * i) / config.headDim);
+  const inverse = inverseFrequencies(config);
+  const scale = rotationScale(config);
   const cos = new Float32Array(positions * half);
   const sin = new Float32Array(positions * half);
   for (let p = 0; p < positions; p++) {
     for (let i = 0; i < half; i++) {
       const angle = Math.fround(p * inverse[i]!);
-      cos[p * half + i] = Math.cos(angle);
-      sin[p * half + i] = Math.sin(angle);
+      cos[p * half + i] = Math.cos(angle) * scale;
+      sin[p * half + i] = Math.sin(angle) * scale;
     }
   }
   return { cos, sin };
