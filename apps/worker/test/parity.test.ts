@@ -22,7 +22,15 @@ interface MicroReference {
   }[];
 }
 
-describe.each(['qwen3-micro', 'qwen3-micro-tied'])('%s', (name) => {
+const CHECKPOINTS = [
+  'qwen3-micro',
+  'qwen3-micro-tied',
+  'qwen2-micro',
+  'llama-micro',
+  'llama3-rope-micro',
+];
+
+describe.each(CHECKPOINTS)('%s', (name) => {
   let model: LoadedModel;
   let reference: MicroReference;
   beforeAll(async () => {

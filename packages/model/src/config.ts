@@ -3,6 +3,9 @@
  * `rope_theta`, `rope_scaling`, `torch_dtype` at the top level, and `rope_parameters`, `dtype`.
  * What the stage graph would not honour is refused by name, never ignored.
  */
+import { integer, invalid, isObject, type Json, unsupported } from './config/fields.ts';
+import { readRope } from './config/rope.ts';
+import { refuseSlidingWindow } from './config/window.ts';
 import { ModelError } from './errors.ts';
 import { FAMILIES } from './families/families.ts';
 import type { Family, ModelConfig } from './families/family.ts';
@@ -30,44 +33,19 @@ const LIMITS = {
   ropeTableBytes: 512 * 1024 * 1024,
 } as const;
 
-type Json = Readonly<Record<string, unknown>>;
-
-const isObject = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-const invalid = (field: string, value: unknown, expected: string) =>
-  new ModelError(
-    'CONFIG_INVALID',
-    { field, value: JSON.stringify(value)?.slice(0, 100) ?? 'absent' },
-    `config.json: ${field} is ${JSON.stringify(value)?.slice(0, 100) ?? 'absent'}; expected ${expected}.`,
-  );
-
-const unsupported = (field: string, value: unknown, what: string) =>
-  new ModelError(
-    'FEATURE_UNSUPPORTED',
-    { field, value: JSON.stringify(value)?.slice(0, 100) },
-    `config.json: ${field} = ${JSON.stringify(value)?.slice(0, 100)}: ${what}`,
-  );
-
-function integer(config: Json, field: string, max: number): number {
-  const value = config[field];
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > max) {
-    throw invalid(field, value, `an integer from 1 to ${max}`);
-  }
-  return value;
-}
-
 /** @param config parsed JSON of config.json */
 export function parseConfig(config: unknown): ModelConfig {
   if (!isObject(config)) throw invalid('(root)', config, 'an object');
   const family = readFamily(config);
   refuseUnknownFeatures(config, family);
   const heads = integer(config, 'num_attention_heads', LIMITS.heads);
-  const kvHeads = integer(config, 'num_key_value_heads', LIMITS.heads);
+  const hidden = integer(config, 'hidden_size', LIMITS.hidden);
+  const layers = integer(config, 'num_hidden_layers', LIMITS.layers);
+  const kvHeads = readKvHeads(config, family, heads);
   if (heads % kvHeads !== 0) {
     throw invalid('num_key_value_heads', kvHeads, `a divisor of num_attention_heads, ${heads}`);
   }
-  const headDim = integer(config, 'head_dim', LIMITS.headDim);
+  const headDim = readHeadDim(config, family, hidden / heads);
   if (headDim % 2 !== 0)
     throw invalid('head_dim', headDim, 'an even number: it is rotated in pairs');
   const context = integer(config, 'max_position_embeddings', LIMITS.context);
@@ -81,6 +59,7 @@ export function parseConfig(config: unknown): ModelConfig {
       `at most ${most} with head_dim ${headDim}: every position needs a row in the rotary tables, which may have ${LIMITS.ropeTableBytes} bytes`,
     );
   }
+  refuseSlidingWindow(config, family, { layers, context });
   const normEpsilon = config.rms_norm_eps;
   if (typeof normEpsilon !== 'number' || !(normEpsilon > 0 && normEpsilon < 1)) {
     throw invalid('rms_norm_eps', normEpsilon, 'a number between 0 and 1');
@@ -89,8 +68,8 @@ export function parseConfig(config: unknown): ModelConfig {
   if (typeof tied !== 'boolean') throw invalid('tie_word_embeddings', tied, 'true or false');
   return {
     family: family.name,
-    layers: integer(config, 'num_hidden_layers', LIMITS.layers),
-    hidden: integer(config, 'hidden_size', LIMITS.hidden),
+    layers,
+    hidden,
     heads,
     kvHeads,
     headDim,
@@ -98,9 +77,30 @@ export function parseConfig(config: unknown): ModelConfig {
     vocab: integer(config, 'vocab_size', LIMITS.vocab),
     context,
     normEpsilon,
-    rope: readRope(config),
+    rope: readRope(config, context, family.defaults?.ropeTheta),
     tied,
   };
+}
+
+/** null is one for each head; so is a missing number, in the families whose configs leave it out. */
+function readKvHeads(config: Json, family: Family, heads: number): number {
+  const absent = family.defaults?.kvHeads === 'heads' ? heads : undefined;
+  const { num_key_value_heads: stated = absent } = config;
+  return stated === null
+    ? heads
+    : integer({ num_key_value_heads: stated }, 'num_key_value_heads', LIMITS.heads);
+}
+
+function readHeadDim(config: Json, family: Family, derived: number): number {
+  if (!family.derivesHeadDim || config.head_dim != null) {
+    return integer(config, 'head_dim', LIMITS.headDim);
+  }
+  if (Number.isInteger(derived) && derived <= LIMITS.headDim) return derived;
+  throw invalid(
+    'hidden_size',
+    config.hidden_size,
+    'a multiple of num_attention_heads, as there is no head_dim',
+  );
 }
 
 /** Cosine and sine, f32, half a head for each position; see stage/rope.ts. */
@@ -143,10 +143,6 @@ function refuseUnknownFeatures(config: Json, family: Family): void {
       'checkpoints that are quantized already cannot be imported; use the original in bf16, f16 or f32.',
     );
   }
-  // Before `fixed`, for the clearer sentence.
-  if (config.use_sliding_window === true) {
-    throw unsupported('use_sliding_window', true, 'sliding-window attention is not served.');
-  }
   for (const [field, value] of Object.entries(family.fixed)) {
     const found = config[field] ?? value;
     if (found !== value) {
@@ -157,40 +153,8 @@ function refuseUnknownFeatures(config: Json, family: Family): void {
       );
     }
   }
-  const types = config.layer_types ?? [];
-  if (!Array.isArray(types)) throw invalid('layer_types', types, 'a list');
-  const other = types.find((type) => type !== 'full_attention');
-  if (other !== undefined)
-    throw unsupported('layer_types', other, 'only full attention is served.');
-  if (types.length > 0 && types.length !== config.num_hidden_layers) {
-    throw invalid('layer_types', `${types.length} entries`, 'one entry for each layer');
-  }
   const rotary = config.partial_rotary_factor ?? 1;
   if (rotary !== 1) throw unsupported('partial_rotary_factor', rotary, 'heads are rotated whole.');
-}
-
-function readRope(config: Json): ModelConfig['rope'] {
-  const thetas: unknown[] = [];
-  for (const field of ['rope_scaling', 'rope_parameters']) {
-    const rope = config[field];
-    if (rope === undefined || rope === null) continue;
-    if (!isObject(rope)) throw invalid(field, rope, 'an object or null');
-    const type = rope.rope_type ?? rope.type ?? 'default';
-    if (type !== 'default')
-      throw unsupported(`${field}.rope_type`, type, 'rope scaling is not served.');
-    const factor = rope.partial_rotary_factor ?? 1;
-    if (factor !== 1) throw unsupported(`${field}.partial_rotary_factor`, factor, 'not served.');
-    if (rope.rope_theta !== undefined) thetas.push(rope.rope_theta);
-  }
-  if (config.rope_theta !== undefined) thetas.push(config.rope_theta);
-  const theta = thetas[0];
-  if (typeof theta !== 'number' || !(theta > 1 && theta < 1e12)) {
-    throw invalid('rope_theta', theta, 'a number from 1 to 10^12');
-  }
-  if (thetas.some((other) => other !== theta)) {
-    throw invalid('rope_theta', thetas, 'one value, not two that contradict each other');
-  }
-  return { type: 'default', theta };
 }
 
 /** What a checkpoint recommends for generating. */

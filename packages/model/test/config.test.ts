@@ -83,10 +83,10 @@ describe('what is refused by name', () => {
     ],
     ['too few layer types', 'CONFIG_INVALID', /layer_types/, { layer_types: ['full_attention'] }],
     [
-      'rope scaling',
+      'an unknown rope type',
       'FEATURE_UNSUPPORTED',
-      /rope_scaling\.rope_type = "yarn"/,
-      { rope_scaling: { rope_type: 'yarn', factor: 4 } },
+      /rope_scaling\.rope_type = "longrope".*default, linear, llama3, yarn/,
+      { rope_scaling: { rope_type: 'longrope', factor: 4 } },
     ],
     ['partial rotation', 'FEATURE_UNSUPPORTED', /partial_rotary/, { partial_rotary_factor: 0.5 }],
     ['attention bias', 'FEATURE_UNSUPPORTED', /attention_bias/, { attention_bias: true }],

@@ -1,9 +1,12 @@
 /** All families that this build can serve, and what a checkpoint of one must hold. */
 import { ModelError } from '../errors.ts';
 import type { Dimension, Family, ModelConfig, TensorRole, TensorRow } from './family.ts';
+import { llama } from './llama.ts';
+import { mistral } from './mistral.ts';
+import { qwen2 } from './qwen2.ts';
 import { qwen3 } from './qwen3.ts';
 
-export const FAMILIES: readonly Family[] = [qwen3];
+export const FAMILIES: readonly Family[] = [qwen3, qwen2, llama, mistral];
 
 export function familyOf(config: Pick<ModelConfig, 'family'>): Family {
   const family = FAMILIES.find(({ name }) => name === config.family);

@@ -91,8 +91,16 @@ export function decodeAttention(
           return names.map(({ name }) => name);
         });
         return [
-          join(branch, 'others.yes.mixed', others.map(([mixed]) => mixed!)),
-          join(branch, 'others.yes.weight', others.map(([, weight]) => weight!)),
+          join(
+            branch,
+            'others.yes.mixed',
+            others.map(([mixed]) => mixed!),
+          ),
+          join(
+            branch,
+            'others.yes.weight',
+            others.map(([, weight]) => weight!),
+          ),
         ];
       },
       no: (branch) => nothing(branch, 'others'),

@@ -27,8 +27,12 @@ export interface AttentionWeights {
   key: WeightRef;
   value: WeightRef;
   output: WeightRef;
-  queryNorm: WeightRef;
-  keyNorm: WeightRef;
+  /** Vectors that only some families have. */
+  queryBias: WeightRef | undefined;
+  keyBias: WeightRef | undefined;
+  valueBias: WeightRef | undefined;
+  queryNorm: WeightRef | undefined;
+  keyNorm: WeightRef | undefined;
 }
 
 /** Type of the cached K and V; `f16` is rounded when a position is written, and widened when read. */
@@ -105,26 +109,29 @@ export function attention(
   const { heads, kvHeads, headDim: d } = config;
   const p = (name: string) => `layer.${layer}.attention.${name}`;
 
-  // Per-head RMS norm, then rotation: [T, count * D] -> [T, count, 1, D]. With the positions as the
-  // batch of RotaryEmbedding no transpose is needed on either side.
-  const perHead = (name: string, flat: string, count: number) =>
-    g.op('Reshape', p(`${name}.heads`), [flat, g.ints([-1, count, 1, d])]);
-  const rotated = (name: 'query' | 'key', ref: WeightRef, norm: WeightRef) => {
-    const query = name === 'query';
-    const split = perHead(name, linear(g, p(name), x, ref), query ? heads : kvHeads);
-    const normed = g.op('SimplifiedLayerNormalization', p(`${name}.n`), [split, vector(norm)], {
-      axis: { int: -1 },
-      epsilon: { float: config.normEpsilon },
-      stash_type: { int: 1 },
-    });
-    const tables = query ? [shared.queryCos, shared.querySin] : [shared.cos, shared.sin];
-    const inputs = [normed, shared.positions, ...tables];
+  // Per-head RMS norm where the family has one, then rotation: [T, count * D] -> [T, count, 1, D].
+  // With the positions as the batch of RotaryEmbedding no transpose is needed on either side.
+  const projected = (name: string, count: number, ref: WeightRef, bias: WeightRef | undefined) => {
+    const flat = linear(g, p(name), x, ref, bias);
+    return g.op('Reshape', p(`${name}.heads`), [flat, g.ints([-1, count, 1, d])]);
+  };
+  const rotated = (name: string, split: string, norm: WeightRef | undefined, tables: string[]) => {
+    const normed =
+      norm &&
+      g.op('SimplifiedLayerNormalization', p(`${name}.normed`), [split, vector(norm)], {
+        axis: { int: -1 },
+        epsilon: { float: config.normEpsilon },
+        stash_type: { int: 1 },
+      });
+    const inputs = [normed ?? split, shared.positions, ...tables];
     return g.op('RotaryEmbedding', p(`${name}.rotated`), inputs);
   };
+  const query = projected('query', heads, w.query, w.queryBias);
+  const key = projected('key', kvHeads, w.key, w.keyBias);
   const fresh: NewPositions = {
-    query: rotated('query', w.query, w.queryNorm),
-    keys: rotated('key', w.key, w.keyNorm),
-    values: perHead('value', linear(g, p('value'), x, w.value), kvHeads),
+    query: rotated('query', query, w.queryNorm, [shared.queryCos, shared.querySin]),
+    keys: rotated('key', key, w.keyNorm, [shared.cos, shared.sin]),
+    values: projected('value', kvHeads, w.value, w.valueBias),
   };
   cacheOutputs(g, config, layer, kv, fresh);
   const pasts = pastInputs(g, config, options);

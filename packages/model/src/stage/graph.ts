@@ -81,7 +81,7 @@ export class StageBuilder {
   finish(): StageGraph {
     const [missing] = this.#missing.keys();
     if (missing !== undefined) throw new ModelError('TENSOR_MISSING', { tensor: missing });
-    const weight: Weight = (group, role) => this.#weights.get(`${group}.${role}`)!;
+    const weight: Weight = (group, role) => this.#weights.get(`${group}.${role}`);
     const { slots = 1, kv = 'f32' } = this.#options;
     describeStage(this.#g, this.#spec, weight, { ...this.#options, slots, kv });
     const kinds = new Set(
@@ -99,7 +99,8 @@ export class StageBuilder {
   }
 }
 
-type Weight = (group: string, role: TensorRole) => WeightRef;
+/** undefined: the family has no tensor of that role. */
+type Weight = (group: string, role: TensorRole) => WeightRef | undefined;
 
 function describeStage(
   g: GraphBuilder,
@@ -116,7 +117,8 @@ function describeStage(
   let residual = hiddenIn;
   let pending: string | null = null; // output of the last block, not yet added to the residual
   for (const l of layerRange(spec)) {
-    const at = (role: TensorRole) => weight(`layer.${l}`, role);
+    const some = (role: TensorRole) => weight(`layer.${l}`, role);
+    const at = (role: TensorRole) => some(role)!;
     const first = addNorm(g, config, `layer.${l}.in`, residual, pending, at('attention.norm'));
     const attended = attention(
       g,
@@ -128,8 +130,11 @@ function describeStage(
         key: at('attention.key'),
         value: at('attention.value'),
         output: at('attention.output'),
-        queryNorm: at('attention.query_norm'),
-        keyNorm: at('attention.key_norm'),
+        queryBias: some('attention.query_bias'),
+        keyBias: some('attention.key_bias'),
+        valueBias: some('attention.value_bias'),
+        queryNorm: some('attention.query_norm'),
+        keyNorm: some('attention.key_norm'),
       },
       shared,
     );
@@ -161,10 +166,10 @@ function describeStage(
     'final',
     pick('final.residual', residual),
     pick('final.pending', pending!),
-    weight('norm', 'norm'),
+    weight('norm', 'norm')!,
   );
   if (options.hidden) g.output(last.normed, 'f32', ['R', hidden]);
-  g.output(linear(g, 'logits', last.normed, weight('head', 'head')), 'f32', ['R', vocab]);
+  g.output(linear(g, 'logits', last.normed, weight('head', 'head')!), 'f32', ['R', vocab]);
 }
 
 function attentionInputs(g: GraphBuilder, config: ModelConfig, slots: number): AttentionInputs {

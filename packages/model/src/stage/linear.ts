@@ -64,14 +64,26 @@ export function addWeight(
 }
 
 /**
- * y [..., N] = x [..., K] * w[N, K]^T. For f32, FusedMatMul takes the weight as it is stored; Gemm and a
- * MatMul over a transposed copy were equally fast (all three pack it), and all three give a row the
- * same bits whatever the batch.
+ * y [..., N] = x [..., K] * w[N, K]^T + bias [N]. For f32, FusedMatMul takes the weight as it is stored;
+ * Gemm and a MatMul over a transposed copy were equally fast (all three pack it), and all three give a
+ * row the same bits whatever the batch.
  */
-export function linear(g: GraphBuilder, name: string, x: string, w: WeightRef): string {
-  if (w.kind === 'float') return g.op('FusedMatMul', name, [x, w.name], { transB: { int: 1 } });
+export function linear(
+  g: GraphBuilder,
+  name: string,
+  x: string,
+  w: WeightRef,
+  bias?: WeightRef,
+): string {
+  if (w.kind === 'float') {
+    const product = bias ? `${name}.product` : name;
+    g.op('FusedMatMul', product, [x, w.name], { transB: { int: 1 } });
+    return bias ? g.op('Add', name, [product, vector(bias)]) : product;
+  }
   const [n, k] = w.shape as [number, number];
-  return g.op('MatMulNBits', name, [x, w.data, w.scales], {
+  // No zero points and no group index before the bias.
+  const inputs = [x, w.data, w.scales, ...(bias ? ['', '', vector(bias)] : [])];
+  return g.op('MatMulNBits', name, inputs, {
     K: { int: k },
     N: { int: n },
     bits: { int: w.bits },
@@ -80,7 +92,7 @@ export function linear(g: GraphBuilder, name: string, x: string, w: WeightRef): 
   });
 }
 
-/** Name of a weight that is not a matrix (norms are never quantized). */
+/** Name of a weight that is not a matrix (norms and biases are never quantized). */
 export function vector(w: WeightRef): string {
   if (w.kind !== 'float') throw new ModelError('FORMAT_UNSUPPORTED', { tensor: w.data });
   return w.name;
