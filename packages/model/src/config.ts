@@ -165,6 +165,7 @@ export interface GenerationConfig {
   topK?: number;
   topP?: number;
   minP?: number;
+  repetitionPenalty?: number;
 }
 
 /**
@@ -188,7 +189,11 @@ export function parseGenerationConfig(
     return id;
   });
   const result: GenerationConfig = { stopTokens: [...new Set(stopTokens)].sort((a, b) => a - b) };
-  const optional = (field: string, key: 'temperature' | 'topK' | 'topP' | 'minP', max: number) => {
+  const optional = (
+    field: string,
+    key: Exclude<keyof GenerationConfig, 'stopTokens'>,
+    max: number,
+  ) => {
     const value = own[field];
     if (value === undefined || value === null) return;
     if (typeof value !== 'number' || !(value >= 0 && value <= max)) {
@@ -200,5 +205,6 @@ export function parseGenerationConfig(
   optional('top_k', 'topK', LIMITS.vocab);
   optional('top_p', 'topP', 1);
   optional('min_p', 'minP', 1);
+  optional('repetition_penalty', 'repetitionPenalty', 100);
   return result;
 }

@@ -19,9 +19,9 @@
  * Vectors: vectors/sampler.json.
  */
 
-/** As SamplingParams of the protocol, without the length. */
-export interface SampleParams {
-  /** 0 is greedy. */
+/** What draws one token; penalties and bias are in sampler-state.ts. */
+export interface DrawParams {
+  /** 0 is greedy, and so is what is below MIN_TEMPERATURE. */
   temperature: number;
   /** 0 is off. */
   topK: number;
@@ -59,6 +59,8 @@ export function noiseBits(seed: number, position: number, token: number): number
   return bitsOf(noiseKey(seed, position), token);
 }
 
+/** Nothing but a tie is left to chance below it, and a division by much less would overflow. */
+const MIN_TEMPERATURE = 1e-5;
 /** Largest noise there can be: -ln(-ln(1 - 2^-33)) = 22.874. */
 const MAX_GUMBEL = 22.88;
 /** 15 of 16 draws have fewer bits than this, and less noise: -ln(-ln(15/16)) = 2.740. */
@@ -70,9 +72,9 @@ const COMMON_GUMBEL = 2.75;
  * @param position of the token in the answer, from 0
  * @throws RangeError when the largest logit is not a finite number
  */
-export function sample(logits: Float32Array, params: SampleParams, position: number): number {
+export function sample(logits: Float32Array, params: DrawParams, position: number): number {
   const { temperature, topK, topP, minP, seed } = params;
-  if (temperature === 0 || topK === 1) return argmax(logits).index;
+  if (temperature < MIN_TEMPERATURE || topK === 1) return argmax(logits).index;
   const { values, ids } = candidates(logits, topK);
   const { index: best, max } = argmax(values);
   let floor = Number.NEGATIVE_INFINITY;

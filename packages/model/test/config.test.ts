@@ -117,6 +117,19 @@ describe('what is refused by name', () => {
   });
 });
 
+test('recommendations are read, and refused when they are none', () => {
+  const own = { temperature: 0.7, top_k: 20, top_p: 0.8, min_p: 0, repetition_penalty: 1.05 };
+  expect(parseGenerationConfig({}, own, 100)).toEqual({
+    stopTokens: [],
+    temperature: 0.7,
+    topK: 20,
+    topP: 0.8,
+    minP: 0,
+    repetitionPenalty: 1.05,
+  });
+  expect(() => parseGenerationConfig({}, { repetition_penalty: -1 }, 100)).toThrow(ModelError);
+});
+
 test('stop tokens: a number or a list, of generation_config.json before config.json', () => {
   const stops = (generation: unknown, config: unknown = { eos_token_id: 7 }) =>
     parseGenerationConfig(config, generation, 100).stopTokens;

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { noiseBits, type SampleParams, sample } from '../src/sampler.ts';
+import { type DrawParams, noiseBits, sample } from '../src/sampler.ts';
 import vectors from '../vectors/sampler.json' with { type: 'json' };
 
-const PLAIN: SampleParams = { temperature: 1, topK: 0, topP: 1, minP: 0, seed: 1 };
+const PLAIN: DrawParams = { temperature: 1, topK: 0, topP: 1, minP: 0, seed: 1 };
 
 describe('vectors', () => {
   it('noise', () => {
@@ -113,6 +113,11 @@ describe('properties', () => {
     const token = sample(logits, PLAIN, 9);
     const nudged = logits.map((logit, i) => (i === token ? logit : logit - 1e-3));
     expect(sample(nudged, PLAIN, 9)).toBe(token);
+  });
+
+  it('is greedy at a temperature that would overflow', () => {
+    const params = { ...PLAIN, temperature: Number.MIN_VALUE };
+    expect(sample(Float32Array.of(1, 2, 3, 2), params, 0)).toBe(2);
   });
 
   it('refuses logits that are none', () => {

@@ -4,7 +4,7 @@
  * one copy, and growing is one copy. Grows in steps, so that a long answer does not copy often.
  */
 import type { ModelConfig } from '@blyan/model/config';
-import type { KvType } from '@blyan/model/stage/attention';
+import type { KvType } from '@blyan/model/stage/attention-io';
 import { Tensor } from 'onnxruntime-node';
 import { EngineError } from './errors.ts';
 

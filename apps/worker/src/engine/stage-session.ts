@@ -1,6 +1,6 @@
 /** One stage as an ONNX Runtime session: positions in, logits or hidden states out, KV written back. */
 import type { ModelConfig } from '@blyan/model/config';
-import { newKey, newValue, pastKey, pastValue } from '@blyan/model/stage/attention';
+import { newKey, newValue, pastKey, pastValue } from '@blyan/model/stage/attention-io';
 import type { StageGraph } from '@blyan/model/stage/graph';
 import { layerRange, type StageSpec } from '@blyan/model/stage/plan';
 import { Rope } from '@blyan/model/stage/rope';
@@ -164,7 +164,9 @@ export class StageSession {
     this.#layers.forEach((layer, i) => {
       const keys = data(newKey(layer));
       const values = data(newValue(layer));
-      caches.forEach((cache, slot) => cache.write(i, keys, values, slot * count, count));
+      for (const [slot, cache] of caches.entries()) {
+        cache.write(i, keys, values, slot * count, count);
+      }
     });
     for (const cache of caches) cache.advance(count);
     return {

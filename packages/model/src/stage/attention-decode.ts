@@ -6,7 +6,7 @@ import {
   type NewPositions,
   type Past,
   widened,
-} from './attention.ts';
+} from './attention-io.ts';
 import type { GraphBuilder } from './builder.ts';
 
 /**

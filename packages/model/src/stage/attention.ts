@@ -18,6 +18,16 @@
  */
 import type { ModelConfig } from '../config.ts';
 import { decodeAttention } from './attention-decode.ts';
+import {
+  type AttentionInputs,
+  type KvType,
+  type NewPositions,
+  newKey,
+  newValue,
+  type Past,
+  pastKey,
+  pastValue,
+} from './attention-io.ts';
 import { prefillAttention } from './attention-prefill.ts';
 import type { GraphBuilder } from './builder.ts';
 import { linear, vector, type WeightRef } from './linear.ts';
@@ -35,60 +45,6 @@ export interface AttentionWeights {
   keyNorm: WeightRef | undefined;
 }
 
-/** Type of the cached K and V; `f16` is rounded when a position is written, and widened when read. */
-export type KvType = 'f32' | 'f16';
-
-/** Names of what all layers share. */
-export interface AttentionInputs {
-  /** f32 [T, D / 2]: rotation of each new position. */
-  cos: string;
-  sin: string;
-  /** The same divided by sqrt(D), for the queries. */
-  queryCos: string;
-  querySin: string;
-  /** i64 [T, 1]: 0 to T - 1, rows of those tables. */
-  positions: string;
-  /** bool: this run is a decode. */
-  decode: string;
-  decoding: DecodeInputs;
-  prefilling: PrefillInputs;
-}
-
-export interface DecodeInputs {
-  /** bool: more than one sequence. */
-  many: string;
-  /** bool, for each slot from 1 on: it is in use. Slots are used from 0 on. */
-  used: string[];
-  /** i64 [slots]: kvHeads for a slot in use, else 0. */
-  split: string;
-  /** i64 [2] for each slot: P and 1. */
-  lengths: string[];
-}
-
-export interface PrefillInputs {
-  /** f32, additive to the scores [S * G, P + S]: hides the future. */
-  mask: string;
-  /** i64 [2]: P and S. */
-  lengths: string;
-}
-
-/** New K or V, f32: [T, kvHeads, 1, D] as it is cached. */
-export interface NewPositions {
-  query: string;
-  keys: string;
-  values: string;
-}
-
-export interface Past {
-  keys: string;
-  values: string;
-}
-
-export const pastKey = (layer: number, slot: number) => `past.${layer}.${slot}.key`;
-export const pastValue = (layer: number, slot: number) => `past.${layer}.${slot}.value`;
-export const newKey = (layer: number) => `new.${layer}.key`;
-export const newValue = (layer: number) => `new.${layer}.value`;
-
 export interface AttentionOptions {
   layer: number;
   /** Sequences that one decode run can serve. */
@@ -105,7 +61,7 @@ export function attention(
   w: AttentionWeights,
   shared: AttentionInputs,
 ): string {
-  const { layer, slots, kv } = options;
+  const { layer, kv } = options;
   const { heads, kvHeads, headDim: d } = config;
   const p = (name: string) => `layer.${layer}.attention.${name}`;
 
@@ -174,7 +130,3 @@ function pastInputs(
     values: input(pastValue(layer, slot), slot),
   }));
 }
-
-/** A cached tensor as f32, inside of a branch. */
-export const widened = (g: GraphBuilder, name: string, kv: KvType): string =>
-  kv === 'f16' ? g.op('Cast', `${name}.f32`, [name], { to: { int: 1 } }) : name;
