@@ -10,6 +10,8 @@ export type EngineErrorCode =
   /** The job is for another model than the one loaded. */
   | 'MODEL_MISMATCH'
   | 'SLOTS_FULL'
+  /** More than all KV memory of this worker. */
+  | 'KV_MEMORY_TOO_SMALL'
   | 'ENGINE_LOADING'
   | 'ENGINE_DRAINING'
   | 'ENGINE_EXITED'
@@ -24,6 +26,7 @@ export type EngineErrorCode =
 const RETRYABLE: ReadonlySet<EngineErrorCode> = new Set([
   'MODEL_MISMATCH',
   'SLOTS_FULL',
+  'KV_MEMORY_TOO_SMALL',
   'ENGINE_LOADING',
   'ENGINE_DRAINING',
   'ENGINE_EXITED',

@@ -117,6 +117,17 @@ export class KvCache {
     this.length = length;
   }
 
+  /** Forgets the positions from `length` on, and gives back what they took. */
+  shrink(length: number): void {
+    this.truncate(length);
+    const capacity = capacityFor(this.length, this.#config.context);
+    if (capacity >= this.capacity) return;
+    const cut = (old: Numbers): Numbers => old.slice(0, capacity * this.#width);
+    this.#keys = this.#keys.map(cut);
+    this.#values = this.#values.map(cut);
+    this.capacity = capacity;
+  }
+
   /** Drops the buffers at once instead of when the sequence is collected. */
   free(): void {
     this.#keys = this.#keys.map(() => this.#allocate(0));

@@ -1,40 +1,20 @@
 /**
- * Several answers at once over one session. Each step gives every decoding sequence one token and one
- * prefilling sequence one chunk, so that nobody waits longer than one chunk; `session.run` gives the
- * event loop a turn before each run, and that is where cancellations arrive.
+ * Several answers at once over one session. Each step gives one prefilling sequence one chunk and every
+ * decoding one a token, all in one run, so that nobody waits longer than one chunk; `session.run` gives
+ * the event loop a turn before each run, and that is where cancellations arrive.
  */
-import type { ModelConfig } from '@blyan/model/config';
+import type { Choice } from '@blyan/model/sampler-state';
 import { MAX_ERROR_CHARS } from '@blyan/protocol/limits';
 import type { NodeJob } from '@blyan/protocol/node';
 import { EngineError, failureOf } from './errors.ts';
+import type { KvMemory } from './kv-memory.ts';
 import type { JobEvent } from './messages.ts';
 import { Sequence } from './sequence.ts';
 import type { StageSession } from './stage-session.ts';
 import { TokenBatches } from './token-batches.ts';
 
-/** Most positions of one prefill run. */
-const MAX_CHUNK = 256;
-const MIN_CHUNK = 16;
-/** Scores of one layer, [heads, S, P + S] in f32, stay below 128 MiB. */
-const MAX_SCORES = 1 << 25;
-/**
- * Positions times weights of one run: about 150 ms on two cores of 2023. Small chunks are nearly free:
- * 256 positions of the 0.6B shape in q4 took 2.35 s of CPU time in runs of 32, 2.1 to 2.5 s at once.
- */
-const MAX_WORK = 1.6e10;
-
-/**
- * Positions of the next prefill run. It follows from the model and the position alone, never from
- * load: the split decides in which order attention sums, and a re-run shall give equal bits.
- */
-export function prefillChunk(config: ModelConfig, past: number): number {
-  const { hidden, heads, kvHeads, headDim, intermediate, layers } = config;
-  const attention = 2 * hidden * headDim * (heads + kvHeads);
-  const weights = layers * (attention + 3 * hidden * intermediate);
-  const byWork = 2 ** Math.floor(Math.log2(MAX_WORK / weights));
-  const byMemory = Math.floor(MAX_SCORES / (heads * (past + MAX_CHUNK)));
-  return Math.max(MIN_CHUNK, Math.min(MAX_CHUNK, byWork, byMemory));
-}
+/** A sequence that waits for memory says so this often: the coordinator gives up what is silent. */
+const WAITING_MS = 5000;
 
 export interface LoopOptions {
   /** Hash of the model block that the session was built from, hex. */
@@ -44,17 +24,19 @@ export interface LoopOptions {
 
 export interface LoopDeps {
   session: StageSession;
+  memory: KvMemory;
   emit(event: JobEvent): void;
 }
 
 export class EngineLoop {
   readonly #options: LoopOptions;
   readonly #deps: LoopDeps;
-  /** In order of arrival. */
+  /** In order of arrival; a sequence that has read a chunk goes behind those that wait for theirs. */
   readonly #active = new Map<string, Sequence>();
   readonly #batches: TokenBatches;
   #running: Promise<void> | null = null;
   #draining = false;
+  #toldWaiting = 0;
 
   constructor(options: LoopOptions, deps: LoopDeps) {
     this.#options = options;
@@ -77,7 +59,7 @@ export class EngineLoop {
     }
     try {
       if (known && known.job.attempt > job.attempt) throw new EngineError('ATTEMPT_SUPERSEDED');
-      const sequence = this.#admit(job);
+      const sequence = this.#accept(job);
       this.#active.set(requestId, sequence);
       this.#running ??= this.#run();
     } catch (error) {
@@ -85,14 +67,14 @@ export class EngineLoop {
     }
   }
 
-  #admit(job: NodeJob): Sequence {
+  #accept(job: NodeJob): Sequence {
     const { model, slots } = this.#options;
     if (this.#draining) throw new EngineError('ENGINE_DRAINING');
     if (job.model !== model) {
       throw new EngineError('MODEL_MISMATCH', { wanted: job.model, loaded: model });
     }
     if (this.#active.size >= slots) throw new EngineError('SLOTS_FULL', { slots });
-    return new Sequence(job, this.#deps.session);
+    return new Sequence(job, this.#deps);
   }
 
   /** Ends an attempt at the next boundary between runs, with `done` for what it has. */
@@ -108,48 +90,97 @@ export class EngineLoop {
   }
 
   async #run(): Promise<void> {
-    while (this.#active.size > 0) await this.#step([...this.#active.values()]);
+    while (this.#active.size > 0) await this.#step();
     this.#running = null;
   }
 
-  async #step(active: Sequence[]): Promise<void> {
-    const prefilling = active.find((sequence) => sequence.prefilling);
-    const turns = active.filter((sequence) => sequence === prefilling || !sequence.prefilling);
-    for (const sequence of turns) await this.#advance(sequence);
-    // Prefills take turns too: the one that ran goes behind the others.
-    if (prefilling && this.#isActive(prefilling)) {
-      this.#active.delete(prefilling.job.requestId);
-      this.#active.set(prefilling.job.requestId, prefilling);
+  async #step(): Promise<void> {
+    this.#sweep();
+    const admitted = this.#admitted();
+    const prefilling = admitted.find((sequence) => sequence.prefilling);
+    const decoding = admitted.filter((sequence) => !sequence.prefilling);
+    if (prefilling) await this.#prefill(prefilling);
+    const { slots } = this.#deps.session;
+    for (let i = 0; i < decoding.length; i += slots) {
+      await this.#decode(decoding.slice(i, i + slots));
     }
   }
 
-  async #advance(sequence: Sequence): Promise<void> {
-    const { job } = sequence;
-    const { requestId, attempt } = job;
-    try {
-      if (!this.#isActive(sequence)) return;
-      if (sequence.finished) return this.#finish(sequence);
-      if (Date.now() > job.deadline) throw new EngineError('DEADLINE_PASSED');
-      const { session, emit } = this.#deps;
-      const wasPrefilling = sequence.prefilling;
-      // A run of many positions: nothing waits that long.
-      if (wasPrefilling) this.#batches.flush();
-      const chunk = prefillChunk(session.config, sequence.cache.length);
-      const token = await sequence.advance(session, chunk);
-      if (!this.#isActive(sequence)) return;
-      if (wasPrefilling) {
-        const total = job.prompt.length + job.emitted.length;
-        emit({ type: 'prefill', requestId, attempt, done: sequence.cache.length, total });
-      }
-      if (token === null) return;
-      this.#batches.push(job, sequence.count - 1, token);
+  /** Ends what is complete or too late, also while it waits for memory. */
+  #sweep(): void {
+    const now = Date.now();
+    for (const sequence of [...this.#active.values()]) {
       if (sequence.finished) this.#finish(sequence);
-    } catch (error) {
-      // One sequence's failure is its own; the others go on.
-      if (!this.#isActive(sequence)) return;
-      this.#end(sequence);
-      this.#fail(job, error);
+      else if (now > sequence.job.deadline) {
+        this.#abandon(sequence, new EngineError('DEADLINE_PASSED'));
+      }
     }
+  }
+
+  /** Those that have memory. They get it in order of arrival: a small one does not overtake. */
+  #admitted(): Sequence[] {
+    const active = [...this.#active.values()];
+    const first = active.findIndex((sequence) => !sequence.admit());
+    if (first < 0) return active;
+    if (performance.now() - this.#toldWaiting > WAITING_MS) {
+      this.#toldWaiting = performance.now();
+      for (const sequence of active.slice(first)) this.#tellProgress(sequence);
+    }
+    return active.slice(0, first);
+  }
+
+  async #prefill(sequence: Sequence): Promise<void> {
+    // A run of many positions: nothing waits that long.
+    this.#batches.flush();
+    try {
+      const choice = await sequence.prefill();
+      if (!this.#isActive(sequence)) return;
+      this.#tellProgress(sequence);
+      if (choice) this.#give(sequence, [choice]);
+    } catch (error) {
+      this.#abandon(sequence, error);
+    }
+    // Prefills take turns: the one that ran goes behind the others.
+    if (!this.#isActive(sequence) || !sequence.prefilling) return;
+    this.#active.delete(sequence.job.requestId);
+    this.#active.set(sequence.job.requestId, sequence);
+  }
+
+  async #decode(group: Sequence[]): Promise<void> {
+    // A prefill before this gave cancellations a turn.
+    const sequences = group.filter((sequence) => this.#isActive(sequence));
+    const [only] = sequences;
+    // Each draft makes a run longer, and in a run of several sequences the others would wait for it.
+    const draft = only && sequences.length === 1 ? only.draft() : [];
+    try {
+      if (only && draft.length > 0) {
+        this.#give(only, await only.check(draft));
+        return;
+      }
+      const choices = await Sequence.decode(sequences, this.#deps.session);
+      sequences.forEach((sequence, i) => {
+        const choice = choices[i]!;
+        if (choice instanceof Error) this.#abandon(sequence, choice);
+        else this.#give(sequence, [choice]);
+      });
+    } catch (error) {
+      for (const sequence of sequences) this.#abandon(sequence, error);
+    }
+  }
+
+  /** Tokens that a sequence has chosen, unless it was ended meanwhile. */
+  #give(sequence: Sequence, choices: Choice[]): void {
+    if (!this.#isActive(sequence)) return;
+    const { job, count } = sequence;
+    choices.forEach((choice, i) => {
+      this.#batches.push(job, count - choices.length + i, choice.token);
+    });
+    if (sequence.finished) this.#finish(sequence);
+  }
+
+  #tellProgress({ job, progress }: Sequence): void {
+    const { requestId, attempt } = job;
+    this.#deps.emit({ type: 'prefill', requestId, attempt, ...progress });
   }
 
   #isActive(sequence: Sequence): boolean {
@@ -163,7 +194,14 @@ export class EngineLoop {
     this.#deps.emit({ type: 'done', requestId, attempt, count, prefillMs, decodeMs });
   }
 
-  /** The cache is freed when no run uses it any more: see Sequence.release. */
+  /** One sequence's failure is its own; the others go on. */
+  #abandon(sequence: Sequence, error: unknown): void {
+    if (!this.#isActive(sequence)) return;
+    this.#end(sequence);
+    this.#fail(sequence.job, error);
+  }
+
+  /** The cache is given back when no run uses it any more: see Sequence.release. */
   #end(sequence: Sequence): void {
     this.#active.delete(sequence.job.requestId);
     this.#batches.end(sequence.job);

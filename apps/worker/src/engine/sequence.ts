@@ -1,26 +1,34 @@
 /** One answer in the making: its tokens so far, its KV cache, and how far both are. */
 import { ModelError } from '@blyan/model/errors';
-import { sample } from '@blyan/model/sampler';
+import { type Choice, SamplerState } from '@blyan/model/sampler-state';
 import type { NodeJob } from '@blyan/protocol/node';
+import { Drafts } from './drafts.ts';
 import { EngineError } from './errors.ts';
-import type { KvCache } from './kv-cache.ts';
+import type { KvLease, KvMemory } from './kv-memory.ts';
+import { prefillChunk } from './prefill-chunks.ts';
 import type { StageSession } from './stage-session.ts';
 
 export class Sequence {
   readonly job: NodeJob;
-  readonly cache: KvCache;
   /** Prompt and answer. */
   readonly tokens: number[];
   /** Of the answer, earlier attempts included. */
   count: number;
   prefillMs = 0;
   decodeMs = 0;
+  readonly #session: StageSession;
+  readonly #memory: KvMemory;
+  /** Prompt, and tokens of earlier attempts: what is read before the first new token. */
+  readonly #prefix: readonly number[];
   readonly #stops: ReadonlySet<number>;
+  readonly #sampler: SamplerState;
+  readonly #drafts = new Drafts();
+  #lease: KvLease | null = null;
   #running = false;
   #released = false;
 
-  /** @throws EngineError context_length_exceeded, ModelError TOKEN_UNKNOWN */
-  constructor(job: NodeJob, session: StageSession) {
+  /** @throws EngineError context_length_exceeded, KV_MEMORY_TOO_SMALL; ModelError TOKEN_UNKNOWN */
+  constructor(job: NodeJob, { session, memory }: { session: StageSession; memory: KvMemory }) {
     const { context, vocab } = session.config;
     const { prompt, emitted, params } = job;
     if (prompt.length + params.maxTokens > context) {
@@ -30,18 +38,37 @@ export class Sequence {
         `The prompt has ${prompt.length} tokens and the answer may have ${params.maxTokens}; together at most ${context} fit.`,
       );
     }
-    this.tokens = [...prompt, ...emitted];
-    const unknown = this.tokens.find((id) => id >= vocab);
+    const prefix = [...prompt, ...emitted];
+    const unknown = prefix.find((id) => id >= vocab);
     if (unknown !== undefined) throw new ModelError('TOKEN_UNKNOWN', { id: unknown, vocab });
+    memory.check(prompt.length + params.maxTokens);
     this.job = job;
+    this.tokens = [...prefix];
     this.count = emitted.length;
-    this.cache = session.createCache();
+    this.#prefix = prefix;
+    this.#session = session;
+    this.#memory = memory;
     this.#stops = new Set(job.stopTokens);
+    this.#sampler = new SamplerState(params, prompt, emitted);
   }
 
-  /** Tokens are ahead of the cache by more than the one that a decode step reads. */
+  /** False while there is no memory for all that it may grow to; asks again at each call. */
+  admit(): boolean {
+    const { prompt, params } = this.job;
+    this.#lease ??= this.#memory.lease(this.#prefix, prompt.length + params.maxTokens);
+    return this.#lease !== null;
+  }
+
+  /** Positions that are read, of those before the answer; and how many there are. */
+  get progress(): { done: number; total: number } {
+    const total = this.#prefix.length;
+    return { done: Math.min(this.#lease?.cache.length ?? 0, total), total };
+  }
+
+  /** Tokens before the answer are still to be read. */
   get prefilling(): boolean {
-    return this.cache.length + 1 < this.tokens.length || this.count === this.job.emitted.length;
+    const { done, total } = this.progress;
+    return done < total;
   }
 
   /** Nothing is left to generate: also true for a replay that finds its answer complete. */
@@ -50,48 +77,111 @@ export class Sequence {
     return this.count >= this.job.params.maxTokens || (last !== undefined && this.#stops.has(last));
   }
 
+  /** Reads one chunk; null while the prefix is not read to its end, then the first token. */
+  async prefill(): Promise<Choice | null> {
+    const { cache } = this.#lease!;
+    const past = cache.length;
+    const chunk = prefillChunk(this.#session.config, past);
+    const ids = this.#prefix.slice(past, past + chunk);
+    const last = past + ids.length === this.#prefix.length;
+    const rows = last ? [ids.length - 1] : [];
+    const { result, ms } = await this.#run([this], () =>
+      this.#session.prefill(cache, { input: { ids }, rows }),
+    );
+    this.prefillMs += ms;
+    return result.logits === null ? null : this.#next(result.logits);
+  }
+
   /**
-   * One run: at most `chunk` tokens of the prefix, or one token of the answer. Returns the token that
-   * came out, null while the prefix is not read to its end.
+   * One more token of each sequence, in one run.
+   * @returns what each has chosen, in their order, or why it could not
    */
-  async advance(session: StageSession, chunk: number): Promise<number | null> {
+  static async decode(
+    sequences: readonly Sequence[],
+    session: StageSession,
+  ): Promise<(Choice | Error)[]> {
+    const [first] = sequences;
+    if (!first) return [];
+    const caches = sequences.map((sequence) => sequence.#lease!.cache);
+    const ids = sequences.map(({ tokens }) => tokens.at(-1)!);
+    const { result, ms } = await first.#run(sequences, () => session.decode(caches, { ids }));
+    const { vocab } = session.config;
+    return sequences.map((sequence, row) => {
+      sequence.decodeMs += ms;
+      sequence.#drafts.plain(ms);
+      try {
+        return sequence.#next(result.logits!.subarray(row * vocab, (row + 1) * vocab));
+      } catch (error) {
+        return error as Error;
+      }
+    });
+  }
+
+  /** A guess at its next tokens, which `check` can take; empty for most texts most of the time. */
+  draft(): number[] {
+    // A check that is right to its end gives one token more than the draft has.
+    const room = this.job.params.maxTokens - this.count - 1;
+    return room > 0 ? this.#drafts.propose(this.tokens, room) : [];
+  }
+
+  /** One run over the last token and a draft: the tokens that plain decoding gives, one at least. */
+  async check(draft: readonly number[]): Promise<Choice[]> {
+    const { cache } = this.#lease!;
+    const before = cache.length;
+    const ids = [this.tokens.at(-1)!, ...draft];
+    const { result, ms } = await this.#run([this], () =>
+      this.#session.prefill(cache, { input: { ids }, rows: ids.map((_, i) => i) }),
+    );
+    const { vocab } = this.#session.config;
+    const rows = ids.map((_, i) => result.logits!.subarray(i * vocab, (i + 1) * vocab));
+    const choices = this.#guarded(() => this.#sampler.verify(rows, draft));
+    const end = choices.findIndex(({ token }) => this.#stops.has(token));
+    const given = end < 0 ? choices : choices.slice(0, end + 1);
+    this.decodeMs += ms;
+    this.#drafts.checked(draft.length, given.length, ms);
+    for (const { token } of given) this.#take(token);
+    cache.truncate(before + given.length);
+    return given;
+  }
+
+  /** Gives the memory back, behind the run that uses it if there is one. */
+  release(): void {
+    this.#released = true;
+    if (this.#lease && !this.#running) this.#memory.release(this.#lease);
+  }
+
+  /** A run over the caches of `sequences`: those that are released meanwhile are so behind it. */
+  async #run<T>(sequences: readonly Sequence[], run: () => Promise<T>) {
     const start = performance.now();
-    const { prefilling } = this;
-    this.#running = true;
+    for (const sequence of sequences) sequence.#running = true;
     try {
-      const from = this.cache.length;
-      const ids = this.tokens.slice(from, from + (prefilling ? chunk : 1));
-      const last = from + ids.length === this.tokens.length;
-      const { logits } = await session.run(this.cache, {
-        input: { ids },
-        rows: last ? [ids.length - 1] : [],
-      });
-      return logits === null ? null : this.#sample(logits);
+      const result = await run();
+      return { result, ms: performance.now() - start };
     } finally {
-      const ms = performance.now() - start;
-      if (prefilling) this.prefillMs += ms;
-      else this.decodeMs += ms;
-      this.#running = false;
-      if (this.#released) this.cache.free();
+      for (const sequence of sequences) {
+        sequence.#running = false;
+        if (sequence.#released) sequence.release();
+      }
     }
   }
 
-  /** Gives the cache's memory back, behind the run that uses it if there is one. */
-  release(): void {
-    this.#released = true;
-    if (!this.#running) this.cache.free();
+  #next(logits: Float32Array): Choice {
+    const choice = this.#guarded(() => this.#sampler.next(logits));
+    this.#take(choice.token);
+    return choice;
   }
 
-  #sample(logits: Float32Array): number {
-    let token: number;
+  #take(token: number): void {
+    this.tokens.push(token);
+    this.count++;
+  }
+
+  #guarded<T>(choose: () => T): T {
     try {
-      token = sample(logits, this.job.params, this.count);
+      return choose();
     } catch (cause) {
       if (!(cause instanceof RangeError)) throw cause;
       throw new EngineError('LOGITS_INVALID', { position: this.count }, cause.message, cause);
     }
-    this.tokens.push(token);
-    this.count++;
-    return token;
   }
 }
