@@ -1,5 +1,6 @@
 /** What must not change the answer: how a prefix is cut, how the cache grows, who else is served. */
 import { join } from 'node:path';
+import { NEUTRAL } from '@blyan/protocol/sampling';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EngineError } from '../src/engine/errors.ts';
 import { CAPACITY_STEP } from '../src/engine/kv-cache.ts';
@@ -16,7 +17,7 @@ import {
   readJson,
 } from './support/models.ts';
 
-const SAMPLED = { temperature: 0.8, topK: 20, topP: 0.95, minP: 0, seed: 20_251_123 };
+const SAMPLED = { ...NEUTRAL, temperature: 0.8, topK: 20, topP: 0.95, seed: 20_251_123 };
 
 async function logitsOf(session: StageSession, ids: number[], chunk: number) {
   const cache = session.createCache();

@@ -135,14 +135,14 @@ export class EngineLoop {
       // A run of many positions: nothing waits that long.
       if (wasPrefilling) this.#batches.flush();
       const chunk = prefillChunk(session.config, sequence.cache.length);
-      const token = await sequence.advance(session, chunk);
+      const choice = await sequence.advance(session, chunk);
       if (!this.#isActive(sequence)) return;
       if (wasPrefilling) {
         const total = job.prompt.length + job.emitted.length;
         emit({ type: 'prefill', requestId, attempt, done: sequence.cache.length, total });
       }
-      if (token === null) return;
-      this.#batches.push(job, sequence.count - 1, token);
+      if (choice === null) return;
+      this.#batches.push(job, sequence.count - 1, choice);
       if (sequence.finished) this.#finish(sequence);
     } catch (error) {
       // One sequence's failure is its own; the others go on.

@@ -1,5 +1,5 @@
 /** The bare engine, without processes, queues or HTTP around it: for benchmarks and parity tests. */
-import { sample } from '@blyan/model/sampler';
+import { SamplerState } from '@blyan/model/sampler-state';
 import type { SamplingParams } from '@blyan/protocol/sampling';
 import { prefillChunk } from './loop.ts';
 import type { StageSession } from './stage-session.ts';
@@ -31,6 +31,7 @@ export async function generate(
   const cache = session.createCache();
   const { emitted = [], stopTokens = [] } = options;
   const tokens = [...emitted];
+  const sampler = new SamplerState(params, prompt, emitted);
   const finished = () =>
     tokens.length >= params.maxTokens || (tokens.length > 0 && stopTokens.includes(tokens.at(-1)!));
   if (finished()) return { tokens, prefillMs: 0, stepsMs: [] };
@@ -48,12 +49,12 @@ export async function generate(
         rows: last ? [ids.length - 1] : [],
       }));
     }
-    tokens.push(sample(logits!, params, tokens.length));
+    tokens.push(sampler.next(logits!).token);
     const prefillMs = performance.now() - start;
     while (!finished()) {
       const step = performance.now();
       ({ logits } = await session.run(cache, { input: { ids: [tokens.at(-1)!] }, rows: [0] }));
-      tokens.push(sample(logits!, params, tokens.length));
+      tokens.push(sampler.next(logits!).token);
       stepsMs.push(performance.now() - step);
     }
     return { tokens, prefillMs, stepsMs };

@@ -1,6 +1,6 @@
 /** One answer in the making: its tokens so far, its KV cache, and how far both are. */
 import { ModelError } from '@blyan/model/errors';
-import { sample } from '@blyan/model/sampler';
+import { type Choice, SamplerState } from '@blyan/model/sampler-state';
 import type { NodeJob } from '@blyan/protocol/node';
 import { EngineError } from './errors.ts';
 import type { KvCache } from './kv-cache.ts';
@@ -16,6 +16,7 @@ export class Sequence {
   prefillMs = 0;
   decodeMs = 0;
   readonly #stops: ReadonlySet<number>;
+  readonly #sampler: SamplerState;
   #running = false;
   #released = false;
 
@@ -37,6 +38,7 @@ export class Sequence {
     this.count = emitted.length;
     this.cache = session.createCache();
     this.#stops = new Set(job.stopTokens);
+    this.#sampler = new SamplerState(params, prompt, emitted);
   }
 
   /** Tokens are ahead of the cache by more than the one that a decode step reads. */
@@ -51,10 +53,10 @@ export class Sequence {
   }
 
   /**
-   * One run: at most `chunk` tokens of the prefix, or one token of the answer. Returns the token that
-   * came out, null while the prefix is not read to its end.
+   * One run: at most `chunk` tokens of the prefix, or one token of the answer. Returns what was chosen,
+   * null while the prefix is not read to its end.
    */
-  async advance(session: StageSession, chunk: number): Promise<number | null> {
+  async advance(session: StageSession, chunk: number): Promise<Choice | null> {
     const start = performance.now();
     const { prefilling } = this;
     this.#running = true;
@@ -82,16 +84,16 @@ export class Sequence {
     if (!this.#running) this.cache.free();
   }
 
-  #sample(logits: Float32Array): number {
-    let token: number;
+  #sample(logits: Float32Array): Choice {
+    let choice: Choice;
     try {
-      token = sample(logits, this.job.params, this.count);
+      choice = this.#sampler.next(logits);
     } catch (cause) {
       if (!(cause instanceof RangeError)) throw cause;
       throw new EngineError('LOGITS_INVALID', { position: this.count }, cause.message, cause);
     }
-    this.tokens.push(token);
+    this.tokens.push(choice.token);
     this.count++;
-    return token;
+    return choice;
   }
 }

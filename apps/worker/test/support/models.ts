@@ -5,6 +5,7 @@ import type { StoredFormat } from '@blyan/chain/types';
 import type { ModelFiles } from '@blyan/model/files';
 import type { StageOptions } from '@blyan/model/stage/graph';
 import type { StageSpec } from '@blyan/model/stage/plan';
+import { NEUTRAL } from '@blyan/protocol/sampling';
 import { loadStage, pickModel } from '../../src/engine/load-model.ts';
 import { StageSession } from '../../src/engine/stage-session.ts';
 import { createNetwork, type Network } from './network.ts';
@@ -72,7 +73,7 @@ async function loadInto(
   };
 }
 
-export const GREEDY = { temperature: 0, topP: 1, topK: 0, minP: 0, seed: 0 };
+export const GREEDY = { ...NEUTRAL, temperature: 0, seed: 0 };
 
 /** Largest absolute difference. */
 export function maxDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
