@@ -2,12 +2,17 @@
  * Token ids into text that is certain: whole characters only, nothing that may turn out to be the
  * beginning of a stop string, nothing behind one. The thinking part is split off by its token ids,
  * and stop strings do not look into it.
+ *
+ * It also says which tokens are out: those of which every character is. So what is told of a token
+ * beside its text never tells of text that is held back or cut.
  */
 export interface Detokenizer {
   /** Whole characters that became certain. */
   push(ids: number[]): string;
   /** What was held back. */
   flush(): string;
+  /** Whether a character is unfinished. */
+  readonly pending: boolean;
 }
 
 /** Ids of the tokens around the thinking part. */
@@ -37,6 +42,12 @@ export class AnswerText {
   readonly #tokens: ThinkingTokens | null;
   #inThinking: boolean;
   #thinking = '';
+  /** Characters of the text that became certain, with those that are held; and without them. */
+  #length = 0;
+  #out = 0;
+  /** Tokens of the text that are not out, each with the length of the text up to its end. */
+  readonly #open: { position: number; end: number }[] = [];
+  #shown: number[] = [];
 
   constructor({ detokenizer, stops, thinking, inThinking }: AnswerTextOptions) {
     this.#detokenizer = detokenizer;
@@ -50,11 +61,17 @@ export class AnswerText {
     return this.#stopped;
   }
 
-  push(id: number): void {
+  /** @param position of the token in the answer */
+  push(id: number, position: number): void {
     if (this.#stopped) return;
     const turns = id === (this.#inThinking ? this.#tokens?.close : this.#tokens?.open);
     // No character reaches from one part into the other.
-    this.#add(turns ? this.#detokenizer.flush() : this.#detokenizer.push([id]));
+    const text = turns ? this.#detokenizer.flush() : this.#detokenizer.push([id]);
+    if (!turns && !this.#inThinking) {
+      const unfinished = this.#detokenizer.pending ? 1 : 0;
+      this.#open.push({ position, end: this.#length + text.length + unfinished });
+    }
+    this.#add(text);
     if (turns) this.#inThinking = !this.#inThinking;
   }
 
@@ -72,21 +89,28 @@ export class AnswerText {
     return thinking;
   }
 
+  /** Positions of tokens whose text became certain since the last call, in order. */
+  takeShown(): number[] {
+    const shown = this.#shown;
+    this.#shown = [];
+    return shown;
+  }
+
   /** The rest of the text, at the end of the answer. An answer that ends while it thinks has none. */
   flush(): string {
     if (!this.#stopped) this.#add(this.#detokenizer.flush());
-    this.#ready += this.#held;
+    this.#release(this.#held);
     this.#held = '';
     return this.take();
   }
 
   #add(certain: string): void {
-    if (certain === '') return;
     const text = withoutNul(certain);
     if (this.#inThinking) {
       this.#thinking += text;
       return;
     }
+    this.#length += text.length;
     const all = this.#held + text;
     let cut = -1;
     for (const stop of this.#stops) {
@@ -95,13 +119,22 @@ export class AnswerText {
     }
     if (cut >= 0) {
       this.#stopped = true;
-      this.#ready += all.slice(0, cut);
+      this.#release(all.slice(0, cut));
       this.#held = '';
+      this.#open.length = 0;
       return;
     }
     const keep = this.#suspect(all);
-    this.#ready += all.slice(0, all.length - keep);
+    this.#release(all.slice(0, all.length - keep));
     this.#held = all.slice(all.length - keep);
+  }
+
+  #release(text: string): void {
+    this.#ready += text;
+    this.#out += text.length;
+    while (this.#open[0] && this.#open[0].end <= this.#out) {
+      this.#shown.push(this.#open.shift()!.position);
+    }
   }
 
   /** Length of the longest end of the text with which a stop string begins. */

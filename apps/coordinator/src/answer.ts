@@ -1,7 +1,7 @@
 /** One answer in the making: what is certain of it, and which attempt writes it now. */
 import type { AnswerEvent } from '@blyan/protocol/answer';
 import type { NumericsProfile } from '@blyan/protocol/node';
-import type { SamplingParams } from '@blyan/protocol/sampling';
+import type { SamplingParams, TokenLogprobs } from '@blyan/protocol/sampling';
 import { AnswerText } from './answer-text.ts';
 import type { ServedModel } from './served-model.ts';
 
@@ -30,6 +30,13 @@ export interface AnswerInput {
 
 /** Why an answer is complete, as far as its tokens tell. */
 export type TokenEnd = 'stop token' | 'stop string' | 'length';
+
+/** New output of a node. */
+export interface NewTokens {
+  tokens: readonly number[];
+  /** One for each token, or not asked for. */
+  logprobs?: readonly TokenLogprobs[] | undefined;
+}
 
 export type AnswerTokens = Extract<AnswerEvent, { type: 'tokens' }>;
 
@@ -109,16 +116,24 @@ export class Answer {
     this.running = { nodeId, boot, heard: performance.now(), prefilled: 0 };
   }
 
+  /** Ids that end it: the model's own and those of the request. */
+  get stopTokens(): number[] {
+    return [...new Set([...this.model.stopTokens, ...this.input.params.stopTokens])];
+  }
+
   /** Appends tokens that were checked. Those behind the end are not taken. */
-  accept(ids: readonly number[], now: number): { event: AnswerTokens; end: TokenEnd | null } {
+  accept(
+    { tokens: ids, logprobs }: NewTokens,
+    now: number,
+  ): { event: AnswerTokens; end: TokenEnd | null } {
     const position = this.tokens.length;
     const taken: number[] = [];
     let end: TokenEnd | null = null;
     for (const id of ids) {
       taken.push(id);
-      if (this.model.stopTokens.has(id)) end = 'stop token';
+      if (this.#isStop(id)) end = 'stop token';
       else {
-        this.#text.push(id);
+        this.#text.push(id, position + taken.length - 1);
         if (this.#text.stopped) end = 'stop string';
         else if (position + taken.length >= this.limit) end = 'length';
       }
@@ -130,20 +145,31 @@ export class Answer {
     this.#written += text;
     const thinking = this.#text.takeThinking();
     const event: AnswerTokens = { type: 'tokens', position, tokens: taken, text };
-    return { event: thinking === '' ? event : { ...event, thinking }, end };
+    if (thinking !== '') event.thinking = thinking;
+    if (logprobs) event.logprobs = logprobs.slice(0, taken.length);
+    return { event: { ...event, ...this.#takeShown() }, end };
   }
 
-  /** Text that was held back behind the last token; call once, at the end. */
-  flush(): string {
+  /** What was held back behind the last token; call once, at the end. */
+  flush(): { text: string; shown?: number[] } {
     const text = this.#text.flush();
     this.#written += text;
-    return text;
+    return { text, ...this.#takeShown() };
+  }
+
+  #takeShown(): { shown?: number[] } {
+    const shown = this.#text.takeShown();
+    return this.input.params.logprobs === null ? {} : { shown };
+  }
+
+  #isStop(id: number): boolean {
+    return this.model.stopTokens.has(id) || this.input.params.stopTokens.includes(id);
   }
 
   /** Takes what an earlier life of the coordinator wrote; when it came is not known any more. */
-  restore(ids: readonly number[]): TokenEnd | null {
+  restore(tokens: NewTokens): TokenEnd | null {
     this.#restored = true;
-    return this.accept(ids, 0).end;
+    return this.accept(tokens, 0).end;
   }
 
   #time(count: number, now: number): void {

@@ -3,13 +3,14 @@
  * nothing that it writes reaches an answer but through here.
  */
 import type { NodeEvent } from '@blyan/protocol/node';
+import type { TokenLogprobs } from '@blyan/protocol/sampling';
 import type { Answer } from './answer.ts';
 
 export type AttemptEvent = Exclude<NodeEvent, { type: 'status' }>;
 
 export type Verdict =
   /** New output ids, all in the vocabulary and exactly at the next position. */
-  | { type: 'tokens'; tokens: number[] }
+  | { type: 'tokens'; tokens: number[]; logprobs?: TokenLogprobs[] | undefined }
   | { type: 'prefill'; done: number; total: number }
   | { type: 'fail'; code: string; message: string }
   /** No node can serve it, as our own numbers say, too. */
@@ -66,7 +67,7 @@ function refusal({ input, model }: Answer, { code }: { code: string }): Verdict 
 
 function checkTokens(
   answer: Answer,
-  { position, tokens }: Extract<AttemptEvent, { type: 'tokens' }>,
+  { position, tokens, logprobs }: Extract<AttemptEvent, { type: 'tokens' }>,
 ): Verdict {
   const next = answer.tokens.length;
   if (position > next) return violation(`position ${position}, expected ${next}`);
@@ -78,6 +79,8 @@ function checkTokens(
   if (position + tokens.length > limit) {
     return violation(`${position + tokens.length} tokens, ${limit} were asked for`);
   }
+  const wrong = wrongLogprobs(answer, tokens.length, logprobs);
+  if (wrong) return violation(wrong);
   // Written twice over a reconnect: harmless if it says the same.
   const known = Math.min(next - position, tokens.length);
   for (let i = 0; i < known; i++) {
@@ -86,5 +89,24 @@ function checkTokens(
     }
   }
   if (known === tokens.length) return { type: 'repeat' };
-  return { type: 'tokens', tokens: tokens.slice(known) };
+  return { type: 'tokens', tokens: tokens.slice(known), logprobs: logprobs?.slice(known) };
+}
+
+/** What is wrong with log-probabilities that the schema let through, or null. */
+function wrongLogprobs(
+  { input, model }: Answer,
+  count: number,
+  logprobs: readonly TokenLogprobs[] | undefined,
+): string | null {
+  const most = input.params.logprobs;
+  if (most === null) return logprobs ? 'log-probabilities that were not asked for' : null;
+  if (logprobs?.length !== count) {
+    return `log-probabilities of ${logprobs?.length ?? 0} tokens, of ${count} expected`;
+  }
+  for (const { top } of logprobs) {
+    if (top.length > most) return `${top.length} alternatives, ${most} were asked for`;
+    const foreign = top.find(([id]) => id >= model.vocab);
+    if (foreign) return `alternative ${foreign[0]} of a vocabulary of ${model.vocab}`;
+  }
+  return null;
 }

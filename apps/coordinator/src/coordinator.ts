@@ -225,7 +225,7 @@ export class Coordinator {
     switch (verdict.type) {
       case 'tokens': {
         answer.running.heard = performance.now();
-        const { event: written, end } = answer.accept(verdict.tokens, Date.now());
+        const { event: written, end } = answer.accept(verdict, Date.now());
         this.#tell.append(answer, written);
         if (end) this.#end(answer, { type: 'finish', reason: finishReason(end) }, end);
         break;

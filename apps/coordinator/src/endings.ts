@@ -56,9 +56,9 @@ export async function completeRow(
 
 function endEvent(answer: Answer, outcome: Outcome, now: number): EndEvent {
   if (outcome.type === 'error') return outcome;
-  const text = answer.flush();
+  const rest = answer.flush();
   const receipt = makeReceipt(answer, outcome.reason, now);
-  return { type: 'finish', reason: outcome.reason, text, usage: receipt.usage, receipt };
+  return { type: 'finish', reason: outcome.reason, ...rest, usage: receipt.usage, receipt };
 }
 
 async function storedEnd(id: string, reader: AnswerReader): Promise<EndEvent | null> {

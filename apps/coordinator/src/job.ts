@@ -2,7 +2,8 @@ import type { NodeJob } from '@blyan/protocol/node';
 import type { Answer } from './answer.ts';
 
 /** All that a node is told of a request: its present attempt. */
-export function jobOf({ id, attempt, input, model, tokens }: Answer): NodeJob {
+export function jobOf(answer: Answer): NodeJob {
+  const { id, attempt, input, model, tokens, stopTokens } = answer;
   return {
     requestId: id,
     attempt,
@@ -10,7 +11,7 @@ export function jobOf({ id, attempt, input, model, tokens }: Answer): NodeJob {
     prompt: input.prompt,
     emitted: [...tokens],
     params: input.params,
-    stopTokens: [...model.stopTokens],
+    stopTokens,
     deadline: input.deadline,
   };
 }

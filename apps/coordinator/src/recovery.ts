@@ -87,7 +87,7 @@ function restoreAnswer(request: OpenRequest, model: ServedModel, entries: Answer
   for (const { event } of entries) {
     if (event.type === 'tokens') {
       if (event.position !== answer.tokens.length || restored.complete) restored.corrupt = true;
-      else restored.complete = answer.restore(event.tokens);
+      else restored.complete = answer.restore(event);
     } else if (event.type === 'finish' || event.type === 'error') restored.ended = event;
   }
   if (restored.ended) answer.flush();

@@ -1,3 +1,4 @@
+import { NEUTRAL } from '@blyan/protocol/sampling';
 import { expect, test } from 'vitest';
 import { Answer } from '../src/answer.ts';
 import { checkEvent } from '../src/check.ts';
@@ -14,7 +15,7 @@ const model: ServedModel = {
   context: 12,
   stopTokens: new Set([99]),
   thinking: null,
-  detokenizer: () => ({ push: () => '', flush: () => '' }),
+  detokenizer: () => ({ push: () => '', flush: () => '', pending: false }),
 };
 
 function running(maxTokens: number): Answer {
@@ -22,7 +23,7 @@ function running(maxTokens: number): Answer {
     {
       id: 'r'.repeat(20),
       prompt: Array.from({ length: 10 }, (_, i) => i),
-      params: { maxTokens, temperature: 0, topP: 1, topK: 0, minP: 0, seed: 1 },
+      params: { ...NEUTRAL, maxTokens, temperature: 0, seed: 1 },
       stop: [],
       attempt: 0,
       segments: [],
@@ -57,7 +58,7 @@ test('only the model and the request end an answer by its length', () => {
       prefillMs: 0,
       decodeMs: 0,
     }).type;
-  expect(answer.accept([1], 0).end).toBeNull();
+  expect(answer.accept({ tokens: [1] }, 0).end).toBeNull();
   expect(done(1)).toBe('violation');
-  expect(answer.accept([2], 0).end).toBe('length');
+  expect(answer.accept({ tokens: [2] }, 0).end).toBe('length');
 });

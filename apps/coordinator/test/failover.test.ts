@@ -192,6 +192,9 @@ describe('events that are not as asked', () => {
           return inner.push(ids);
         },
         flush: () => inner.flush(),
+        get pending() {
+          return inner.pending;
+        },
       };
     };
     await t.coordinator();

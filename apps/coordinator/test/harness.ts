@@ -7,6 +7,7 @@ import { createTestDatabase } from '@blyan/db/testing';
 import { readModelFiles } from '@blyan/model/files';
 import { createTokenizer } from '@blyan/model/tokenizer';
 import type { AnswerEvent } from '@blyan/protocol/answer';
+import { NEUTRAL, type SamplingParams } from '@blyan/protocol/sampling';
 import { AnswerReader } from '@blyan/queue/answer-reader';
 import { connect, disconnect } from '@blyan/queue/connection';
 import { tellCoordinator } from '@blyan/queue/control';
@@ -49,6 +50,7 @@ export interface Ask {
   timeoutMs?: number;
   model?: string;
   prompt?: number[];
+  params?: Partial<SamplingParams>;
 }
 
 /** Seconds are milliseconds here, but not too few: the machine that tests may be busy. */
@@ -115,7 +117,7 @@ export async function openHarness(database: number) {
       const { maxTokens = 20, stop = [], timeoutMs = 60_000 } = asked;
       const { model = MODEL, prompt = [1, 2, 3] } = asked;
       const id = `request-${crypto.randomUUID()}`;
-      const params = { maxTokens, temperature: 0, topP: 1, topK: 0, minP: 0, seed: 7 };
+      const params = { ...NEUTRAL, maxTokens, temperature: 0, seed: 7, ...asked.params };
       const deadline = new Date(Date.now() + timeoutMs);
       await db.request.create({
         data: { id, model: Buffer.from(model, 'hex'), prompt, params, stop, deadline },

@@ -1,14 +1,20 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { createTokenizer } from '@blyan/model/tokenizer';
 import type { ClusterStatus } from '@blyan/protocol/cluster';
 import { describe, expect, test } from 'vitest';
+import { sumUsage } from '../src/server/answers/choices.ts';
+import { completionWriter } from '../src/server/answers/completions.ts';
+import { chatLogprobs, ShownTokens } from '../src/server/answers/logprobs.ts';
 import { chunkWriter } from '../src/server/answers/openai.ts';
-import { resolveParams } from '../src/server/answers/params.ts';
+import { choiceSeed, resolveParams } from '../src/server/answers/params.ts';
 import { availability, servedHashes, describe as words } from '../src/server/cluster.ts';
 import { ApiError } from '../src/server/http/errors.ts';
 import { chooseModel } from '../src/server/model/choose.ts';
 import { nameOfSegments } from '../src/server/model/openai.ts';
 import { checkKey } from '../src/server/nodes.ts';
 
-const model = { context: 100, generation: { temperature: 0.6, topP: 0.95, topK: 20 } };
+const model = { context: 100, vocab: 512, generation: { temperature: 0.6, topP: 0.95, topK: 20 } };
 const input = { promptTokens: 90, promptField: 'prompt', defaultMaxTokens: 8 };
 
 describe('parameters', () => {
@@ -19,11 +25,41 @@ describe('parameters', () => {
       topP: 0.95,
       topK: 20,
       minP: 0,
+      repetitionPenalty: 1,
+      presencePenalty: 0,
+      frequencyPenalty: 0,
+      logitBias: [],
+      stopTokens: [],
+      logprobs: null,
       seed: 7,
     });
-    expect(
-      resolveParams({ seed: 7, temperature: 0, topK: -1 }, { context: 100, generation: {} }, input),
-    ).toMatchObject({ temperature: 0, topP: 1, topK: 0 });
+    const bare = { ...model, generation: {} };
+    expect(resolveParams({ seed: 7, temperature: 0, topK: -1 }, bare, input)).toMatchObject({
+      temperature: 0,
+      topP: 1,
+      topK: 0,
+    });
+    const repeating = (repetitionPenalty: number) =>
+      resolveParams({}, { ...model, generation: { repetitionPenalty } }, input).repetitionPenalty;
+    expect([0, 1.05, 7].map(repeating)).toEqual([1, 1.05, 2]);
+  });
+
+  test('token ids are told apart, in order, and all of the vocabulary', () => {
+    const asked = { logitBias: { 511: -100, 5: 2.5 }, stopTokens: [9, 3, 9] };
+    expect(resolveParams(asked, model, input)).toMatchObject({
+      logitBias: [
+        [5, 2.5],
+        [511, -100],
+      ],
+      stopTokens: [9, 3],
+    });
+  });
+
+  test('seeds of several choices go round at the largest', () => {
+    const max = Number.MAX_SAFE_INTEGER;
+    expect([0, 1, 7].map((i) => choiceSeed(5, i))).toEqual([5, 6, 12]);
+    expect([0, 1, 2].map((i) => choiceSeed(max - 1, i))).toEqual([max - 1, max, 0]);
+    expect([0, 1, 2].map((i) => choiceSeed(max, i))).toEqual([max, 0, 1]);
   });
 
   test('without max_tokens the answer may fill what is left of the context', () => {
@@ -34,6 +70,8 @@ describe('parameters', () => {
     [{ maxTokens: 11 }, input, 'out_of_range', 'max_tokens'],
     [{ maxTokens: 1e9 }, input, 'out_of_range', 'max_tokens'],
     [{ maxTokens: 11, maxTokensField: 'max_new_tokens' }, input, 'out_of_range', 'max_new_tokens'],
+    [{ logitBias: { 512: 1 } }, input, 'out_of_range', 'logit_bias'],
+    [{ stopTokens: [1, 512] }, input, 'out_of_range', 'stop_token_ids'],
     [{}, { ...input, promptTokens: 100 }, 'context_length_exceeded', 'prompt'],
     [{}, { ...input, promptTokens: 5000 }, 'context_length_exceeded', 'prompt'],
   ])('%j is refused', (asked, given, code, param) => {
@@ -48,31 +86,39 @@ describe('parameters', () => {
   });
 });
 
+const MODEL = path.resolve(import.meta.dirname, '../../../models/blyan-guide');
+const readJson = async (name: string) =>
+  JSON.parse(await readFile(path.join(MODEL, name), 'utf8')) as Record<string, unknown>;
+const tokenizer = createTokenizer({
+  tokenizer: await readJson('tokenizer.json'),
+  tokenizerConfig: await readJson('tokenizer_config.json'),
+});
+
 describe('chunks of OpenAI clients', () => {
   const parse = (text: string) =>
     text
       .split('\n\n')
       .filter(Boolean)
-      .map((line) => line.replace(/^data: /, ''))
-      .map((data) => (data === '[DONE]' ? data : JSON.parse(data)));
+      .map((line) => JSON.parse(line.replace(/^data: /, '')));
   const options = { id: 'chatcmpl-x', created: 1, model: 'm "quoted"' };
   const shared = { ...options, object: 'chat.completion.chunk' };
+  const usage = { promptTokens: 3, completionTokens: 2 };
+  const part = { text: '', thinking: '', shown: [] };
 
-  test('role, text, end', () => {
-    const write = chunkWriter({ ...options, includeUsage: false });
-    const usage = { promptTokens: 3, completionTokens: 2 };
-    expect(parse(write.role() + write.text('Hi "you"\n') + write.finish('stop', usage))).toEqual([
+  test('role, text, end, each with the index of its choice', () => {
+    const write = chunkWriter({ ...options, includeUsage: false, tokenizer });
+    const text = write.part(1, { ...part, text: 'Hi "you"\n' });
+    expect(parse(write.start(0) + text + write.finish(0, 'stop') + write.end(usage))).toEqual([
       { ...shared, choices: [choice({ role: 'assistant', content: '' })] },
-      { ...shared, choices: [choice({ content: 'Hi "you"\n' })] },
+      { ...shared, choices: [{ ...choice({ content: 'Hi "you"\n' }), index: 1 }] },
       { ...shared, choices: [choice({}, 'stop')] },
-      '[DONE]',
     ]);
   });
 
   test('with usage: null on all but a last chunk without choices', () => {
-    const write = chunkWriter({ ...options, includeUsage: true });
-    const usage = { promptTokens: 3, completionTokens: 2 };
-    expect(parse(write.thinking('hm') + write.finish('length', usage))).toEqual([
+    const write = chunkWriter({ ...options, includeUsage: true, tokenizer });
+    const thought = write.part(0, { ...part, thinking: 'hm' });
+    expect(parse(thought + write.finish(0, 'length') + write.end(usage))).toEqual([
       { ...shared, choices: [choice({ reasoning_content: 'hm' })], usage: null },
       { ...shared, choices: [choice({}, 'length')], usage: null },
       {
@@ -80,8 +126,49 @@ describe('chunks of OpenAI clients', () => {
         choices: [],
         usage: { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 },
       },
-      '[DONE]',
     ]);
+  });
+
+  test('older completions: text, and log-probabilities at their places', () => {
+    const head = { id: 'cmpl-x', object: 'text_completion', created: 1, model: 'm' } as const;
+    const write = completionWriter(head, { includeUsage: true, tokenizer });
+    const [a, b, c] = tokenizer.encode('Hi you');
+    const shown = [a, b].map((id) => ({
+      id: id!,
+      logprob: -0.5,
+      top: [[c!, -0.1]] as [number, number][],
+    }));
+    const first = write.part(0, { ...part, text: 'x', shown });
+    const second = write.part(0, { ...part, text: 'y', shown: shown.slice(1) });
+    expect(write.start(0)).toBe('');
+    const chunks = parse(first + second + write.finish(0, 'stop') + write.end(usage));
+    const words = [a, b].map((id) => tokenizer.decode([id!]));
+    const top = { [tokenizer.decode([c!])]: -0.1 };
+    expect(chunks[0]).toEqual({
+      ...head,
+      usage: null,
+      choices: [
+        {
+          index: 0,
+          text: 'x',
+          finish_reason: null,
+          logprobs: {
+            tokens: words,
+            token_logprobs: [-0.5, -0.5],
+            top_logprobs: [top, top],
+            text_offset: [0, words[0]!.length],
+          },
+        },
+      ],
+    });
+    expect(chunks[1].choices[0].logprobs.text_offset).toEqual([words.join('').length]);
+    expect(chunks[2].choices[0]).toEqual({
+      index: 0,
+      text: '',
+      logprobs: null,
+      finish_reason: 'stop',
+    });
+    expect(chunks[3].choices).toEqual([]);
   });
 
   const choice = (delta: object, reason: string | null = null) => ({
@@ -90,6 +177,64 @@ describe('chunks of OpenAI clients', () => {
     logprobs: null,
     finish_reason: reason,
   });
+});
+
+describe('log-probabilities', () => {
+  test('of a token that is a part of a character: its bytes', () => {
+    const bytes = [0xf0, 0x9f];
+    const ids = bytes.map((byte) => {
+      for (let id = 0; id < 600; id++) {
+        const own = tokenizer.bytes(id);
+        if (own?.length === 1 && own[0] === byte) return id;
+      }
+      return expect.fail('every byte is a token');
+    });
+    const { content } = chatLogprobs(
+      ids.map((id) => ({ id, logprob: -1, top: [[ids[0]!, -1]] })),
+      tokenizer,
+    );
+    expect(content).toEqual(
+      bytes.map((byte) => ({
+        token: `\\x${byte.toString(16)}`,
+        bytes: [byte],
+        logprob: -1,
+        top_logprobs: [{ token: '\\xf0', bytes: [0xf0], logprob: -1 }],
+      })),
+    );
+  });
+
+  test('wait until their text is out, and those of no text never come', () => {
+    const shown = new ShownTokens();
+    const logprob = (value: number) => ({ logprob: value, top: [] });
+    const tokens = { type: 'tokens', text: '' } as const;
+    expect(
+      shown.take({
+        ...tokens,
+        position: 0,
+        tokens: [7, 8],
+        logprobs: [-1, -2].map(logprob),
+        shown: [0],
+      }),
+    ).toEqual([{ id: 7, logprob: -1, top: [] }]);
+    expect(
+      shown.take({
+        ...tokens,
+        position: 2,
+        tokens: [9, 5],
+        logprobs: [-3, -4].map(logprob),
+        shown: [1, 3],
+      }),
+    ).toEqual([
+      { id: 8, logprob: -2, top: [] },
+      { id: 5, logprob: -4, top: [] },
+    ]);
+    expect(shown.take({ ...tokens, position: 4, tokens: [1] })).toEqual([]);
+  });
+});
+
+test('usage counts a prompt once and all answers', () => {
+  const usages = [3, 4, 5].map((completionTokens) => ({ promptTokens: 10, completionTokens }));
+  expect(sumUsage(usages)).toEqual({ promptTokens: 10, completionTokens: 12 });
 });
 
 describe('availability', () => {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { generateKeyPair } from '@blyan/chain/keys';
 import { initGenesis } from '@blyan/db/genesis';
 import { createTestDatabase, type TestDatabase } from '@blyan/db/testing';
+import { NEUTRAL } from '@blyan/protocol/sampling';
 import { disconnect } from '@blyan/queue/connection';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type {} from '../../../tooling/local/src/test-context.ts';
@@ -36,7 +37,7 @@ afterAll(async () => {
 });
 
 const never = new AbortController().signal;
-const params = { maxTokens: 8, temperature: 0, topP: 1, topK: 0, minP: 0, seed: 1 };
+const params = { ...NEUTRAL, maxTokens: 8, temperature: 0, seed: 1 };
 
 /** A question that was taken in and that no coordinator takes up. */
 async function asked(timeoutMs: number) {

@@ -11,6 +11,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { NEUTRAL } from '@blyan/protocol/sampling';
 import { BlobStore } from '@blyan/store/blob-store';
 import { httpSource } from '@blyan/store/http-source';
 import { z } from 'zod';
@@ -62,7 +63,7 @@ async function answer(command: z.infer<typeof Command>, session: StageSession) {
     await loaded.session[Symbol.asyncDispose]();
     return { stage: loaded.stage, session: loaded.plain, bytes: loaded.bytes };
   }
-  const params = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0, maxTokens: command.tokens };
+  const params = { ...NEUTRAL, temperature: 0, seed: 0, maxTokens: command.tokens };
   const { tokens, prefillMs, stepsMs } = await generate(session, command.prompt, params);
   const decodeMs = stepsMs.reduce((a, b) => a + b, 0);
   return { firstMs: prefillMs, decodeMs, tokens: tokens.length };

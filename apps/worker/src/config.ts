@@ -14,6 +14,10 @@ export interface Config {
   blobDir: string;
   workerDir: string;
   slots: number;
+  /** Type of the cached K and V. */
+  kv: 'f32' | 'f16';
+  /** Of all KV caches; 0 is half of what is free once the model is loaded. */
+  kvBytes: number;
   /** 0 is all cores. */
   threads: number;
   logLevel: string;
@@ -30,6 +34,8 @@ export function toConfig(env: Env): Config {
     blobDir: env.BLYAN_BLOB_DIR,
     workerDir: env.BLYAN_WORKER_DIR,
     slots: env.BLYAN_WORKER_SLOTS,
+    kv: env.BLYAN_WORKER_KV,
+    kvBytes: env.BLYAN_WORKER_KV_MB * 2 ** 20,
     threads: env.BLYAN_WORKER_THREADS,
     logLevel: env.BLYAN_LOG_LEVEL,
   };

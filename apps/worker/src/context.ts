@@ -25,6 +25,8 @@ export async function createContext(
     ...(config.model === null ? {} : { model: config.model }),
     threads: config.threads,
     slots: config.slots,
+    kv: config.kv,
+    kvBytes: config.kvBytes,
   });
   const { redisUrl, heartbeatMs } = joined;
   const node = await WorkerNode.start(

@@ -22,7 +22,9 @@ const Env = z.object({
   BLYAN_DATA_DIR: z.string().min(1).default('./data'),
   BLYAN_BLOB_DIR: z.string().min(1).optional(),
   BLYAN_WORKER_DIR: z.string().min(1).optional(),
-  BLYAN_WORKER_SLOTS: Count(256).pipe(z.number().min(1)).default(4),
+  BLYAN_WORKER_SLOTS: Count(256).pipe(z.number().min(1)).default(8),
+  BLYAN_WORKER_KV: z.enum(['f32', 'f16']).default('f32'),
+  BLYAN_WORKER_KV_MB: Count(1 << 24).default(0),
   BLYAN_WORKER_THREADS: Count(1024).default(0),
   BLYAN_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
 });
@@ -37,7 +39,9 @@ const EXAMPLES: Record<string, string> = {
   BLYAN_DATA_DIR: './data',
   BLYAN_BLOB_DIR: './data/blobs',
   BLYAN_WORKER_DIR: './data/worker',
-  BLYAN_WORKER_SLOTS: '4',
+  BLYAN_WORKER_SLOTS: '8',
+  BLYAN_WORKER_KV: 'f32',
+  BLYAN_WORKER_KV_MB: '0 (half of the free memory)',
   BLYAN_WORKER_THREADS: '0 (all cores)',
   BLYAN_LOG_LEVEL: 'info',
 };

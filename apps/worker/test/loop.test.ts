@@ -1,10 +1,11 @@
 /** The engine loop on a real session: order, fairness, replays, cancelling, failures of one sequence. */
-import type { NodeJob } from '@blyan/protocol/node';
+import { MAX_EVENT_BYTES } from '@blyan/protocol/limits';
+import { type NodeJob, NodeTokens } from '@blyan/protocol/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EngineLoop } from '../src/engine/loop.ts';
 import type { JobEvent } from '../src/engine/messages.ts';
 import { generate } from '../src/engine/runner.ts';
-import { GREEDY, type LoadedModel, loadModel, micro } from './support/models.ts';
+import { GREEDY, kvMemory, type LoadedModel, loadModel, micro } from './support/models.ts';
 
 const MODEL = 'ab'.repeat(32);
 let model: LoadedModel;
@@ -32,6 +33,7 @@ function start(slots = 4, onEvent: (event: JobEvent, loop: EngineLoop) => void =
     { model: MODEL, slots },
     {
       session: model.session,
+      memory: kvMemory(model.session),
       emit(event) {
         events.push(event);
         onEvent(event, loop);
@@ -67,6 +69,56 @@ describe('EngineLoop', () => {
     }
     expect(tokens(request)).toEqual(await alone(request));
     expect(of(request).at(-1)).toMatchObject({ type: 'done', count: 12 });
+  });
+
+  it('says log-probabilities, in events that are not too large', async () => {
+    const { loop, of, tokens } = start();
+    const request = job({ params: { ...GREEDY, logprobs: 20, maxTokens: 200 } });
+    const bare = job({ params: { ...GREEDY, maxTokens: 200 } });
+    loop.submit(request);
+    loop.submit(bare);
+    await loop.drain();
+    const batches = of(request).filter((e) => e.type === 'tokens');
+    for (const batch of batches) {
+      const event = NodeTokens.parse(batch);
+      expect(JSON.stringify(event).length).toBeLessThan(MAX_EVENT_BYTES);
+      expect(event.logprobs).toHaveLength(event.tokens.length);
+      event.logprobs?.forEach(({ logprob, top }, i) => {
+        // Greedy: the likeliest one.
+        expect(top).toHaveLength(20);
+        expect(top[0]).toEqual([event.tokens[i], logprob]);
+        expect(top.map(([, value]) => value)).toEqual(
+          top.map(([, value]) => value).sort((a, b) => b - a),
+        );
+      });
+    }
+    expect(tokens(request)).toEqual(tokens(bare));
+    expect(of(bare).some((e) => 'logprobs' in e)).toBe(false);
+  });
+
+  it('goes on with the same tokens in another attempt, penalties and all', async () => {
+    const { loop, tokens } = start();
+    const params = {
+      ...GREEDY,
+      temperature: 1.1,
+      seed: 5,
+      repetitionPenalty: 1.3,
+      presencePenalty: 0.5,
+      frequencyPenalty: 0.8,
+      logitBias: [[7, 6] as [number, number]],
+      maxTokens: 30,
+    };
+    const whole = job({ params });
+    loop.submit(whole);
+    await loop.drain();
+    const emitted = tokens(whole).slice(0, 11);
+    const again = start();
+    const rest = job({ params, emitted, attempt: 2 });
+    again.loop.submit(rest);
+    await again.loop.drain();
+    expect([...emitted, ...again.tokens(rest)]).toEqual(tokens(whole));
+    expect(tokens(whole)).not.toEqual(await alone(job({ params: { ...params, seed: 6 } })));
+    expect(tokens(whole)).toEqual(await alone(whole));
   });
 
   it('serves several at once with the tokens that each has alone', async () => {

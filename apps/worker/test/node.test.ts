@@ -1,6 +1,7 @@
 /** The worker around its engine: a real Redis, a real child process that plays the engine. */
 import path from 'node:path';
 import type { NodeEvent, NodeJob, NodeStatus } from '@blyan/protocol/node';
+import { NEUTRAL } from '@blyan/protocol/sampling';
 import { connect, disconnect } from '@blyan/queue/connection';
 import { tellNode } from '@blyan/queue/control';
 import { NodeQueues } from '@blyan/queue/node-queue';
@@ -43,6 +44,8 @@ async function open(model?: string) {
     checkpointDir: '/nonexistent',
     threads: 1,
     slots: 2,
+    kv: 'f32' as const,
+    kvBytes: 0,
     ...(model === undefined ? {} : { model }),
   };
   const node = await WorkerNode.start(
@@ -77,7 +80,7 @@ const job = (script: 1 | 2 | 3, change: Partial<NodeJob> = {}): NodeJob => ({
   model: MODEL,
   prompt: [script, 2],
   emitted: [],
-  params: { maxTokens: 10, temperature: 0, topP: 1, topK: 0, minP: 0, seed: 1 },
+  params: { ...NEUTRAL, maxTokens: 10, temperature: 0, seed: 1 },
   stopTokens: [2],
   deadline: Date.now() + 60_000,
   ...change,

@@ -43,7 +43,7 @@ describe.each(CHECKPOINTS)('%s', (name) => {
   it('has the hidden states after every layer, and the logits', async () => {
     for (const { input_ids: ids, ...expected } of reference.cases) {
       const run = { input: { ids }, rows: [ids.length - 1] };
-      const out = await model.session.run(model.session.createCache(), run);
+      const out = await model.session.prefill(model.session.createCache(), run);
       const { hidden } = model.files.config;
       const states = Object.values(out.extra).map((values) => values.slice(-hidden));
       const [, ...layers] = expected.hidden_after_layer_last_token;
@@ -98,7 +98,7 @@ describe('blyan-guide from its bf16 weights', () => {
     for (const { input_ids: ids, ...expected } of reference.cases) {
       const rows = ids.map((_, i) => i);
       const cache = model.session.createCache();
-      const { logits } = await model.session.run(cache, { input: { ids }, rows });
+      const { logits } = await model.session.prefill(cache, { input: { ids }, rows });
       const { vocab } = model.files.config;
       expected.top8_per_position.forEach((top, position) => {
         const row = logits!.subarray(position * vocab, (position + 1) * vocab);

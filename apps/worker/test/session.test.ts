@@ -1,9 +1,10 @@
 /** What must not change the answer: how a prefix is cut, how the cache grows, who else is served. */
 import { join } from 'node:path';
+import { NEUTRAL } from '@blyan/protocol/sampling';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EngineError } from '../src/engine/errors.ts';
 import { CAPACITY_STEP } from '../src/engine/kv-cache.ts';
-import { prefillChunk } from '../src/engine/loop.ts';
+import { prefillChunk } from '../src/engine/prefill-chunks.ts';
 import { generate } from '../src/engine/runner.ts';
 import type { StageSession } from '../src/engine/stage-session.ts';
 import {
@@ -16,14 +17,14 @@ import {
   readJson,
 } from './support/models.ts';
 
-const SAMPLED = { temperature: 0.8, topK: 20, topP: 0.95, minP: 0, seed: 20_251_123 };
+const SAMPLED = { ...NEUTRAL, temperature: 0.8, topK: 20, topP: 0.95, seed: 20_251_123 };
 
 async function logitsOf(session: StageSession, ids: number[], chunk: number) {
   const cache = session.createCache();
   let logits: Float32Array | null = null;
   while (cache.length < ids.length) {
     const part = ids.slice(cache.length, cache.length + chunk);
-    ({ logits } = await session.run(cache, { input: { ids: part }, rows: [part.length - 1] }));
+    ({ logits } = await session.prefill(cache, { input: { ids: part }, rows: [part.length - 1] }));
   }
   return logits!;
 }
@@ -62,7 +63,7 @@ describe('blyan-guide', () => {
     let input = ids;
     while (roomy.length < params.maxTokens) {
       const rows = [input.length - 1];
-      const { logits } = await model.session.run(cache, { input: { ids: input }, rows });
+      const { logits } = await model.session.prefill(cache, { input: { ids: input }, rows });
       roomy.push(logits!.indexOf(Math.max(...logits!)));
       input = [roomy.at(-1)!];
     }
@@ -110,10 +111,10 @@ describe('a model in two stages', () => {
     const caches = [whole, first, second].map(({ session }) => session.createCache());
     for (const ids of [[3, 17, 255, 9], [511], [44, 100]]) {
       const rows = [ids.length - 1];
-      const expected = await whole.session.run(caches[0]!, { input: { ids }, rows });
-      const { hidden } = await first.session.run(caches[1]!, { input: { ids }, rows: [] });
+      const expected = await whole.session.prefill(caches[0]!, { input: { ids }, rows });
+      const { hidden } = await first.session.prefill(caches[1]!, { input: { ids }, rows: [] });
       const input = { hidden: hidden! };
-      const { logits } = await second.session.run(caches[2]!, { input, rows });
+      const { logits } = await second.session.prefill(caches[2]!, { input, rows });
       // Not bit for bit: a stage's first norm has no sum to fuse with.
       expect(maxDifference(logits!, expected.logits!)).toBeLessThan(1e-4);
     }
@@ -150,11 +151,11 @@ describe.each([
     const logits = await logitsOf(model.session, ids, ids.length);
     expect(maxDifference(logits, expected)).toBeLessThan(tolerance);
     // Without a past, one position's logits are the same bits whether or not others follow it.
-    const alone = await model.session.run(model.session.createCache(), {
+    const alone = await model.session.prefill(model.session.createCache(), {
       input: { ids: ids.slice(0, 1) },
       rows: [0],
     });
-    const together = await model.session.run(model.session.createCache(), {
+    const together = await model.session.prefill(model.session.createCache(), {
       input: { ids },
       rows: [0],
     });
@@ -178,7 +179,7 @@ describe('prefillChunk', () => {
   };
   it('is small for a big model and for a long past', () => {
     const tiny = { ...big, layers: 12, hidden: 256, heads: 4, headDim: 64, intermediate: 768 };
-    expect(prefillChunk(tiny, 0)).toBe(256);
+    expect(prefillChunk(tiny, 0)).toBe(128);
     expect(prefillChunk(big, 0)).toBe(16);
     expect(prefillChunk({ ...tiny, heads: 64 }, 40_000)).toBe(16);
   });

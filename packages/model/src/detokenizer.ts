@@ -14,6 +14,8 @@ export class StreamingDetokenizer {
   readonly #tokens: TokenTable;
   readonly #special: boolean;
   readonly #utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+  /** The last bytes since the last flush, at most 3. */
+  #tail: number[] = [];
 
   /** `tokens`: a Tokenizer, or the table alone. */
   constructor(tokens: TokenTable, options: DetokenizerOptions = {}) {
@@ -28,6 +30,7 @@ export class StreamingDetokenizer {
       const bytes = this.#tokens.bytes(id);
       if (bytes !== undefined) {
         text += this.#utf8.decode(bytes, { stream: true });
+        this.#tail = [...this.#tail, ...bytes.subarray(-3)].slice(-3);
         continue;
       }
       // Added tokens are text of their own: no character reaches across them.
@@ -39,6 +42,27 @@ export class StreamingDetokenizer {
 
   /** What was held back: an unfinished character, as U+FFFD. The next push starts anew. */
   flush(): string {
+    this.#tail = [];
     return this.#utf8.decode();
   }
+
+  /** Whether bytes are held back that may yet become a character. */
+  get pending(): boolean {
+    return endsInside(this.#tail);
+  }
+}
+
+/**
+ * Whether bytes end inside of a UTF-8 sequence, as decoders have it that replace what is malformed
+ * (WHATWG Encoding, 8.1.1): the second byte's range depends on the first.
+ */
+function endsInside(tail: readonly number[]): boolean {
+  const at = tail.findLastIndex((byte) => (byte & 0xc0) !== 0x80);
+  const [first = 0, second] = tail.slice(Math.max(at, 0));
+  const length = first >= 0xf5 || first < 0xc2 ? 1 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (at < 0 || tail.length - at >= length) return false;
+  if (second === undefined) return true;
+  const least = first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80;
+  const most = first === 0xed ? 0x9f : first === 0xf4 ? 0x8f : 0xbf;
+  return second >= least && second <= most;
 }

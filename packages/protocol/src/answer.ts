@@ -12,7 +12,7 @@ import { z } from 'zod';
 import { Hash, NodeId, RequestId, TokenId } from './ids.ts';
 import { MAX_ERROR_CHARS, MAX_EVENT_TOKENS } from './limits.ts';
 import { NumericsProfile } from './node.ts';
-import { SamplingParams } from './sampling.ts';
+import { SamplingParams, TokenLogprobs } from './sampling.ts';
 
 export const BlockRef = z.object({
   chain: z.enum(['A', 'B', 'L']),
@@ -61,6 +61,13 @@ export const Receipt = z.object({
 });
 export type Receipt = z.infer<typeof Receipt>;
 
+/**
+ * Output positions of the tokens whose text is out with this event, in order; only where
+ * log-probabilities were asked for. Tokens without a place in the text (of the thinking part, or
+ * reaching into a stop string) are never in it.
+ */
+const Shown = z.array(z.number().int().min(0));
+
 export const AnswerPhase = z.object({
   type: z.literal('phase'),
   phase: z.enum(['queued', 'waiting', 'prefill']),
@@ -79,6 +86,9 @@ export const AnswerTokens = z.object({
   text: z.string(),
   /** The same, of the thinking part, split off by token ids. */
   thinking: z.string().optional(),
+  /** One for each token, where they were asked for. Not for readers before the token is shown. */
+  logprobs: z.array(TokenLogprobs).max(MAX_EVENT_TOKENS).optional(),
+  shown: Shown.optional(),
 });
 export const AnswerAttempt = z.object({
   type: z.literal('attempt'),
@@ -90,6 +100,7 @@ export const AnswerFinish = z.object({
   reason: z.enum(['stop', 'length', 'cancelled']),
   /** Characters that were held back behind the last tokens. */
   text: z.string(),
+  shown: Shown.optional(),
   usage: Usage,
   receipt: Receipt,
 });

@@ -6,8 +6,15 @@
  */
 import { z } from 'zod';
 import { BlockRef } from './answer.ts';
-import { RequestId } from './ids.ts';
-import { MAX_MESSAGES, MAX_STOP_LENGTH, MAX_STOP_STRINGS } from './limits.ts';
+import { RequestId, TokenId } from './ids.ts';
+import {
+  MAX_LOGIT_BIAS,
+  MAX_MESSAGES,
+  MAX_STOP_LENGTH,
+  MAX_STOP_STRINGS,
+  MAX_STOP_TOKENS,
+} from './limits.ts';
+import { Bias, Penalty, RepetitionPenalty } from './sampling.ts';
 
 /** Most blocks on one page of `/chain/{id}/blocks`, with bodies and without. */
 export const MAX_PAGE_WITH_BODIES = 100;
@@ -39,7 +46,7 @@ const isWellFormed = (text: string) => !/\p{Surrogate}/u.test(text);
 export const isStorable = (text: string): boolean => isWellFormed(text) && !text.includes('\0');
 
 /** Any text that is read; what is stored as text is held to `isStorable`. */
-const Text = z.string().refine(isWellFormed, {
+export const Text = z.string().refine(isWellFormed, {
   error: 'expected well-formed Unicode: half of a surrogate pair stands alone',
 });
 
@@ -86,7 +93,23 @@ export const samplingFields = {
   /** 0 and -1 both mean off, as in other servers. */
   top_k: z.number().int().min(-1).max(0x7fffffff).nullish(),
   min_p: z.number().min(0).max(1).nullish(),
+  repetition_penalty: RepetitionPenalty.nullish(),
+  presence_penalty: Penalty.nullish(),
+  frequency_penalty: Penalty.nullish(),
+  /** `{"token id": bias}`; a vocabulary's bound is checked later. */
+  logit_bias: z
+    .record(z.string(), Bias)
+    .refine((bias) => Object.keys(bias).every((key) => /^(0|[1-9]\d{0,8})$/.test(key)), {
+      error: 'expected token ids as keys',
+    })
+    .refine((bias) => Object.keys(bias).length <= MAX_LOGIT_BIAS, {
+      error: `expected at most ${MAX_LOGIT_BIAS} tokens`,
+      params: { code: 'invalid_length' },
+    })
+    .nullish(),
   seed: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).nullish(),
+  /** Tokens that end the answer; like the model's own they are no part of the text. */
+  stop_token_ids: z.array(TokenId).max(MAX_STOP_TOKENS).nullish(),
   stop: z
     .union(
       [
@@ -149,6 +172,9 @@ export const ChatStreamQuery = z
     top_p: queryNumber.pipe(z.number().gt(0).max(1)).optional(),
     top_k: queryNumber.pipe(z.number().int().min(-1).max(0x7fffffff)).optional(),
     min_p: queryNumber.pipe(z.number().min(0).max(1)).optional(),
+    repetition_penalty: queryNumber.pipe(RepetitionPenalty).optional(),
+    presence_penalty: queryNumber.pipe(Penalty).optional(),
+    frequency_penalty: queryNumber.pipe(Penalty).optional(),
     seed: queryNumber.pipe(z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)).optional(),
     stop: z
       .string()

@@ -11,6 +11,16 @@ export const MAX_MESSAGES = 2048;
 export const MAX_STOP_STRINGS = 4;
 /** Characters in one stop string; longer ones would hold back visible text for too long. */
 export const MAX_STOP_LENGTH = 128;
+/** Stop token ids of one request: as many as any published model has of its own, many times over. */
+export const MAX_STOP_TOKENS = 32;
+/** The same and the model's own together; a checkpoint may name 64. */
+export const MAX_JOB_STOP_TOKENS = 64 + MAX_STOP_TOKENS;
+/** Tokens with a bias, as in the OpenAI API: all of them are touched at each token. */
+export const MAX_LOGIT_BIAS = 300;
+/** Alternatives with a log-probability, as in the OpenAI API. */
+export const MAX_TOP_LOGPROBS = 20;
+/** Answers to one request: each takes a node's slot. */
+export const MAX_CHOICES = 8;
 /** Tokens in one event of a node: a 20 ms flush of the fastest model stays far below. */
 export const MAX_EVENT_TOKENS = 1024;
 /** Characters of an error message that a node may write. */

@@ -4,8 +4,13 @@
  */
 import { z } from 'zod';
 import { Hash, NodeId, RequestId, TokenId } from './ids.ts';
-import { MAX_ERROR_CHARS, MAX_EVENT_TOKENS, MAX_PROMPT_TOKENS } from './limits.ts';
-import { SamplingParams } from './sampling.ts';
+import {
+  MAX_ERROR_CHARS,
+  MAX_EVENT_TOKENS,
+  MAX_JOB_STOP_TOKENS,
+  MAX_PROMPT_TOKENS,
+} from './limits.ts';
+import { SamplingParams, TokenLogprobs } from './sampling.ts';
 
 /**
  * What a node says ends in rows, logs and terminals. Postgres takes U+0000 neither in text nor in
@@ -36,8 +41,11 @@ export const NodeJob = z.object({
   /** Tokens that earlier attempts already emitted; generation goes on behind them. */
   emitted: z.array(TokenId).max(MAX_PROMPT_TOKENS),
   params: SamplingParams,
-  /** Ids that end the answer; the id itself is emitted as the last token. */
-  stopTokens: z.array(TokenId).max(64),
+  /**
+   * Ids that end the answer, the model's and those of the request; the id itself is emitted as the
+   * last token.
+   */
+  stopTokens: z.array(TokenId).max(MAX_JOB_STOP_TOKENS),
   /** Unix ms after which nobody waits any more. */
   deadline: z.number().int(),
 });
@@ -107,6 +115,8 @@ export const NodeTokens = z.object({
   ...ofAttempt,
   position: z.number().int().min(0),
   tokens: z.array(TokenId).min(1).max(MAX_EVENT_TOKENS),
+  /** One for each token; there if and only if `params.logprobs` is not null. */
+  logprobs: z.array(TokenLogprobs).max(MAX_EVENT_TOKENS).optional(),
 });
 /** The node has ended this attempt. Why is decided by the coordinator from the tokens. */
 export const NodeDone = z.object({

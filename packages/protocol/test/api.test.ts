@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { BlocksQuery, ChatRequest, ChatStreamQuery, StreamEntryId } from '../src/api.ts';
 import { firstProblem } from '../src/issues.ts';
-import { ChatCompletionRequest } from '../src/openai.ts';
+import { ChatCompletionRequest, CompletionRequest } from '../src/openai.ts';
+import { NEUTRAL, SamplingParams } from '../src/sampling.ts';
 
-const problem = (schema: typeof ChatRequest | typeof ChatCompletionRequest, body: unknown) => {
+type Requests = typeof ChatRequest | typeof ChatCompletionRequest | typeof CompletionRequest;
+const problem = (schema: Requests, body: unknown) => {
   const result = schema.safeParse(body);
   if (result.success) throw new Error('expected a refusal');
   return firstProblem(result.error);
@@ -53,6 +55,25 @@ describe('POST /chat', () => {
     [{ prompt: 'a', temperature: 3 }, 'temperature', 'out_of_range'],
     [{ prompt: 'a', top_p: 0 }, 'top_p', 'out_of_range'],
     [{ prompt: 'a', seed: -1 }, 'seed', 'out_of_range'],
+    [{ prompt: 'a', repetition_penalty: 0 }, 'repetition_penalty', 'out_of_range'],
+    [{ prompt: 'a', repetition_penalty: 2.1 }, 'repetition_penalty', 'out_of_range'],
+    [{ prompt: 'a', presence_penalty: -2.1 }, 'presence_penalty', 'out_of_range'],
+    [{ prompt: 'a', frequency_penalty: '1' }, 'frequency_penalty', 'invalid_type'],
+    [{ prompt: 'a', logit_bias: { 5: 101 } }, 'logit_bias.5', 'out_of_range'],
+    [{ prompt: 'a', logit_bias: { word: 1 } }, 'logit_bias', 'invalid_value'],
+    [{ prompt: 'a', logit_bias: { '05': 1 } }, 'logit_bias', 'invalid_value'],
+    [{ prompt: 'a', logit_bias: { 1.5: 1 } }, 'logit_bias', 'invalid_value'],
+    [{ prompt: 'a', logit_bias: [1] }, 'logit_bias', 'invalid_type'],
+    [
+      {
+        prompt: 'a',
+        logit_bias: Object.fromEntries(Array.from({ length: 301 }, (_, i) => [i, 1])),
+      },
+      'logit_bias',
+      'invalid_length',
+    ],
+    [{ prompt: 'a', stop_token_ids: [-1] }, 'stop_token_ids.0', 'out_of_range'],
+    [{ prompt: 'a', stop_token_ids: Array(33).fill(1) }, 'stop_token_ids', 'invalid_length'],
     [{ prompt: 'a', stop: ['1', '2', '3', '4', '5'] }, 'stop', 'invalid_type'],
     [{ prompt: 'a', stop: 'a\0' }, 'stop', 'invalid_value'],
     [{ prompt: 'a', stop: ['b', '\ud800'] }, 'stop', 'invalid_value'],
@@ -87,17 +108,51 @@ describe('POST /v1/chat/completions', () => {
   });
 
   test.each([
-    [{ messages: [{ role: 'user', content: 'a' }], n: 2 }, 'n', 'unsupported_value'],
+    [{ messages: [{ role: 'user', content: 'a' }], n: 9 }, 'n', 'out_of_range'],
+    [{ messages: [{ role: 'user', content: 'a' }], n: 0 }, 'n', 'out_of_range'],
+    [{ messages: [{ role: 'user', content: 'a' }], logprobs: 5 }, 'logprobs', 'invalid_type'],
     [
-      { messages: [{ role: 'user', content: 'a' }], logprobs: true },
-      'logprobs',
-      'unsupported_value',
+      { messages: [{ role: 'user', content: 'a' }], top_logprobs: 2 },
+      'top_logprobs',
+      'invalid_value',
+    ],
+    [
+      { messages: [{ role: 'user', content: 'a' }], logprobs: true, top_logprobs: 21 },
+      'top_logprobs',
+      'out_of_range',
     ],
     [{ prompt: 'a' }, 'messages', 'missing_field'],
     [{ messages: [{ role: 'user', content: ' ' }] }, 'messages.0.content', 'empty_prompt'],
   ])('refuses %j', (body, param, code) => {
     expect(problem(ChatCompletionRequest, body)).toMatchObject({ param, code });
   });
+});
+
+describe('POST /v1/completions', () => {
+  test('takes a text or token ids', () => {
+    expect(CompletionRequest.parse({ prompt: ' ' }).prompt).toBe(' ');
+    const body = CompletionRequest.parse({ prompt: [1, 2], logprobs: 5, n: 8, best_of: 8 });
+    expect(body).toMatchObject({ prompt: [1, 2], logprobs: 5, n: 8 });
+  });
+
+  test.each([
+    [{}, 'prompt', 'invalid_type'],
+    [{ prompt: '' }, 'prompt', 'invalid_length'],
+    [{ prompt: [] }, 'prompt', 'invalid_length'],
+    [{ prompt: ['a', 'b'] }, 'prompt', 'invalid_type'],
+    [{ prompt: 'a', logprobs: true }, 'logprobs', 'invalid_type'],
+    [{ prompt: 'a', logprobs: 21 }, 'logprobs', 'out_of_range'],
+    [{ prompt: 'a', echo: true }, 'echo', 'unsupported_value'],
+    [{ prompt: 'a', suffix: 'b' }, 'suffix', 'unsupported_value'],
+    [{ prompt: 'a', n: 2, best_of: 3 }, 'best_of', 'unsupported_value'],
+  ])('refuses %j', (body, param, code) => {
+    expect(problem(CompletionRequest, body)).toMatchObject({ param, code });
+  });
+});
+
+test('parameters that were written before there were more of them are off', () => {
+  const old = { maxTokens: 8, temperature: 0.6, topP: 0.95, topK: 20, minP: 0, seed: 1 };
+  expect(SamplingParams.parse(old)).toEqual({ ...NEUTRAL, ...old });
 });
 
 describe('queries', () => {

@@ -1,5 +1,6 @@
 import { MAX_EVENT_BYTES } from '@blyan/protocol/limits';
 import type { NodeEvent, NodeJob } from '@blyan/protocol/node';
+import { NEUTRAL } from '@blyan/protocol/sampling';
 import { describe, expect, test } from 'vitest';
 import { connect, disconnect } from '../src/connection.ts';
 import { ControlSubscription, tellNode } from '../src/control.ts';
@@ -130,7 +131,7 @@ describe('node queue', () => {
     model: '00'.repeat(32),
     prompt: [1, 2],
     emitted: [],
-    params: { maxTokens: 8, temperature: 0, topP: 1, topK: 0, minP: 0, seed: 1 },
+    params: { ...NEUTRAL, maxTokens: 8, temperature: 0, seed: 1 },
     stopTokens: [2],
     deadline: Date.now() + 1000,
   });

@@ -9,6 +9,8 @@ import type { Healed } from '@blyan/store/load';
 import { syncChains } from './chain-sync.ts';
 import { CheckpointMemory } from './checkpoint-memory.ts';
 import { EngineError, failureOf } from './errors.ts';
+import { kvBytesPerPosition } from './kv-cache.ts';
+import { KvMemory } from './kv-memory.ts';
 import { loadStage, pickModel } from './load-model.ts';
 import { EngineLoop } from './loop.ts';
 import type { EngineCommand, EngineMessage, LoadCommand } from './messages.ts';
@@ -17,6 +19,10 @@ import { StageSession } from './stage-session.ts';
 
 /** Progress messages are for people: more often than this only costs time. */
 const PROGRESS_MS = 100;
+/** Sequences in one decode run: each costs nodes in every layer, and beyond it a run only gets longer. */
+const MAX_BATCH = 16;
+/** Of the memory that is free once the model is loaded: the rest of the machine wants some, too. */
+const KV_SHARE = 0.5;
 
 export interface EngineDeps {
   send(message: EngineMessage): void;
@@ -79,6 +85,7 @@ export class Engine {
         onProgress: (progress) => this.#progress(progress),
         onHealed: (healed) => send({ type: 'notice', message: healedNotice(healed) }),
       },
+      { slots: Math.min(slots, MAX_BATCH), kv: command.kv },
     );
     const { spec } = stage;
     const layers = spec.layers[1] - spec.layers[0] + 1;
@@ -98,9 +105,13 @@ export class Engine {
         slots,
       },
     });
+    const { config } = session;
+    const bytesPerPosition = kvBytesPerPosition(config, layers, stage.kv);
+    const bytes = command.kvBytes || Math.floor(process.availableMemory() * KV_SHARE);
+    const memory = new KvMemory({ config, bytes, bytesPerPosition }, () => session.createCache());
     return new EngineLoop(
       { model: hash, slots },
-      { session, emit: (event) => send({ type: 'event', event }) },
+      { session, memory, emit: (event) => send({ type: 'event', event }) },
     );
   }
 

@@ -173,7 +173,7 @@ export class EngineLoop {
     if (!this.#isActive(sequence)) return;
     const { job, count } = sequence;
     choices.forEach((choice, i) => {
-      this.#batches.push(job, count - choices.length + i, choice.token);
+      this.#batches.push(job, count - choices.length + i, choice);
     });
     if (sequence.finished) this.#finish(sequence);
   }

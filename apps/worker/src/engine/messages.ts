@@ -21,7 +21,11 @@ export const LoadCommand = z.object({
   model: z.string().min(1).max(256).optional(),
   /** 0 is one per core. */
   threads: z.number().int().min(0).max(1024),
-  slots: z.number().int().min(1).max(4096),
+  slots: z.number().int().min(1).max(256),
+  /** Type of the cached K and V. */
+  kv: z.enum(['f32', 'f16']),
+  /** Bytes that all KV caches may take; 0 is half of what is free once the model is loaded. */
+  kvBytes: z.number().int().min(0),
 });
 export type LoadCommand = z.infer<typeof LoadCommand>;
 

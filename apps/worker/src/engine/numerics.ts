@@ -10,6 +10,6 @@ export function numericsProfile(stage: StageGraph): NumericsProfile {
     runtime: `onnxruntime-node ${env.versions.node} ${platform()}-${arch()}`,
     weights: stage.transforms,
     matmul: stage.matmul,
-    kv: 'f32',
+    kv: stage.kv,
   };
 }

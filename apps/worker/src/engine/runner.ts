@@ -1,7 +1,7 @@
 /** The bare engine, without processes, queues or HTTP around it: for benchmarks and parity tests. */
-import { sample } from '@blyan/model/sampler';
+import { SamplerState } from '@blyan/model/sampler-state';
 import type { SamplingParams } from '@blyan/protocol/sampling';
-import { prefillChunk } from './loop.ts';
+import { prefillChunk } from './prefill-chunks.ts';
 import type { StageSession } from './stage-session.ts';
 
 export interface Generated {
@@ -31,6 +31,7 @@ export async function generate(
   const cache = session.createCache();
   const { emitted = [], stopTokens = [] } = options;
   const tokens = [...emitted];
+  const sampler = new SamplerState(params, prompt, emitted);
   const finished = () =>
     tokens.length >= params.maxTokens || (tokens.length > 0 && stopTokens.includes(tokens.at(-1)!));
   if (finished()) return { tokens, prefillMs: 0, stepsMs: [] };
@@ -43,17 +44,17 @@ export async function generate(
       const chunk = options.chunk ?? prefillChunk(session.config, cache.length);
       const ids = prefix.slice(cache.length, cache.length + chunk);
       const last = cache.length + ids.length === prefix.length;
-      ({ logits } = await session.run(cache, {
+      ({ logits } = await session.prefill(cache, {
         input: { ids },
         rows: last ? [ids.length - 1] : [],
       }));
     }
-    tokens.push(sample(logits!, params, tokens.length));
+    tokens.push(sampler.next(logits!).token);
     const prefillMs = performance.now() - start;
     while (!finished()) {
       const step = performance.now();
-      ({ logits } = await session.run(cache, { input: { ids: [tokens.at(-1)!] }, rows: [0] }));
-      tokens.push(sample(logits!, params, tokens.length));
+      ({ logits } = await session.decode([cache], { ids: [tokens.at(-1)!] }));
+      tokens.push(sampler.next(logits!).token);
       stepsMs.push(performance.now() - step);
     }
     return { tokens, prefillMs, stepsMs };

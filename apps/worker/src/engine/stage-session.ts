@@ -1,6 +1,6 @@
 /** One stage as an ONNX Runtime session: positions in, logits or hidden states out, KV written back. */
 import type { ModelConfig } from '@blyan/model/config';
-import { newKey, newValue, pastKey, pastValue } from '@blyan/model/stage/attention-io';
+import { type KvType, newKey, newValue, pastKey, pastValue } from '@blyan/model/stage/attention-io';
 import type { StageGraph } from '@blyan/model/stage/graph';
 import { layerRange, type StageSpec } from '@blyan/model/stage/plan';
 import { Rope } from '@blyan/model/stage/rope';
@@ -51,7 +51,7 @@ export class StageSession {
   readonly #fetches: string[];
   readonly #extra: string[];
   readonly #layers: number[];
-  readonly #kv: StageGraph['kv'];
+  readonly kv: KvType;
   /** For slots without a sequence: the runtime wants every input of every run. */
   readonly #noPast: Past;
 
@@ -62,7 +62,7 @@ export class StageSession {
     this.#session = session;
     this.#embedding = stage.embedding;
     this.#rope = new Rope(this.config);
-    this.#kv = stage.kv;
+    this.kv = stage.kv;
     this.#layers = layerRange(stage.spec);
     const nothing = this.createCache();
     nothing.reserve(1);
@@ -94,7 +94,7 @@ export class StageSession {
 
   /** An empty cache of the right shape for one sequence. */
   createCache(): KvCache {
-    return new KvCache(this.config, this.#layers.length, this.#kv);
+    return new KvCache(this.config, this.#layers.length, this.kv);
   }
 
   /**

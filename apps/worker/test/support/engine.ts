@@ -66,5 +66,7 @@ export const loadCommand = (
   checkpointDir: join(dir, 'worker'),
   threads: 1,
   slots: 2,
+  kv: 'f32',
+  kvBytes: 0,
   ...overrides,
 });

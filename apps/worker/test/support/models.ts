@@ -5,6 +5,9 @@ import type { StoredFormat } from '@blyan/chain/types';
 import type { ModelFiles } from '@blyan/model/files';
 import type { StageOptions } from '@blyan/model/stage/graph';
 import type { StageSpec } from '@blyan/model/stage/plan';
+import { NEUTRAL } from '@blyan/protocol/sampling';
+import { kvBytesPerPosition } from '../../src/engine/kv-cache.ts';
+import { KvMemory } from '../../src/engine/kv-memory.ts';
 import { loadStage, pickModel } from '../../src/engine/load-model.ts';
 import { StageSession } from '../../src/engine/stage-session.ts';
 import { createNetwork, type Network } from './network.ts';
@@ -72,7 +75,7 @@ async function loadInto(
   };
 }
 
-export const GREEDY = { temperature: 0, topP: 1, topK: 0, minP: 0, seed: 0 };
+export const GREEDY = { ...NEUTRAL, temperature: 0, seed: 0 };
 
 /** Largest absolute difference. */
 export function maxDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
@@ -80,4 +83,12 @@ export function maxDifference(a: ArrayLike<number>, b: ArrayLike<number>): numbe
   let max = 0;
   for (let i = 0; i < a.length; i++) max = Math.max(max, Math.abs(a[i]! - b[i]!));
   return max;
+}
+
+/** Enough for everything that a test runs, unless it says otherwise. */
+export function kvMemory(session: StageSession, bytes = 2 ** 30): KvMemory {
+  const { config, spec, kv } = session;
+  const layers = spec.layers[1] - spec.layers[0] + 1;
+  const bytesPerPosition = kvBytesPerPosition(config, layers, kv);
+  return new KvMemory({ config, bytes, bytesPerPosition }, () => session.createCache());
 }

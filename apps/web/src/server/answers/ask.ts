@@ -1,6 +1,7 @@
 /** Takes in a question: checks it whole, writes the row that is the truth, announces its id. */
 import { randomBytes } from 'node:crypto';
 import { fromHex, toHex } from '@blyan/chain/hex';
+import type { Tokenizer } from '@blyan/model/tokenizer';
 import type { BlockRef } from '@blyan/protocol/answer';
 import type { ChatMessage } from '@blyan/protocol/api';
 import { SamplingParams } from '@blyan/protocol/sampling';
@@ -9,16 +10,15 @@ import { availability, freshCluster, servedHashes, unavailableError } from '../c
 import type { Context } from '../context.ts';
 import { ApiError, isNamed, shuttingDown } from '../http/errors.ts';
 import type { ServedModel } from '../model/served.ts';
-import { type AskedParams, resolveParams } from './params.ts';
+import { type AskedParams, checkIds, choiceSeed, resolveParams } from './params.ts';
 
 export interface Question {
   /** Chosen by the client, or null. */
   id: string | null;
   model: string | null;
-  messages: ChatMessage[];
-  /** Field that the messages came from, for errors. */
+  prompt: { messages: ChatMessage[]; thinking: boolean } | { text: string } | { ids: number[] };
+  /** Field that the prompt came from, for errors. */
   promptField: string;
-  thinking: boolean;
   params: AskedParams;
   stop: string[];
 }
@@ -42,11 +42,48 @@ const ANNOUNCE_TIMEOUT_MS = 2000;
 export async function ask(question: Question, ctx: Context): Promise<Asked> {
   const known = question.id ? await findAsked(question.id, ctx) : null;
   if (known) return known;
+  const id = question.id ?? newId();
+  const ready = await prepare(question, ctx);
+  try {
+    const [asked] = await take([id], ready, ctx);
+    return asked!;
+  } catch (error) {
+    const other = isUniqueViolation(error) ? await findAsked(id, ctx) : null;
+    if (other) return other;
+    throw error;
+  }
+}
+
+/**
+ * Asks for several answers to one question, one or more: all or none are taken in.
+ * @throws ApiError as `ask` does
+ */
+export async function askChoices(
+  question: Question,
+  count: number,
+  ctx: Context,
+): Promise<{ asked: Asked[]; tokenizer: Tokenizer }> {
+  const ready = await prepare(question, ctx);
+  const asked = await take(Array.from({ length: count }, newId), ready, ctx);
+  return { asked, tokenizer: ready.model.tokenizer };
+}
+
+const newId = () => randomBytes(18).toString('base64url');
+
+/** A question that can be answered. */
+interface Ready {
+  model: ServedModel;
+  prompt: number[];
+  params: SamplingParams;
+  stop: string[];
+}
+
+async function prepare(question: Question, ctx: Context): Promise<Ready> {
   if (ctx.stopping.asked.aborted) throw shuttingDown();
   const cluster = await freshCluster(ctx.redis);
   const listed = await ctx.models.resolve(question.model, servedHashes(cluster));
   const model = await ctx.models.load(listed);
-  const prompt = model.tokenizer.encode(renderPrompt(question, model));
+  const prompt = promptIds(question, model);
   const params = resolveParams(question.params, model, {
     promptTokens: prompt.length,
     promptField: question.promptField,
@@ -54,29 +91,32 @@ export async function ask(question: Question, ctx: Context): Promise<Asked> {
   });
   const state = availability(cluster, model.hash);
   if (state.state === 'unavailable') throw unavailableError(state);
+  return { model, prompt, params, stop: question.stop };
+}
 
-  const id = question.id ?? randomBytes(18).toString('base64url');
+/** Writes a row for each id, in one statement, and announces them. */
+async function take(ids: string[], { model, prompt, params, stop }: Ready, ctx: Context) {
   const deadline = Date.now() + ctx.config.requestTimeoutMs;
-  try {
-    await ctx.db.request.create({
-      data: {
-        id,
-        model: Buffer.from(fromHex(model.hash)),
-        prompt,
-        params,
-        stop: question.stop,
-        deadline: new Date(deadline),
-      },
-      select: { id: true },
-    });
-  } catch (error) {
-    const other = isUniqueViolation(error) ? await findAsked(id, ctx) : null;
-    if (other) return other;
-    throw error;
-  }
-  await announce(id, ctx);
   const block = { chain: 'A' as const, height: model.block.height, hash: model.hash };
-  return { id, model: { name: model.name, block }, promptTokens: prompt.length, params, deadline };
+  const asked: Asked[] = ids.map((id, i) => ({
+    id,
+    model: { name: model.name, block },
+    promptTokens: prompt.length,
+    params: { ...params, seed: choiceSeed(params.seed, i) },
+    deadline,
+  }));
+  await ctx.db.request.createMany({
+    data: asked.map(({ id, params }) => ({
+      id,
+      model: Buffer.from(fromHex(model.hash)),
+      prompt,
+      params,
+      stop,
+      deadline: new Date(deadline),
+    })),
+  });
+  await Promise.all(ids.map((id) => announce(id, ctx)));
+  return asked;
 }
 
 /** The row is the truth: the coordinator finds it by itself when the announcement is lost. */
@@ -94,10 +134,17 @@ async function announce(id: string, ctx: Context): Promise<void> {
   }
 }
 
-/** @throws ApiError 400 when the model's own template refuses these messages */
-function renderPrompt({ messages, thinking, promptField }: Question, model: ServedModel): string {
+/** @throws ApiError 400 when the model's own template refuses these messages, or for unknown ids */
+function promptIds({ prompt, promptField }: Question, model: ServedModel): number[] {
+  if ('text' in prompt) return model.tokenizer.encode(prompt.text);
+  if ('ids' in prompt) {
+    checkIds(prompt.ids, promptField, model);
+    return prompt.ids;
+  }
+  const { messages, thinking } = prompt;
   try {
-    return model.template.render(messages, { thinking, addGenerationPrompt: true });
+    const options = { thinking, addGenerationPrompt: true };
+    return model.tokenizer.encode(model.template.render(messages, options));
   } catch (error) {
     if (!isNamed(error, 'ModelError')) throw error;
     throw new ApiError(400, 'messages_refused', error.message, { param: promptField });

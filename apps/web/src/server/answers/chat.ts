@@ -7,6 +7,7 @@ import { type Asked, ask, type Question } from './ask.ts';
 import { collectAnswer } from './collect.ts';
 import { encodeEntry, encodeEvent, encodeRow } from './events.ts';
 import { followAnswer } from './follow.ts';
+import { sharedParams } from './params.ts';
 import { apiUsage, provenanceOf } from './provenance.ts';
 
 export function questionOf(body: ChatRequest): Question {
@@ -14,19 +15,17 @@ export function questionOf(body: ChatRequest): Question {
   return {
     id: body.id ?? null,
     model: body.model ?? null,
-    messages: messages ?? [{ role: 'user', content: prompt ?? '' }],
+    prompt: {
+      messages: messages ?? [{ role: 'user', content: prompt ?? '' }],
+      thinking: body.thinking ?? false,
+    },
     promptField: messages ? 'messages' : 'prompt',
-    thinking: body.thinking ?? false,
     params: {
+      ...sharedParams(body),
       maxTokens: body.max_tokens ?? body.max_new_tokens,
       maxTokensField: body.max_new_tokens == null ? 'max_tokens' : 'max_new_tokens',
-      temperature: body.temperature,
-      topP: body.top_p,
-      topK: body.top_k,
-      minP: body.min_p,
-      seed: body.seed,
     },
-    stop: typeof stop === 'string' ? [stop] : (stop ?? []),
+    stop: [stop ?? []].flat(),
   };
 }
 

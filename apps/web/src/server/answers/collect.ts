@@ -6,15 +6,35 @@ import { openLine } from '../http/line.ts';
 import { type Asked, cancel } from './ask.ts';
 import { answerFailure } from './failure.ts';
 import { followAnswer, rowError } from './follow.ts';
+import { type ShownToken, ShownTokens } from './logprobs.ts';
 
 export interface WholeAnswer {
   text: string;
   thinking: string;
+  /** Those of the text, in order, where log-probabilities were asked for and kept. */
+  tokens: ShownToken[] | null;
   finish: Omit<AnswerFinish, 'type' | 'text'>;
 }
 
 /** What is needed to wait for an answer. */
-type Expected = Pick<Asked, 'id' | 'deadline'>;
+type Expected = Pick<Asked, 'id' | 'deadline' | 'params'>;
+
+/**
+ * The same for several answers to one question: the first that fails ends all.
+ * @throws ApiError as `collectAnswer` does
+ */
+export async function collectChoices(
+  asked: Expected[],
+  ctx: Context,
+  client: AbortSignal,
+): Promise<WholeAnswer[]> {
+  const line = openLine(client);
+  try {
+    return await Promise.all(asked.map((choice) => collectAnswer(choice, ctx, line.signal)));
+  } finally {
+    line.close();
+  }
+}
 
 /**
  * Cancels the work when the client goes away, unless it `goesOnAlone`.
@@ -41,25 +61,35 @@ export async function collectAnswer(
 }
 
 async function read(
-  { id, deadline }: Expected,
+  { id, deadline, params }: Expected,
   ctx: Context,
   signal: AbortSignal,
 ): Promise<WholeAnswer | null> {
   let text = '';
   let thinking = '';
+  const shown = new ShownTokens();
+  const tokens: ShownToken[] = [];
   for await (const entry of followAnswer({ id, from: '0', deadline }, ctx, signal)) {
     if ('replaced' in entry) {
       const { receipt } = entry.replaced;
       if (!receipt) throw answerFailure(rowError(entry.replaced));
       const { finishReason: reason, usage } = receipt;
-      return { text: entry.replaced.text ?? '', thinking, finish: { reason, usage, receipt } };
+      const finish = { reason, usage, receipt };
+      return { text: entry.replaced.text ?? '', thinking, tokens: null, finish };
     }
     const { event } = entry;
     if (event.type === 'tokens') {
       text += event.text;
       thinking += event.thinking ?? '';
+      tokens.push(...shown.take(event));
     } else if (event.type === 'finish') {
-      return { text: text + event.text, thinking, finish: event };
+      tokens.push(...shown.take(event));
+      return {
+        text: text + event.text,
+        thinking,
+        tokens: params.logprobs === null ? null : tokens,
+        finish: event,
+      };
     } else if (event.type === 'error') {
       throw answerFailure(event);
     }

@@ -1,6 +1,7 @@
 /** Resolves what a request left open: the model's own recommendations, then the neutral value. */
 import { randomInt } from 'node:crypto';
-import type { SamplingParams } from '@blyan/protocol/sampling';
+import type { ChatRequest } from '@blyan/protocol/api';
+import { NEUTRAL, type SamplingParams } from '@blyan/protocol/sampling';
 import { ApiError } from '../http/errors.ts';
 
 export interface AskedParams {
@@ -11,12 +12,46 @@ export interface AskedParams {
   topP?: number | null | undefined;
   topK?: number | null | undefined;
   minP?: number | null | undefined;
+  repetitionPenalty?: number | null | undefined;
+  presencePenalty?: number | null | undefined;
+  frequencyPenalty?: number | null | undefined;
+  /** By token id. */
+  logitBias?: Record<string, number> | null | undefined;
+  stopTokens?: number[] | null | undefined;
+  /** Alternatives with a log-probability; absent is off. */
+  logprobs?: number | null | undefined;
   seed?: number | null | undefined;
+}
+
+/** What all generating routes call the same. */
+type SharedFields = Omit<ChatRequest, 'prompt' | 'messages' | 'max_tokens' | 'max_new_tokens'>;
+
+export function sharedParams(body: SharedFields): AskedParams {
+  return {
+    temperature: body.temperature,
+    topP: body.top_p,
+    topK: body.top_k,
+    minP: body.min_p,
+    repetitionPenalty: body.repetition_penalty,
+    presencePenalty: body.presence_penalty,
+    frequencyPenalty: body.frequency_penalty,
+    logitBias: body.logit_bias,
+    stopTokens: body.stop_token_ids,
+    seed: body.seed,
+  };
 }
 
 export interface ModelDefaults {
   context: number;
-  generation: { temperature?: number; topP?: number; topK?: number; minP?: number };
+  /** Token ids are below. */
+  vocab: number;
+  generation: {
+    temperature?: number;
+    topP?: number;
+    topK?: number;
+    minP?: number;
+    repetitionPenalty?: number;
+  };
 }
 
 /** Short enough to be read out and typed in again. */
@@ -45,6 +80,16 @@ export function resolveParams(
       { param: asked.maxTokensField ?? 'max_tokens' },
     );
   const { generation } = model;
+  const logitBias = Object.entries(asked.logitBias ?? {})
+    .map(([id, bias]): [number, number] => [Number(id), bias])
+    .sort(([a], [b]) => a - b);
+  const stopTokens = [...new Set(asked.stopTokens)];
+  checkIds(
+    logitBias.map(([id]) => id),
+    'logit_bias',
+    model,
+  );
+  checkIds(stopTokens, 'stop_token_ids', model);
   return {
     maxTokens,
     // The wire allows up to 2; a checkpoint may recommend more.
@@ -53,6 +98,33 @@ export function resolveParams(
     topP: asked.topP ?? (generation.topP || 1),
     topK: Math.max(0, asked.topK ?? generation.topK ?? 0),
     minP: asked.minP ?? generation.minP ?? 0,
+    repetitionPenalty: asked.repetitionPenalty ?? Math.min(generation.repetitionPenalty || 1, 2),
+    presencePenalty: asked.presencePenalty ?? NEUTRAL.presencePenalty,
+    frequencyPenalty: asked.frequencyPenalty ?? NEUTRAL.frequencyPenalty,
+    logitBias,
+    stopTokens,
+    logprobs: asked.logprobs ?? null,
     seed: asked.seed ?? randomInt(SEEDS),
   };
+}
+
+/** @throws ApiError 400 out_of_range */
+export function checkIds(ids: number[], param: string, { vocab }: ModelDefaults): void {
+  const foreign = ids.find((id) => id >= vocab);
+  if (foreign === undefined) return;
+  throw new ApiError(
+    400,
+    'out_of_range',
+    `${param}: the model has no token ${foreign}; its ids are 0 to ${vocab - 1}.`,
+    { param },
+  );
+}
+
+/** 2^53: seeds are the integers below. */
+const SEED_MODULUS = Number.MAX_SAFE_INTEGER + 1;
+
+/** The seed of choice `index` of several: the next integer for each, from the largest on to 0. */
+export function choiceSeed(seed: number, index: number): number {
+  const left = SEED_MODULUS - seed;
+  return index < left ? seed + index : index - left;
 }

@@ -13,6 +13,8 @@ export interface ServedModel {
   block: VerifiedBlock<'model'>;
   /** Positions: prompt and answer together. */
   context: number;
+  /** Rows of the embedding: token ids are below. */
+  vocab: number;
   generation: ModelFiles['generation'];
   tokenizer: Tokenizer;
   template: ChatTemplate;
@@ -44,6 +46,7 @@ export async function loadModel(
     hash,
     block,
     context: files.config.context,
+    vocab: files.config.vocab,
     generation: files.generation,
     tokenizer: createTokenizer(files),
     template: createTemplate(files),

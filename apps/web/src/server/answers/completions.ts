@@ -1,0 +1,93 @@
+/** Answers in the shape of OpenAI's older completions: a text that goes on, without a chat. */
+import type { Tokenizer } from '@blyan/model/tokenizer';
+import type { Completion, CompletionRequest } from '@blyan/protocol/openai';
+import type { Context } from '../context.ts';
+import { encodeSse } from '../http/sse.ts';
+import { type Asked, askChoices, type Question } from './ask.ts';
+import { type ChoiceWriter, finishReason, streamChoices, sumUsage } from './choices.ts';
+import { collectChoices } from './collect.ts';
+import { CompletionTokens, type ShownToken } from './logprobs.ts';
+import { sharedParams } from './params.ts';
+import { apiUsage } from './provenance.ts';
+
+function questionOf(body: CompletionRequest): Question {
+  const { prompt } = body;
+  return {
+    id: null,
+    model: body.model ?? null,
+    prompt: typeof prompt === 'string' ? { text: prompt } : { ids: prompt },
+    promptField: 'prompt',
+    params: { ...sharedParams(body), maxTokens: body.max_tokens, logprobs: body.logprobs },
+    stop: [body.stop ?? []].flat(),
+  };
+}
+
+type Head = Pick<Completion, 'id' | 'object' | 'created' | 'model'>;
+const headOf = ({ id, model }: Asked): Head => ({
+  id: `cmpl-${id}`,
+  object: 'text_completion',
+  created: Math.floor(Date.now() / 1000),
+  model: model.name,
+});
+
+export async function continueWhole(
+  body: CompletionRequest,
+  ctx: Context,
+  client: AbortSignal,
+): Promise<Completion> {
+  const { asked, tokenizer } = await askChoices(questionOf(body), body.n ?? 1, ctx);
+  const head = headOf(asked[0]!);
+  const answers = await collectChoices(asked, ctx, client);
+  return {
+    ...head,
+    choices: answers.map(({ text, thinking, tokens, finish }, index) => ({
+      index,
+      text,
+      ...(thinking ? { reasoning_content: thinking } : {}),
+      logprobs: tokens && new CompletionTokens(tokenizer).logprobs(tokens),
+      finish_reason: finishReason(finish.reason),
+    })),
+    usage: apiUsage(sumUsage(answers.map(({ finish }) => finish.usage))),
+  };
+}
+
+export async function continueStream(
+  body: CompletionRequest,
+  ctx: Context,
+  client: AbortSignal,
+): Promise<Response> {
+  const { asked, tokenizer } = await askChoices(questionOf(body), body.n ?? 1, ctx);
+  const includeUsage = body.stream_options?.include_usage ?? false;
+  const write = completionWriter(headOf(asked[0]!), { includeUsage, tokenizer });
+  return streamChoices(asked, write, ctx, client);
+}
+
+export function completionWriter(
+  head: Head,
+  { includeUsage, tokenizer }: { includeUsage: boolean; tokenizer: Tokenizer },
+): ChoiceWriter {
+  type Choice = Completion['choices'][number];
+  const chunk = (rest: Pick<Completion, 'choices' | 'usage'>) =>
+    encodeSse({
+      data: JSON.stringify({ ...head, ...(includeUsage ? { usage: null } : {}), ...rest }),
+    });
+  const choice = (index: number, more: Partial<Choice>) =>
+    chunk({ choices: [{ index, text: '', logprobs: null, finish_reason: null, ...more }] });
+  const tokens = new Map<number, CompletionTokens>();
+  const logprobsOf = (index: number, shown: ShownToken[]) => {
+    const counter = tokens.get(index) ?? new CompletionTokens(tokenizer);
+    tokens.set(index, counter);
+    return counter.logprobs(shown);
+  };
+  return {
+    start: () => '',
+    part: (index, { text, thinking, shown }) =>
+      choice(index, {
+        text,
+        ...(thinking ? { reasoning_content: thinking } : {}),
+        logprobs: shown.length > 0 ? logprobsOf(index, shown) : null,
+      }),
+    finish: (index, reason) => choice(index, { finish_reason: reason }),
+    end: (usage) => (includeUsage ? chunk({ choices: [], usage: apiUsage(usage) }) : ''),
+  };
+}
