@@ -1,4 +1,9 @@
-/** `npm run bench [-- hash serving]`: JSON lines `{name, value, unit}` on stdout, progress on stderr. */
+/**
+ * `npm run bench [-- hash serving engine]`: JSON lines `{name, value, unit}` on stdout, progress on
+ * stderr. Of the engine's part: `--only prefill,decode`, `--rounds N`, `--threads N`, `--work DIR`.
+ */
+import { parseArgs } from 'node:util';
+import { benchEngine, type EngineOptions, PARTS, type Part } from './engine/suite.ts';
 import { benchHash } from './hash.ts';
 import type { Result } from './result.ts';
 import { benchServing } from './serving.ts';
@@ -7,18 +12,56 @@ const emit = ({ name, value, unit }: Result) =>
   console.log(JSON.stringify({ name, value: Number(value.toPrecision(4)), unit }));
 const log = (line: string) => console.error(`· ${line}`);
 
-const SUITES: Record<string, () => Promise<void>> = {
+const SUITES: Record<string, (options: EngineOptions) => Promise<void>> = {
   hash: async () => (await benchHash()).forEach(emit),
   serving: () => benchServing(emit, log),
+  engine: (options) => benchEngine(options, emit, log),
 };
 
-const wanted = process.argv.slice(2);
-const unknown = wanted.filter((name) => !(name in SUITES));
-if (unknown.length > 0) {
-  console.error(`There is no benchmark ${unknown.join(', ')}; there are ${Object.keys(SUITES)}.`);
-  process.exitCode = 2;
-} else {
-  for (const [name, suite] of Object.entries(SUITES)) {
-    if (wanted.length === 0 || wanted.includes(name)) await suite();
+class UsageError extends Error {}
+
+function readArguments(args: string[]): { suites: string[]; options: EngineOptions } {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      only: { type: 'string' },
+      rounds: { type: 'string' },
+      threads: { type: 'string' },
+      work: { type: 'string' },
+    },
+  });
+  const unknown = positionals.filter((name) => !(name in SUITES));
+  if (unknown.length > 0) {
+    throw new UsageError(`There is no benchmark ${unknown}; there are ${Object.keys(SUITES)}.`);
   }
+  const count = (flag: 'rounds' | 'threads') => {
+    const value = values[flag];
+    if (value === undefined) return undefined;
+    if (!/^[1-9]\d{0,3}$/.test(value)) throw new UsageError(`--${flag} is a number, not ${value}.`);
+    return Number(value);
+  };
+  const only = values.only?.split(',').map((name) => {
+    const part = PARTS.find((known): known is Part => known === name);
+    if (!part) throw new UsageError(`--only knows ${PARTS.join(', ')}, not ${name}.`);
+    return part;
+  });
+  return {
+    suites: positionals,
+    options: { only, rounds: count('rounds'), threads: count('threads'), work: values.work },
+  };
+}
+
+try {
+  const { suites, options } = readArguments(process.argv.slice(2));
+  for (const [name, suite] of Object.entries(SUITES)) {
+    if (suites.length === 0 || suites.includes(name)) await suite(options);
+  }
+} catch (error) {
+  const isUsage =
+    error instanceof UsageError ||
+    (error instanceof TypeError && 'code' in error && /^ERR_PARSE_ARGS/.test(String(error.code)));
+  if (!isUsage) throw error;
+  console.error((error as Error).message);
+  process.exitCode = 2;
 }

@@ -1,0 +1,109 @@
+/**
+ * The engine as `npm run bench -- engine` drives it: everything that touches sessions and caches, and
+ * nothing else, so that a change of the engine's interface is a change of this file.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fromHex } from '@blyan/chain/hex';
+import { fromWire } from '@blyan/chain/json';
+import { ChainVerifier } from '@blyan/chain/verify';
+import { sample } from '@blyan/model/sampler';
+import { BlobStore } from '@blyan/store/blob-store';
+import { z } from 'zod';
+import type { KvCache } from '../src/engine/kv-cache.ts';
+import { loadStage, pickModel } from '../src/engine/load-model.ts';
+import { prefillChunk } from '../src/engine/loop.ts';
+import { StageSession } from '../src/engine/stage-session.ts';
+
+const Chain = z.object({ genesis: z.string(), blocks: z.array(z.unknown()) });
+const GREEDY = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0, maxTokens: 1 << 20 };
+
+export interface Loaded {
+  engine: Ours;
+  /** From blocks and blobs on disk to a session, and the runtime's part of it. */
+  stageSeconds: number;
+  sessionSeconds: number;
+  weightBytes: number;
+}
+
+/** @param dir with `chain.json` and `blobs`, as tooling/bench makes it */
+export async function load(dir: string, threads: number): Promise<Loaded> {
+  const { genesis, blocks } = Chain.parse(
+    JSON.parse(await readFile(join(dir, 'chain.json'), 'utf8')),
+  );
+  const verifier = new ChainVerifier({ genesis: fromHex(genesis) });
+  for (const block of blocks) verifier.accept(fromWire(block).sealed);
+  const store = await BlobStore.open(join(dir, 'blobs'));
+  const model = pickModel(verifier);
+  const start = performance.now();
+  const { stage } = await loadStage({ verifier, model }, { store, sources: [] });
+  const built = performance.now();
+  const session = await StageSession.create(stage, { threads });
+  const end = performance.now();
+  const weightBytes = verifier
+    .blocks('B')
+    .flatMap((block) => (block.isType('layer') ? block.body.tensors : []))
+    .reduce((sum, { byteLength }) => sum + byteLength, 0);
+  return {
+    engine: new Ours(session),
+    stageSeconds: (end - start) / 1000,
+    sessionSeconds: (end - built) / 1000,
+    weightBytes,
+  };
+}
+
+/** Any number of sequences, each at its own length. */
+export class Ours {
+  readonly #session: StageSession;
+  #caches: KvCache[] = [];
+  /** The last token of each sequence, not yet in its cache. */
+  #next: number[] = [];
+
+  constructor(session: StageSession) {
+    this.#session = session;
+  }
+
+  /** Of all sequences, as far as positions are filled. */
+  get kvBytes(): number {
+    return this.#caches.reduce((sum, c) => sum + (c.bytes * c.length) / Math.max(1, c.capacity), 0);
+  }
+
+  /** Drops all sequences and starts one for each prompt; the first token of each answer is sampled. */
+  async prefill(prompts: readonly (readonly number[])[]): Promise<void> {
+    for (const cache of this.#caches) cache.free();
+    this.#caches = prompts.map(() => this.#session.createCache());
+    this.#next = [];
+    for (const [i, prompt] of prompts.entries()) {
+      const cache = this.#caches[i]!;
+      let logits: Float32Array | null = null;
+      while (cache.length < prompt.length) {
+        const chunk = prefillChunk(this.#session.config, cache.length);
+        const ids = prompt.slice(cache.length, cache.length + chunk);
+        const last = cache.length + ids.length === prompt.length;
+        const rows = last ? [ids.length - 1] : [];
+        ({ logits } = await this.#session.run(cache, { input: { ids }, rows }));
+      }
+      this.#next.push(sample(logits!, GREEDY, 0));
+    }
+  }
+
+  /** One token for every sequence; returns them. */
+  async step(): Promise<number[]> {
+    for (const [i, cache] of this.#caches.entries()) {
+      const run = { input: { ids: [this.#next[i]!] }, rows: [0] };
+      const { logits } = await this.#session.run(cache, run);
+      this.#next[i] = sample(logits!, GREEDY, 1);
+    }
+    return [...this.#next];
+  }
+
+  /** Back to the end of a prompt, for another round of steps. */
+  rewind(length: number): void {
+    for (const cache of this.#caches) cache.truncate(length);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const cache of this.#caches) cache.free();
+    await this.#session[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,55 @@
+/** Both engines as child processes that are asked the same things. */
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ROOT } from '@blyan/local/product';
+import { type JsonChild, startJsonChild } from '../json-child.ts';
+
+export interface Driver extends AsyncDisposable {
+  readonly child: JsonChild;
+  /** Of each prompt, and all read to the end. Milliseconds, and bytes of the positions' K and V. */
+  prefill(prompts: readonly number[][]): Promise<{ ms: number; kvBytes?: number }>;
+  /** Each step gives every sequence a token. */
+  decode(steps: number): Promise<{ ms: number[]; tokens: number[][] }>;
+  /** Forgets all positions behind the first ones. */
+  rewind(length: number): Promise<void>;
+}
+
+/** Threads of the last engine may spin for a moment after a run. */
+const QUIET_MS = 150;
+
+export async function startOurs(networkDir: string, threads: number): Promise<Driver> {
+  const script = join(ROOT, 'apps/worker/bench/compare.ts');
+  return drive(await startJsonChild(ROOT, [script, networkDir, String(threads)]));
+}
+
+export async function startLlama(
+  peerDir: string,
+  gguf: string,
+  threads: number,
+  flashAttention: boolean,
+): Promise<Driver> {
+  const script = join(import.meta.dirname, 'llama.ts');
+  const flash = flashAttention ? 'on' : 'off';
+  return drive(await startJsonChild(ROOT, [script, peerDir, gguf, String(threads), flash]));
+}
+
+function drive(child: JsonChild): Driver {
+  const quietly = async <T>(command: object) => {
+    await sleep(QUIET_MS);
+    return await child.call<T>(command);
+  };
+  return {
+    child,
+    prefill: (prompts) => quietly({ op: 'prefill', prompts }),
+    decode: (steps) => quietly({ op: 'decode', steps }),
+    async rewind(length) {
+      await child.call({ op: 'rewind', length });
+    },
+    [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
+  };
+}
+
+/** The same ids for every engine and round; another seed gives another prompt. */
+export function promptOf(length: number, seed = 0): number[] {
+  return Array.from({ length }, (_, i) => 5 + ((i * 37 + seed * 1009) % 4000));
+}
