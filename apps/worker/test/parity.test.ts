@@ -28,6 +28,11 @@ const CHECKPOINTS = [
   'qwen2-micro',
   'llama-micro',
   'llama3-rope-micro',
+  'mistral-micro',
+  'llama-linear-micro',
+  'llama-yarn-micro',
+  'qwen2-yarn-micro',
+  'qwen2-untied-micro',
 ];
 
 describe.each(CHECKPOINTS)('%s', (name) => {
