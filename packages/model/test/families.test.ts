@@ -254,6 +254,12 @@ describe('sliding windows', () => {
   });
 });
 
+test('attention in chunks, as of contexts of a million positions, is refused by name', () => {
+  const { code, message } = refusal('qwen2', { dual_chunk_attention_config: { chunk_size: 64 } });
+  expect(code).toBe('FEATURE_UNSUPPORTED');
+  expect(message).toMatch(/dual_chunk_attention_config/);
+});
+
 test.each([
   ['llama', 'attention_bias'],
   ['llama', 'mlp_bias'],
