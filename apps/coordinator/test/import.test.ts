@@ -111,12 +111,12 @@ test.each([null, 'f32', 'f16', 'bf16', 'q8', 'q4'] as const)(
   async (format) => {
     await using one = await openNetwork(inject('databaseUrl'));
     await using two = await openNetwork(inject('databaseUrl'));
-    for (const name of ['qwen3-micro', 'qwen3-micro-tied']) {
+    for (const name of ['qwen3-micro', 'qwen3-micro-tied', 'qwen2-micro']) {
       await one.importModel(micro(name), { format, name });
       await two.importModel(micro(name), { format, name });
     }
     const bodies = await one.bodies();
-    expect(bodies.length).toBe(2 + 6 + 5);
+    expect(bodies.length).toBe(3 + 6 + 5 + 5);
     expect(await two.bodies()).toEqual(bodies);
     const formats = new Set<string>();
     for (const block of await verified(one)) {
@@ -139,6 +139,21 @@ describe('refused before anything is written', () => {
       'a mixture of experts',
       'ARCHITECTURE_UNSUPPORTED',
       { config: { architectures: ['Qwen3MoeForCausalLM'], num_experts: 8 } },
+    ],
+    [
+      'an unknown architecture',
+      'ARCHITECTURE_UNSUPPORTED',
+      { config: { architectures: ['GPTNeoXForCausalLM'], model_type: 'gpt_neox' } },
+    ],
+    [
+      'an unknown rope type',
+      'FEATURE_UNSUPPORTED',
+      { config: { rope_scaling: { rope_type: 'longrope', factor: 4 } } },
+    ],
+    [
+      'a sliding window that applies',
+      'FEATURE_UNSUPPORTED',
+      { config: { use_sliding_window: true, sliding_window: 8, max_window_layers: 0 } },
     ],
     ['a missing tensor', 'TENSOR_MISSING', { edit: (list) => list.slice(1) }],
     ['a wrong shape', 'TENSOR_SHAPE', { config: { vocab_size: 64 } }],
@@ -167,6 +182,16 @@ describe('refused before anything is written', () => {
         },
       },
     ],
+    [
+      'an added token beyond the rows of the embedding',
+      'TOKENIZER_INVALID',
+      {
+        editChat: ({ tokenizer }) => {
+          const { added_tokens: added } = tokenizer!;
+          added.push({ ...added[0]!, id: SMALL.vocab, content: '<beyond>' });
+        },
+      },
+    ],
   ];
   test.each(cases)('%s', async (comment, code, options) => {
     const before = await network.state();
@@ -188,7 +213,7 @@ describe('refused before anything is written', () => {
   }, 30_000);
 });
 
-test('NaN in the weights, or a file that is not the published one: no block is written', async () => {
+test('NaN or infinity in the weights, or a file that is not the published one: no block is written', async () => {
   const before = (await network.state()).blocks;
   const target = await writeCheckpoint(join(dir, 'nan'));
   const path = join(target, 'model.safetensors');
@@ -197,11 +222,14 @@ test('NaN in the weights, or a file that is not the published one: no block is w
   await expect(network.importModel(target, { source })).rejects.toMatchObject({
     code: 'SOURCE_CHANGED',
   });
-  await poke(path, Uint8Array.of(0xc0, 0x7f));
-  await expect(network.importModel(target)).rejects.toMatchObject({
-    code: 'VALUE_NOT_FINITE',
-    details: { tensor: 'lm_head.weight' },
-  });
+  // bf16, low byte first: NaN, then both infinities.
+  for (const value of [0x7fc0, 0x7f80, 0xff80]) {
+    await poke(path, Uint8Array.of(value & 0xff, value >> 8));
+    await expect(network.importModel(target)).rejects.toMatchObject({
+      code: 'VALUE_NOT_FINITE',
+      details: { tensor: 'lm_head.weight' },
+    });
+  }
   expect((await network.state()).blocks).toEqual(before);
 });
 

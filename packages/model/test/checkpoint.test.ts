@@ -1,4 +1,4 @@
-import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -49,8 +49,50 @@ test.each([
   ['qwen2-micro', 38],
   ['llama-micro', 29],
   ['llama3-rope-micro', 30],
+  ['mistral-micro', 30],
+  ['qwen2-untied-micro', 39],
 ])('the micro checkpoint %s has %i tensors', async (name, count) => {
   expect((await openCheckpoint(path(name))).tensors.length).toBe(count);
+});
+
+describe('a config.json that lies about its weights', () => {
+  const cases: [comment: string, from: string, code: string, edit: Record<string, unknown>][] = [
+    ['more KV heads', 'qwen2-micro', 'TENSOR_SHAPE', { num_key_value_heads: 4 }],
+    ['wider heads', 'llama-micro', 'TENSOR_SHAPE', { head_dim: 32 }],
+    ['narrower heads', 'mistral-micro', 'TENSOR_SHAPE', { head_dim: null }],
+    ['fewer rows', 'llama-micro', 'TENSOR_SHAPE', { vocab_size: 511 }],
+    ['a wider MLP', 'mistral-micro', 'TENSOR_SHAPE', { intermediate_size: 256 }],
+    ['a layer more', 'llama-micro', 'TENSOR_MISSING', { num_hidden_layers: 4 }],
+    ['a layer less', 'llama-micro', 'TENSOR_UNEXPECTED', { num_hidden_layers: 2 }],
+    ['no head of its own', 'mistral-micro', 'TIED_HEAD_DIFFERS', { tie_word_embeddings: true }],
+    ['a head of its own', 'qwen2-micro', 'TENSOR_MISSING', { tie_word_embeddings: false }],
+    [
+      'a family without biases',
+      'qwen2-micro',
+      'TENSOR_UNEXPECTED',
+      { architectures: ['LlamaForCausalLM'], model_type: 'llama' },
+    ],
+    [
+      'a family with biases',
+      'llama-micro',
+      'TENSOR_MISSING',
+      { architectures: ['Qwen2ForCausalLM'], model_type: 'qwen2' },
+    ],
+    [
+      'a family with norms of the heads',
+      'llama-micro',
+      'TENSOR_MISSING',
+      { architectures: ['Qwen3ForCausalLM'], model_type: 'qwen3' },
+    ],
+  ];
+  test.each(cases)('%s: %s, %s', async (_, from, code, edit) => {
+    await cp(path(from), dir, { recursive: true });
+    const file = join(dir, 'config.json');
+    const config = JSON.parse(await readFile(file, 'utf8'));
+    const lies = { ...config, layer_types: null, ...edit };
+    await writeFile(file, JSON.stringify(lies));
+    expect((await refusal()).code).toBe(code);
+  });
 });
 
 describe('checkpoints that contradict themselves', () => {

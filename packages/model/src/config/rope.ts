@@ -3,7 +3,7 @@
  * `rope_parameters`, or both when they agree. A field that no served type has is refused by name.
  */
 import type { RopeConfig } from '../families/family.ts';
-import { integer, invalid, isObject, type Json, unsupported } from './fields.ts';
+import { invalid, isObject, type Json, unsupported } from './fields.ts';
 
 /** Largest number of positions that a checkpoint may say it was trained on. */
 const MAX_CONTEXT = 1 << 24;
@@ -124,7 +124,7 @@ function readLlama3(rope: Json, field: string, theta: number): RopeConfig {
     factor: number('factor', 1, MAX_FACTOR),
     lowFrequency: low,
     highFrequency: high,
-    originalContext: integer(rope, 'original_max_position_embeddings', MAX_CONTEXT),
+    originalContext: number('original_max_position_embeddings', 1, MAX_CONTEXT),
   };
 }
 
@@ -143,7 +143,6 @@ function readYarn(rope: Json, field: string, theta: number, context: number): Ro
   const mscaleAllDim = number('mscale_all_dim', 0, MAX_FACTOR, 0);
   const scaled = (by: number) => 0.1 * by * Math.log(factor) + 1;
   const usual = mscale && mscaleAllDim ? scaled(mscale) / scaled(mscaleAllDim) : scaled(1);
-  const original = { original_max_position_embeddings: context, ...withoutNulls(rope) };
   return {
     type: 'yarn',
     theta,
@@ -152,9 +151,6 @@ function readYarn(rope: Json, field: string, theta: number, context: number): Ro
     betaFast,
     betaSlow,
     truncate,
-    originalContext: integer(original, 'original_max_position_embeddings', MAX_CONTEXT),
+    originalContext: number('original_max_position_embeddings', 1, MAX_CONTEXT, context),
   };
 }
-
-const withoutNulls = (object: Json): Json =>
-  Object.fromEntries(Object.entries(object).filter(([, value]) => value !== null));

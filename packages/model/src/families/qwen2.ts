@@ -9,7 +9,7 @@ export const qwen2: Family = {
   tiedByDefault: false,
   derivesHeadDim: true,
   windows: 'flagged',
-  fixed: { hidden_act: 'silu', use_mrope: false },
+  fixed: { dual_chunk_attention_config: null, hidden_act: 'silu', use_mrope: false },
   ...decoder,
   layer: [...biasedAttention, ...swiglu],
 };

@@ -9,7 +9,7 @@ export const qwen3: Family = {
   tiedByDefault: false,
   derivesHeadDim: false,
   windows: 'flagged',
-  fixed: { attention_bias: false, hidden_act: 'silu' },
+  fixed: { dual_chunk_attention_config: null, attention_bias: false, hidden_act: 'silu' },
   ...decoder,
   layer: [...normedAttention, ...swiglu],
 };
