@@ -12,10 +12,12 @@ import { BlobStore } from '@blyan/store/blob-store';
 import { z } from 'zod';
 import type { KvCache } from '../src/engine/kv-cache.ts';
 import { loadStage, pickModel } from '../src/engine/load-model.ts';
-import { prefillChunk } from '../src/engine/loop.ts';
+import { prefillChunk } from '../src/engine/prefill-chunks.ts';
 import { StageSession } from '../src/engine/stage-session.ts';
 
 const Chain = z.object({ genesis: z.string(), blocks: z.array(z.unknown()) });
+/** As a worker has them by default. */
+const SLOTS = 8;
 const GREEDY = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0, maxTokens: 1 << 20 };
 
 export interface Loaded {
@@ -36,7 +38,7 @@ export async function load(dir: string, threads: number): Promise<Loaded> {
   const store = await BlobStore.open(join(dir, 'blobs'));
   const model = pickModel(verifier);
   const start = performance.now();
-  const { stage } = await loadStage({ verifier, model }, { store, sources: [] });
+  const { stage } = await loadStage({ verifier, model }, { store, sources: [] }, { slots: SLOTS });
   const built = performance.now();
   const session = await StageSession.create(stage, { threads });
   const end = performance.now();
@@ -81,7 +83,7 @@ export class Ours {
         const ids = prompt.slice(cache.length, cache.length + chunk);
         const last = cache.length + ids.length === prompt.length;
         const rows = last ? [ids.length - 1] : [];
-        ({ logits } = await this.#session.run(cache, { input: { ids }, rows }));
+        ({ logits } = await this.#session.prefill(cache, { input: { ids }, rows }));
       }
       this.#next.push(sample(logits!, GREEDY, 0));
     }
@@ -89,11 +91,11 @@ export class Ours {
 
   /** One token for every sequence; returns them. */
   async step(): Promise<number[]> {
-    for (const [i, cache] of this.#caches.entries()) {
-      const run = { input: { ids: [this.#next[i]!] }, rows: [0] };
-      const { logits } = await this.#session.run(cache, run);
-      this.#next[i] = sample(logits!, GREEDY, 1);
-    }
+    const { logits } = await this.#session.decode(this.#caches, { ids: this.#next });
+    const { vocab } = this.#session.config;
+    this.#next = this.#caches.map((_, row) =>
+      sample(logits!.subarray(row * vocab, (row + 1) * vocab), GREEDY, 1),
+    );
     return [...this.#next];
   }
 

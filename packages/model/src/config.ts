@@ -25,12 +25,6 @@ const LIMITS = {
   vocab: 1 << 22,
   /** The longest published contexts have 10^7 positions. */
   context: 1 << 24,
-  /**
-   * Of the rotary tables, which every stage holds for the whole context: cosine and sine in f32,
-   * `context * head_dim / 2` of each. A context of 2^20 with heads of 128 has just this; 2^24 with the
-   * widest heads would ask for 256 GiB.
-   */
-  ropeTableBytes: 512 * 1024 * 1024,
 } as const;
 
 /** @param config parsed JSON of config.json */
@@ -49,16 +43,6 @@ export function parseConfig(config: unknown): ModelConfig {
   if (headDim % 2 !== 0)
     throw invalid('head_dim', headDim, 'an even number: it is rotated in pairs');
   const context = integer(config, 'max_position_embeddings', LIMITS.context);
-  if (ropeTableBytes({ context, headDim }) > LIMITS.ropeTableBytes) {
-    const most = Math.floor(
-      (LIMITS.ropeTableBytes * context) / ropeTableBytes({ context, headDim }),
-    );
-    throw invalid(
-      'max_position_embeddings',
-      context,
-      `at most ${most} with head_dim ${headDim}: every position needs a row in the rotary tables, which may have ${LIMITS.ropeTableBytes} bytes`,
-    );
-  }
   refuseSlidingWindow(config, family, { layers, context });
   const normEpsilon = config.rms_norm_eps;
   if (typeof normEpsilon !== 'number' || !(normEpsilon > 0 && normEpsilon < 1)) {
@@ -102,10 +86,6 @@ function readHeadDim(config: Json, family: Family, derived: number): number {
     'a multiple of num_attention_heads, as there is no head_dim',
   );
 }
-
-/** Cosine and sine, f32, half a head for each position; see stage/rope.ts. */
-const ropeTableBytes = ({ context, headDim }: Pick<ModelConfig, 'context' | 'headDim'>) =>
-  2 * Float32Array.BYTES_PER_ELEMENT * context * (headDim / 2);
 
 function readFamily(config: Json): Family {
   const supported = FAMILIES.map((family) => family.architecture);
