@@ -7,7 +7,7 @@ import { Rope } from '@blyan/model/stage/rope';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { EngineError } from './errors.ts';
 import { KvCache, type Past } from './kv-cache.ts';
-import { decodeInputs, prefillInputs } from './run-inputs.ts';
+import { decodeInputs, prefillInputs, type RunShape } from './run-inputs.ts';
 
 export interface StageSessionOptions {
   /** Threads inside one operator. */
@@ -37,6 +37,8 @@ interface Run {
   caches: KvCache[];
   /** Rows of each cache. */
   count: number;
+  /** Rows behind them that belong to no cache. */
+  padding: number;
   feeds: Record<string, Tensor>;
 }
 
@@ -54,6 +56,8 @@ export class StageSession {
   readonly kv: KvType;
   /** For slots without a sequence: the runtime wants every input of every run. */
   readonly #noPast: Past;
+  readonly #shape: RunShape;
+  #minRows: 1 | 2 = 1;
 
   private constructor(stage: StageGraph, session: InferenceSession, extra: string[]) {
     this.spec = stage.spec;
@@ -64,6 +68,8 @@ export class StageSession {
     this.#rope = new Rope(this.config);
     this.kv = stage.kv;
     this.#layers = layerRange(stage.spec);
+    const { heads, kvHeads, headDim } = this.config;
+    this.#shape = { slots: this.slots, kvHeads, groups: heads / kvHeads, headDim };
     const nothing = this.createCache();
     nothing.reserve(1);
     this.#noPast = nothing.past(0);
@@ -89,7 +95,9 @@ export class StageSession {
       interOpNumThreads: 1,
       logSeverityLevel: 3,
     });
-    return new StageSession(stage, session, options.fetch ?? []);
+    const created = new StageSession(stage, session, options.fetch ?? []);
+    created.#minRows = await created.#findMinRows();
+    return created;
   }
 
   /** An empty cache of the right shape for one sequence. */
@@ -106,52 +114,58 @@ export class StageSession {
     { input, rows }: { input: StageInput; rows: readonly number[] },
   ): Promise<StageOutput> {
     const count = 'hidden' in input ? input.hidden.length / this.config.hidden : input.ids.length;
-    const { heads, kvHeads } = this.config;
     return await this.#run({
       input,
       positions: Array.from({ length: count }, (_, i) => cache.length + i),
       rows,
       caches: [cache],
       count,
-      feeds: prefillInputs(cache.length, count, heads / kvHeads, this.slots),
+      padding: 0,
+      feeds: prefillInputs(cache.length, count, this.#shape),
     });
   }
 
   /**
    * One new position of each of up to `slots` sequences that have a past, in one run.
-   * @returns logits [caches.length, vocab], in the order of the caches
+   * @returns logits [caches.length, vocab] or hidden states, in the order of the caches
    */
   async decode(caches: KvCache[], input: StageInput): Promise<StageOutput> {
     if (caches.length === 0 || caches.length > this.slots) {
       throw new RangeError(`${caches.length} sequences in a run for 1 to ${this.slots}`);
     }
     const positions = caches.map(({ length }) => length);
+    const padding = Math.max(0, this.#minRows - caches.length);
     return await this.#run({
       input,
       positions,
       rows: positions.map((_, i) => i),
       caches,
       count: 1,
-      feeds: decodeInputs(positions, this.slots, this.config.kvHeads),
+      padding,
+      feeds: decodeInputs(positions, padding, this.#shape),
     });
   }
 
-  async #run({ input, positions, rows, caches, count, feeds }: Run): Promise<StageOutput> {
+  async #run({ input, positions, rows, caches, count, padding, feeds }: Run): Promise<StageOutput> {
     const { hidden: width, headDim } = this.config;
-    const hidden = 'hidden' in input ? input.hidden : this.#embed(input.ids);
-    if (hidden.length !== positions.length * width) {
-      throw new RangeError(`${hidden.length} hidden values for ${positions.length} positions`);
+    const used = positions.length;
+    const total = used + padding;
+    const given = 'hidden' in input ? input.hidden : this.#embed(input.ids);
+    if (given.length !== used * width) {
+      throw new RangeError(`${given.length} hidden values for ${used} positions`);
     }
     for (const cache of caches) cache.reserve(cache.length + count);
-    const table = (values: Float32Array) =>
-      new Tensor('float32', values, [positions.length, headDim / 2]);
-    const { cos, sin, queryCos, querySin } = this.#rope.tables(positions);
-    feeds.hidden = new Tensor('float32', hidden, [positions.length, width]);
+    const { cos, sin, queryCos, querySin } = this.#rope.tables(padded(positions, total));
+    const table = (values: Float32Array) => new Tensor('float32', values, [total, headDim / 2]);
+    feeds.hidden = new Tensor('float32', paddedRows(given, total * width), [total, width]);
     feeds.cos = table(cos);
     feeds.sin = table(sin);
     feeds['query.cos'] = table(queryCos);
     feeds['query.sin'] = table(querySin);
-    if (this.spec.head) feeds.rows = new Tensor('int32', Int32Array.from(rows), [rows.length]);
+    if (this.spec.head) {
+      const wanted = padded(rows, padding > 0 ? total : rows.length);
+      feeds.rows = new Tensor('int32', Int32Array.from(wanted), [wanted.length]);
+    }
     for (let slot = 0; slot < this.slots; slot++) {
       this.#layers.forEach((layer, i) => {
         const { keys, values } = caches[slot]?.past(i) ?? this.#noPast;
@@ -169,11 +183,39 @@ export class StageSession {
       }
     });
     for (const cache of caches) cache.advance(count);
+    const { vocab } = this.config;
     return {
-      logits: this.spec.head && rows.length > 0 ? data('logits') : null,
-      hidden: this.spec.head ? null : data('hidden_out'),
+      logits:
+        this.spec.head && rows.length > 0 ? data('logits').subarray(0, rows.length * vocab) : null,
+      hidden: this.spec.head ? null : data('hidden_out').subarray(0, used * width),
       extra: Object.fromEntries(this.#extra.map((name) => [name, data(name)])),
     };
+  }
+
+  /**
+   * The fewest rows of a decode with which a sequence gets the same bits whoever is served beside it.
+   * Some processors have a kernel for one row that sums in another order than theirs for several
+   * (q4 with AVX2): asked once, of the session itself.
+   */
+  async #findMinRows(): Promise<1 | 2> {
+    if (this.slots < 2) return 1;
+    const { hidden: width } = this.config;
+    const row = Float32Array.from({ length: width }, (_, i) => Math.sin(i + 1) / 4);
+    const input = (rows: number) => ({
+      hidden: Float32Array.from({ length: rows * width }, (_, i) => row[i % width]!),
+    });
+    const decode = async (rows: number) => {
+      const caches = Array.from({ length: rows }, () => this.createCache());
+      for (const cache of caches) {
+        cache.reserve(2);
+        cache.advance(1);
+      }
+      const { logits, hidden } = await this.decode(caches, input(rows));
+      return (logits ?? hidden)!.subarray(0, this.spec.head ? this.config.vocab : width);
+    };
+    const alone = await decode(1);
+    const beside = await decode(2);
+    return alone.every((value, i) => Object.is(value, beside[i])) ? 1 : 2;
   }
 
   #embed(ids: readonly number[]): Float32Array {
@@ -187,4 +229,17 @@ export class StageSession {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#session.release();
   }
+}
+
+/** The last value again for each row of padding. */
+function padded(values: readonly number[], length: number): readonly number[] {
+  if (values.length >= length) return values;
+  return [...values, ...new Array<number>(length - values.length).fill(values.at(-1)!)];
+}
+
+function paddedRows(values: Float32Array, length: number): Float32Array {
+  if (values.length === length) return values;
+  const out = new Float32Array(length);
+  out.set(values);
+  return out;
 }

@@ -22,15 +22,15 @@ export function decodeAttention(
   p: (name: string) => string,
   fresh: NewPositions,
   pasts: Past[],
-  { many, used, split, lengths }: DecodeInputs,
+  { many, used, split, padding, lengths }: DecodeInputs,
   kv: KvType,
 ): string {
   const groups = heads / kvHeads;
   const at = (name: string) => p(`decode.${name}`);
-  const perSequence = (name: string, value: string, count: number): string[] => {
-    if (count === 1) return [value];
-    const pieces = Array.from({ length: count }, (_, slot) => at(`${name}.${slot}`));
-    g.ops('Split', [value, split], pieces, { axis: { int: 0 } });
+  /** A tensor of all rows, cut into the sequences'; rows of padding are left out. */
+  const perSequence = (name: string, value: string): string[] => {
+    const pieces = pasts.map((_, slot) => at(`${name}.${slot}`));
+    g.ops('Split', [value, split], [...pieces, at(`${name}.padding`)], { axis: { int: 0 } });
     return pieces;
   };
   // [T, heads, 1, D] -> [T * kvHeads, G, 1, D], and K and V of the new positions as [T * kvHeads, 1, 1, D].
@@ -40,8 +40,8 @@ export function decodeAttention(
   const products = g.op('Mul', at('own.products'), [query, keys]);
   const own = g.op('ReduceSum', at('own'), [products, g.ints([-1])], { keepdims: { int: 1 } }); // [T * kvHeads, G, 1, 1]
 
-  const queries = perSequence('q', query, pasts.length);
-  const owns = perSequence('own', own, pasts.length);
+  const queries = perSequence('q', query);
+  const owns = perSequence('own', own);
   const attend = (branch: GraphBuilder, slot: number): [mixed: string, weight: string] => {
     const name = (part: string) => at(`${slot}.${part}`);
     const batched = { transBatchB: { int: 1 } };
@@ -66,8 +66,9 @@ export function decodeAttention(
   };
 
   const [first, firstWeight] = attend(g, 0);
-  let mixed = first;
-  let weight = firstWeight;
+  const pieces = { mixed: [first], weight: [firstWeight] };
+  const join = (branch: GraphBuilder, name: string, parts: string[]) =>
+    branch.op('Concat', at(name), parts, { axis: { int: 0 } });
   if (pasts.length > 1) {
     const nothing = (branch: GraphBuilder, name: string): [string, string] => [
       branch.op('Identity', at(`${name}.no.mixed`), [branch.empty([0, groups, 1, d])]),
@@ -77,8 +78,6 @@ export function decodeAttention(
       { name: at(`${name}.mixed`), rank: 4 },
       { name: at(`${name}.weight`), rank: 4 },
     ];
-    const join = (branch: GraphBuilder, name: string, pieces: string[]) =>
-      branch.op('Concat', at(name), pieces, { axis: { int: 0 } });
     // One condition in front of all others: a single sequence pays for one, not for every slot.
     g.choose(many, outputs('others'), {
       yes: (branch) => {
@@ -105,9 +104,11 @@ export function decodeAttention(
       },
       no: (branch) => nothing(branch, 'others'),
     });
-    mixed = join(g, 'mixed', [first, at('others.mixed')]);
-    weight = join(g, 'weight', [firstWeight, at('others.weight')]);
+    pieces.mixed.push(at('others.mixed'));
+    pieces.weight.push(at('others.weight'));
   }
+  const mixed = join(g, 'mixed', [...pieces.mixed, padding.mixed]);
+  const weight = join(g, 'weight', [...pieces.weight, padding.weight]);
   const ownMixed = g.op('Mul', at('own.mixed'), [weight, values]);
   const sum = g.op('Add', at('sum'), [mixed, ownMixed]); // [T * kvHeads, G, 1, D]
   return g.op('Reshape', at('merged'), [sum, g.ints([-1, heads * d])]);

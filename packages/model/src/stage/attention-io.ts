@@ -25,8 +25,10 @@ export interface DecodeInputs {
   many: string;
   /** bool, for each slot from 1 on: it is in use. Slots are used from 0 on. */
   used: string[];
-  /** i64 [slots]: kvHeads for a slot in use, else 0. */
+  /** i64 [slots + 1]: kvHeads for a slot in use, else 0; and last, kvHeads for each row of padding. */
   split: string;
+  /** Zeros for the rows of padding, which belong to no sequence: [rows * kvHeads, G, 1, D] and [.., 1]. */
+  padding: { mixed: string; weight: string };
   /** i64 [2] for each slot: P and 1. */
   lengths: string[];
 }

@@ -175,6 +175,7 @@ function describeStage(
 
 function attentionInputs(g: GraphBuilder, config: ModelConfig, slots: number): AttentionInputs {
   const half = config.headDim / 2;
+  const groups = config.heads / config.kvHeads;
   const table = (name: string) => g.input(name, 'f32', ['T', half]);
   const perSlot = <T>(from: number, make: (slot: number) => T): T[] =>
     Array.from({ length: slots - from }, (_, i) => make(from + i));
@@ -188,7 +189,11 @@ function attentionInputs(g: GraphBuilder, config: ModelConfig, slots: number): A
     decoding: {
       many: g.input('decode.many', 'bool', []),
       used: perSlot(1, (slot) => g.input(`decode.used.${slot}`, 'bool', [])),
-      split: g.input('decode.split', 'i64', [slots]),
+      split: g.input('decode.split', 'i64', [slots + 1]),
+      padding: {
+        mixed: g.input('decode.padding.mixed', 'f32', ['Z', groups, 1, config.headDim]),
+        weight: g.input('decode.padding.weight', 'f32', ['Z', groups, 1, 1]),
+      },
       lengths: perSlot(0, (slot) => g.input(`decode.lengths.${slot}`, 'i64', [2])),
     },
     prefilling: {
