@@ -44,6 +44,8 @@ export interface StageGraph {
 export interface StageOptions {
   /** Adds the outputs `hidden.N` [1, S, hidden] behind layer N, and `final.normed` [R, hidden]. */
   hidden?: boolean;
+  /** fp8 and nf4 matrices become f32 instead of 8-bit codes: slower and larger, but nothing is lost. */
+  exact?: boolean;
 }
 
 /** Takes tensors one by one, so that a caller can drop each buffer that a transform has copied. */
@@ -76,7 +78,7 @@ export class StageBuilder {
     const isEmbedding = expected.group === 'embedding';
     if (isEmbedding && embed) this.#embedding = new EmbeddingTable(tensor);
     if (isEmbedding && !(head && config.tied)) return;
-    const { ref, transform } = addWeight(this.#g, tensor);
+    const { ref, transform } = addWeight(this.#g, tensor, this.#options);
     this.#weights.set(isEmbedding ? 'head.head' : `${expected.group}.${role}`, ref);
     this.#transforms.add(transform);
   }
