@@ -43,7 +43,7 @@ export interface AddWeightOptions {
  */
 export function addWeight(
   g: GraphBuilder,
-  tensor: Pick<VerifiedTensor, 'bytes' | 'descriptor'>,
+  tensor: VerifiedTensor,
   { exact = false }: AddWeightOptions = {},
 ): { ref: WeightRef; transform: string } {
   const { descriptor, bytes } = tensor;
