@@ -1,4 +1,5 @@
-/** `npm run bench [-- hash serving]`: JSON lines `{name, value, unit}` on stdout, progress on stderr. */
+/** `npm run bench [-- hash formats serving]`: JSON lines `{name, value, unit}` on stdout, progress on stderr. */
+import { benchFormats } from './formats.ts';
 import { benchHash } from './hash.ts';
 import type { Result } from './result.ts';
 import { benchServing } from './serving.ts';
@@ -9,6 +10,7 @@ const log = (line: string) => console.error(`· ${line}`);
 
 const SUITES: Record<string, () => Promise<void>> = {
   hash: async () => (await benchHash()).forEach(emit),
+  formats: () => benchFormats(emit, log),
   serving: () => benchServing(emit, log),
 };
 
