@@ -102,7 +102,7 @@ describe('arguments of the import', () => {
   test.each([
     [[], /Expected one directory or hub id, got 0/],
     [['a/b', 'c'], /got 2/],
-    [['a/b', '--format', 'q5'], /--format q5: expected one of f32, f16, bf16, q8, q4/],
+    [['a/b', '--format', 'q5'], /--format q5: expected one of f32, f16, bf16, fp8, q8, q4, nf4/],
     [['a/b', '--name', 'a b'], /cannot be a model's name/],
     [['./nowhere'], /neither a directory nor a hub id/],
     [['.', '--revision', 'x'], /--revision goes with a hub id/],

@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { decodeBody } from '@blyan/chain/body';
-import { appendPort } from '@blyan/db/chain';
+import { ChainVerifier } from '@blyan/chain/verify';
+import { appendPort, listBlocks } from '@blyan/db/chain';
 import { createDb } from '@blyan/db/client';
 import { createTestDatabase } from '@blyan/db/testing';
 import { type ImportOptions, importModel } from '@blyan/model/import';
@@ -86,6 +87,25 @@ export async function openNetwork(adminUrl: string) {
 }
 
 export type Network = Awaited<ReturnType<typeof openNetwork>>;
+
+/** All chains, verified from the pinned genesis as a worker does. */
+export async function verified(of: Network) {
+  const verifier = new ChainVerifier({ genesis: of.genesis });
+  const blocks = [];
+  for (const chain of ['A', 'B'] as const) {
+    for (const { sealed } of await listBlocks(of.db, chain, { from: 0, limit: 500 })) {
+      blocks.push(verifier.accept(sealed));
+    }
+  }
+  return blocks;
+}
+
+/** Stored bytes. */
+export async function blob(of: Network, root: Uint8Array, byteLength: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(byteLength);
+  await of.store.readInto(root, bytes);
+  return bytes;
+}
 
 /** Serves one checkpoint as a hub does, to those who have the token; small files only have Git's hash. */
 export async function startHub(o: { id: string; commit: string; token: string; dir: string }) {

@@ -4,13 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rootOfBytes } from '@blyan/chain/merkle';
-import { ChainVerifier } from '@blyan/chain/verify';
-import { listBlocks } from '@blyan/db/chain';
 import type {} from '@blyan/local/test-context';
 import { decodeTensor } from '@blyan/model/formats/decode';
+import { FORMATS, isQuantized } from '@blyan/model/formats/layout';
 import { SMALL, type TestCheckpoint, writeCheckpoint } from '@blyan/model/testing';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { type Network, openNetwork, startHub } from './import-support.ts';
+import { blob, type Network, openNetwork, startHub, verified } from './import-support.ts';
 
 const GUIDE = fileURLToPath(new URL('../../../models/blyan-guide', import.meta.url));
 const micro = (name: string) =>
@@ -28,24 +27,6 @@ afterAll(async () => {
   await network[Symbol.asyncDispose]();
   await rm(dir, { recursive: true, force: true });
 });
-
-/** All chains, verified from the pinned genesis as a worker does. */
-async function verified(of: Network) {
-  const verifier = new ChainVerifier({ genesis: of.genesis });
-  const blocks = [];
-  for (const chain of ['A', 'B'] as const) {
-    for (const { sealed } of await listBlocks(of.db, chain, { from: 0, limit: 500 })) {
-      blocks.push(verifier.accept(sealed));
-    }
-  }
-  return blocks;
-}
-
-async function blob(of: Network, root: Uint8Array, byteLength: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(byteLength);
-  await of.store.readInto(root, bytes);
-  return bytes;
-}
 
 test('the embedded model: every block verifies, every tensor leads back to bytes of the source', async () => {
   const seen: number[] = [];
@@ -106,7 +87,7 @@ test('the same again is found on chain, and nothing is added; another name uses 
   expect((await network.state()).blocks.length).toBe(before.blocks.length + 1);
 }, 60_000);
 
-test.each([null, 'f32', 'f16', 'bf16', 'q8', 'q4'] as const)(
+test.each([null, ...FORMATS])(
   'format %s: two imports on two machines give equal roots and bodies',
   async (format) => {
     await using one = await openNetwork(inject('databaseUrl'));
@@ -127,7 +108,7 @@ test.each([null, 'f32', 'f16', 'bf16', 'q8', 'q4'] as const)(
         expect(values.every(Number.isFinite)).toBe(true);
       }
     }
-    const vectors = format === 'q8' || format === 'q4' ? 'f32' : (format ?? 'f32');
+    const vectors = format && isQuantized(format) ? 'f32' : (format ?? 'f32');
     expect([...formats].sort()).toEqual([`1-D ${vectors}`, `2-D ${format ?? 'f32'}`].sort());
   },
   60_000,

@@ -75,18 +75,24 @@ const Model = z.strictObject({
 
 const RAW_BYTES: Partial<Record<types.StoredFormat, number>> = { f32: 4, f16: 2, bf16: 2 };
 
+const sourceRange = { file: Hash, offset: Count, length: Count.min(1), root: Hash };
+
 const Tensor = z
   .strictObject({
     name: Name,
     role: Name,
-    dtype: z.enum(['f32', 'f16', 'bf16']),
+    dtype: z.enum(['f32', 'f16', 'bf16', 'fp8']),
     shape: z.array(Count.min(1)).max(limits.MAX_RANK),
-    format: z.enum(['f32', 'f16', 'bf16', 'q8', 'q4']),
+    format: z.enum(['f32', 'f16', 'bf16', 'fp8', 'q8', 'q4', 'nf4']),
     byteLength: Count.min(1).max(limits.LEAF_SIZE * limits.MAX_LEAVES),
     /** The format leaves room for other sizes; v1 has this one, in blobs and proofs alike. */
     leafSize: z.literal(limits.LEAF_SIZE),
     root: Hash,
-    source: z.strictObject({ file: Hash, offset: Count, length: Count.min(1), root: Hash }),
+    source: z.strictObject({
+      ...sourceRange,
+      // No `undefined` inside: a key that is there has a value.
+      scales: z.strictObject(sourceRange).exactOptional(),
+    }),
     recipe: Recipe,
   })
   .refine(
@@ -96,7 +102,11 @@ const Tensor = z
       return width === undefined || tensor.byteLength === width * weights;
     },
     { path: ['byteLength'], error: 'expected shape times bytes a weight' },
-  );
+  )
+  .refine((tensor) => (tensor.dtype === 'fp8') === (tensor.source.scales !== undefined), {
+    path: ['source', 'scales'],
+    error: 'expected with dtype fp8, and with no other',
+  });
 const Layer = z.strictObject({
   group: Group,
   tensors: z

@@ -85,7 +85,7 @@ export interface LayerBody {
   tensors: TensorDescriptor[];
 }
 
-export type StoredFormat = 'f32' | 'f16' | 'bf16' | 'q8' | 'q4';
+export type StoredFormat = 'f32' | 'f16' | 'bf16' | 'fp8' | 'q8' | 'q4' | 'nf4';
 
 export interface Recipe {
   /** e.g. `raw`, `widen-f32`, `q4-sym-32`: see docs/formats.md. */
@@ -99,7 +99,7 @@ export interface TensorDescriptor {
   /** Role in the stage graph, e.g. `attention.query`, independent of the family's naming. */
   role: string;
   /** Type in the source checkpoint. */
-  dtype: 'f32' | 'f16' | 'bf16';
+  dtype: 'f32' | 'f16' | 'bf16' | 'fp8';
   /** Logical shape, row-major, as in the checkpoint. */
   shape: number[];
   format: StoredFormat;
@@ -108,15 +108,22 @@ export interface TensorDescriptor {
   leafSize: number;
   /** Merkle root of the stored bytes. */
   root: Hash;
-  source: {
-    /** SHA-256 of the checkpoint file. */
-    file: Hash;
-    offset: number;
-    length: number;
-    /** Merkle root of the raw source bytes. */
-    root: Hash;
+  /** The tensor's raw bytes. */
+  source: SourceRange & {
+    /** Where the checkpoint keeps the scales of an `fp8` tensor; absent with every other dtype. */
+    scales?: SourceRange;
   };
   recipe: Recipe;
+}
+
+/** Bytes of a checkpoint file. */
+export interface SourceRange {
+  /** SHA-256 of the file. */
+  file: Hash;
+  offset: number;
+  length: number;
+  /** Merkle root of the bytes. */
+  root: Hash;
 }
 
 export type BlockBody =

@@ -8,7 +8,7 @@ import { sha256 } from '@blyan/chain/sha256';
 import { ModelError } from './errors.ts';
 import { type ExpectedTensor, expectedTensors, familyOf } from './families/families.ts';
 import { MAX_MODEL_FILE_BYTES, MODEL_FILES, type ModelFiles, readModelFiles } from './files.ts';
-import type { SourceDtype } from './formats/layout.ts';
+import { fp8Layout, type SourceDtype } from './formats/layout.ts';
 import {
   headerLength,
   PREFIX_BYTES,
@@ -20,6 +20,8 @@ import { readIndex, type ShardIndex } from './shard-index.ts';
 
 const SINGLE = 'model.safetensors';
 const INDEX = 'model.safetensors.index.json';
+
+const SCALE_DTYPES: Readonly<Record<string, ScaleTensor['dtype']>> = { F32: 'f32', BF16: 'bf16' };
 
 export interface Shard {
   /** File name in the directory. */
@@ -38,6 +40,17 @@ export interface CheckpointTensor extends ExpectedTensor {
   shard: number;
   dtype: SourceDtype;
   /** In its file. */
+  offset: number;
+  length: number;
+  /** Of an fp8 tensor, and of no other. */
+  scales?: ScaleTensor;
+}
+
+/** One scale for each block of 128 x 128, row-major; a weight is the fp8 value times its scale. */
+export interface ScaleTensor {
+  name: string;
+  shard: number;
+  dtype: 'f32' | 'bf16';
   offset: number;
   length: number;
 }
@@ -244,7 +257,9 @@ async function matchTensors(
       );
     }
     const dtype = sourceDtype(shards[shard]!.path, tensor);
-    return { ...expected, shard, dtype, offset: tensor.offset, length: tensor.length };
+    const { offset, length } = tensor;
+    const matching = { ...expected, shard, dtype, offset, length };
+    return dtype === 'fp8' ? { ...matching, scales: takeScales(matching, found) } : matching;
   });
   const [, headName] = family.head;
   const head = files.config.tied ? found.get(headName) : undefined;
@@ -263,6 +278,34 @@ async function matchTensors(
     );
   }
   return matched;
+}
+
+/** Takes the scales of an fp8 tensor out of `found`. */
+function takeScales(
+  { name, shape }: ExpectedTensor,
+  found: Map<string, { shard: number; tensor: SourceTensor }>,
+): ScaleTensor {
+  const scales = `${name}_scale_inv`;
+  const entry = found.get(scales);
+  if (!entry) {
+    throw new ModelError(
+      'TENSOR_MISSING',
+      { tensor: scales },
+      `${name} is fp8, but the checkpoint has no ${scales} with its scales.`,
+    );
+  }
+  const { shard, tensor } = entry;
+  const { rowBlocks, columnBlocks } = fp8Layout(shape);
+  const dtype = SCALE_DTYPES[tensor.dtype];
+  if (!dtype || tensor.shape.join() !== [rowBlocks, columnBlocks].join()) {
+    throw new ModelError(
+      'TENSOR_SHAPE',
+      { tensor: scales, expected: [rowBlocks, columnBlocks], found: tensor.shape },
+      `${scales} is ${tensor.dtype} [${tensor.shape.join(', ')}]; blocks of 128 x 128 call for F32 or BF16 [${rowBlocks}, ${columnBlocks}].`,
+    );
+  }
+  found.delete(scales);
+  return { name: scales, shard, dtype, offset: tensor.offset, length: tensor.length };
 }
 
 /** Some exporters write a tied head out; it is dropped if, and only if, it is the embedding. */

@@ -9,6 +9,7 @@ import { refuseSlidingWindow } from './config/window.ts';
 import { ModelError } from './errors.ts';
 import { FAMILIES } from './families/families.ts';
 import type { Family, ModelConfig } from './families/family.ts';
+import { FP8_BLOCK } from './formats/layout.ts';
 
 export type { ModelConfig } from './families/family.ts';
 
@@ -114,15 +115,29 @@ function readFamily(config: Json): Family {
   return family;
 }
 
-function refuseUnknownFeatures(config: Json, family: Family): void {
-  if (isObject(config.quantization_config)) {
-    const method = config.quantization_config.quant_method;
+/** The one published quantization that is stored as it is: E4M3 with a scale for each block of 128 x 128. */
+function checkQuantization(config: Json): void {
+  const method = config.quant_method;
+  if (method !== 'fp8') {
     throw unsupported(
       'quantization_config',
       { quant_method: method },
-      'checkpoints that are quantized already cannot be imported; use the original in bf16, f16 or f32.',
+      'of checkpoints that are quantized already, only those in fp8 can be imported; use the original in bf16, f16 or f32.',
     );
   }
+  const blocks = [FP8_BLOCK, FP8_BLOCK];
+  const expected = { fmt: 'e4m3', activation_scheme: 'dynamic', weight_block_size: blocks };
+  for (const [field, value] of Object.entries(expected)) {
+    // Without a block size the scales are one for each tensor, which is another format.
+    const found = config[field] ?? (field === 'weight_block_size' ? null : value);
+    if (JSON.stringify(found) === JSON.stringify(value)) continue;
+    const only = `of fp8 checkpoints, only those with ${JSON.stringify(value)} can be imported.`;
+    throw unsupported(`quantization_config.${field}`, found, only);
+  }
+}
+
+function refuseUnknownFeatures(config: Json, family: Family): void {
+  if (isObject(config.quantization_config)) checkQuantization(config.quantization_config);
   for (const [field, value] of Object.entries(family.fixed)) {
     const found = config[field] ?? value;
     if (found !== value) {

@@ -41,7 +41,12 @@ const DTYPE_BYTES: Readonly<Record<string, number>> = {
   C64: 8,
 };
 
-const SUPPORTED: Readonly<Record<string, SourceDtype>> = { F32: 'f32', F16: 'f16', BF16: 'bf16' };
+const SUPPORTED: Readonly<Record<string, SourceDtype>> = {
+  F32: 'f32',
+  F16: 'f16',
+  BF16: 'bf16',
+  F8_E4M3: 'fp8',
+};
 
 export interface SourceTensor {
   name: string;

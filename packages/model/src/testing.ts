@@ -4,11 +4,11 @@ import { join } from 'node:path';
 
 export interface TestTensor {
   name: string;
-  dtype: 'F32' | 'F16' | 'BF16';
+  dtype: 'F32' | 'F16' | 'BF16' | 'F8_E4M3';
   shape: number[];
 }
 
-const DTYPE_BYTES = { F32: 4, F16: 2, BF16: 2 };
+const DTYPE_BYTES = { F32: 4, F16: 2, BF16: 2, F8_E4M3: 1 };
 const WRITE_BYTES = 4 * 1024 * 1024;
 
 export const tensorBytes = ({ dtype, shape }: TestTensor) =>
@@ -38,25 +38,39 @@ export async function writeShard(path: string, tensors: TestTensor[], seed: numb
     const total = tensorBytes(tensor);
     for (let at = 0; at < total; at += WRITE_BYTES) {
       const bytes = new Uint8Array(Math.min(WRITE_BYTES, total - at));
-      state = fillFinite(bytes, tensor.dtype, state);
+      state = fillFinite(bytes, tensor, state);
       await file.write(bytes);
     }
   }
 }
 
-/** Values of magnitude below 1: the top exponent bit is cleared. */
-function fillFinite(bytes: Uint8Array, dtype: TestTensor['dtype'], seed: number): number {
+/**
+ * Bits that stay random, and bits that are set. Values of magnitude below 1 and of any exponent; scales
+ * all have the same one, so that no tensor vanishes beside another.
+ */
+const BITS = {
+  F32: { kept: 0xbfffffff, scale: { kept: 0x807fffff, set: 0x3c000000 } },
+  F16: { kept: 0xbfff, scale: { kept: 0x83ff, set: 0x2000 } },
+  BF16: { kept: 0xbfff, scale: { kept: 0x807f, set: 0x3c00 } },
+  F8_E4M3: { kept: 0xbf, scale: { kept: 0x87, set: 0x20 } },
+};
+
+function fillFinite(
+  bytes: Uint8Array<ArrayBuffer>,
+  { name, dtype }: TestTensor,
+  seed: number,
+): number {
   let x = seed;
-  const words =
-    dtype === 'F32'
-      ? new Uint32Array(bytes.buffer, 0, bytes.length >> 2)
-      : new Uint16Array(bytes.buffer, 0, bytes.length >> 1);
-  const mask = dtype === 'F32' ? 0xbfffffff : 0xbfff;
+  const { kept, scale } = BITS[dtype];
+  const bits = name.endsWith('_scale_inv') ? scale : { kept, set: 0 };
+  const size = DTYPE_BYTES[dtype];
+  const Words = size === 4 ? Uint32Array : size === 2 ? Uint16Array : Uint8Array;
+  const words = new Words(bytes.buffer, 0, bytes.length / size);
   for (let i = 0; i < words.length; i++) {
     x ^= x << 13;
     x ^= x >>> 17;
     x ^= x << 5;
-    words[i] = x & mask;
+    words[i] = (x & bits.kept) | bits.set;
   }
   return x;
 }
@@ -126,6 +140,29 @@ export function qwen3Tensors(shape: TestShape, dtype: TestTensor['dtype'] = 'BF1
   list.push(['model.norm', [hidden]]);
   if (!shape.tied) list.push(['lm_head', [vocab, hidden]]);
   return list.map(([name, dims]) => ({ name: `${name}.weight`, dtype, shape: dims }));
+}
+
+/** What config.json of a published FP8 checkpoint says. */
+export const FP8_CONFIG = {
+  quantization_config: {
+    activation_scheme: 'dynamic',
+    fmt: 'e4m3',
+    quant_method: 'fp8',
+    weight_block_size: [128, 128],
+  },
+};
+
+/** Layers' matrices in fp8, each with the scales of its blocks behind it; the rest as it is. */
+export function fp8Tensors(tensors: TestTensor[], scales: 'F32' | 'BF16' = 'BF16'): TestTensor[] {
+  return tensors.flatMap((tensor): TestTensor[] => {
+    const { name, shape } = tensor;
+    if (shape.length !== 2 || !name.startsWith('model.layers.')) return [tensor];
+    const blocks = shape.map((size) => Math.ceil(size / 128));
+    return [
+      { name, dtype: 'F8_E4M3', shape },
+      { name: `${name}_scale_inv`, dtype: scales, shape: blocks },
+    ];
+  });
 }
 
 export interface TestCheckpoint {

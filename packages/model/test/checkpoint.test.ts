@@ -222,11 +222,11 @@ describe('checkpoints that contradict themselves', () => {
   test('weights of an unsupported type', async () => {
     await writeCheckpoint(dir);
     const { name, shape } = { name: 'model.embed_tokens.weight', shape: [128, 64] };
-    const header = { [name]: { dtype: 'F8_E4M3', shape, data_offsets: [0, 8192] } };
+    const header = { [name]: { dtype: 'F8_E5M2', shape, data_offsets: [0, 8192] } };
     await writeFile(join(dir, 'model.safetensors'), safetensors(header, new Uint8Array(8192)));
     expect(await refusal()).toMatchObject({
       code: 'DTYPE_UNSUPPORTED',
-      details: { dtype: 'F8_E4M3' },
+      details: { dtype: 'F8_E5M2' },
     });
   });
 

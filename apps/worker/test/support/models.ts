@@ -24,6 +24,8 @@ export interface LoadedModel extends AsyncDisposable {
   files: ModelFiles;
   transforms: string[];
   matmul: string;
+  /** What the session was given and the rows of the embedding, which stay where they were verified. */
+  memoryBytes: number;
   session: StageSession;
 }
 
@@ -61,12 +63,14 @@ async function loadInto(
     options,
   );
   const { threads = 1, fetch = [] } = options;
+  const weights = stage.externalData.reduce((sum, { data }) => sum + data.byteLength, 0);
   const session = await StageSession.create(stage, { threads, fetch });
   return {
     network,
     files,
     transforms: stage.transforms,
     matmul: stage.matmul,
+    memoryBytes: weights + (stage.embedding?.byteLength ?? 0),
     session,
     async [Symbol.asyncDispose]() {
       await session[Symbol.asyncDispose]();

@@ -1,7 +1,7 @@
 /** Typed-array loops that encoder, quantizer and decoder share. Little-endian hosts only. */
 import { ModelError } from '../errors.ts';
 import { f16ToF32Bits } from './half.ts';
-import type { SourceDtype } from './layout.ts';
+import type { FloatDtype } from './layout.ts';
 
 export const notFinite = (tensor: string) =>
   new ModelError('VALUE_NOT_FINITE', { tensor }, `${tensor} holds NaN or an infinity.`);
@@ -24,7 +24,7 @@ export function words32(bytes: Uint8Array): Uint32Array {
 }
 
 /** Writes binary32 bits of all values to `out`; returns how many. */
-export function widen(source: Uint8Array, dtype: SourceDtype, out: Uint32Array): number {
+export function widen(source: Uint8Array, dtype: FloatDtype, out: Uint32Array): number {
   if (dtype === 'f32') {
     const values = words32(source);
     out.set(values);
@@ -38,7 +38,7 @@ export function widen(source: Uint8Array, dtype: SourceDtype, out: Uint32Array):
 }
 
 /** Whether no exponent is all ones: adding one to such an exponent overflows into the sign's place. */
-export function allFinite(source: Uint8Array, dtype: SourceDtype): boolean {
+export function allFinite(source: Uint8Array, dtype: FloatDtype): boolean {
   let overflow = 0;
   if (dtype === 'f32') {
     const values = words32(source);

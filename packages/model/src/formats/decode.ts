@@ -1,27 +1,42 @@
 /** Stored bytes to binary32: whole tensors for tests, rows for the embedding. Shapes [N, K] or [K]. */
 import type { TensorDescriptor } from '@blyan/chain/types';
 import { ModelError } from '../errors.ts';
-import { widen, words16 } from './convert.ts';
+import { widen, words16, words32 } from './convert.ts';
+import { E4M3 } from './fp8.ts';
 import { f16ToF32Bits } from './half.ts';
-import { BLOCK, byteLength, elements, FLOAT_BYTES, quantLayout, rowsOf } from './layout.ts';
+import {
+  byteLength,
+  elements,
+  type FloatDtype,
+  FP8_BLOCK,
+  fp8Layout,
+  isRunFormat,
+  type RunFormat,
+  rowsOf,
+  runLayout,
+  VALUE_BYTES,
+} from './layout.ts';
+import { NF4 } from './nf4.ts';
 
-type Stored = Pick<TensorDescriptor, 'name' | 'format' | 'shape'>;
+export type Stored = Pick<TensorDescriptor, 'name' | 'format' | 'shape'>;
 
 /** Writes row `row` to the start of `out`. @throws RangeError outside of the tensor */
 export type RowDecoder = (row: number, out: Float32Array) => void;
 
-/** @param bytes the stored bytes; they are read in place at every call, not copied */
-export function rowDecoder(descriptor: Stored, bytes: Uint8Array): RowDecoder {
-  const { name, format, shape } = descriptor;
+/** @throws ModelError LENGTH_MISMATCH */
+export function checkLength({ name, format, shape }: Stored, bytes: Uint8Array): void {
   const expected = byteLength(format, shape);
   if (bytes.byteLength !== expected) {
     throw new ModelError('LENGTH_MISMATCH', { tensor: name, expected, found: bytes.byteLength });
   }
+}
+
+/** @param bytes the stored bytes; they are read in place at every call, not copied */
+export function rowDecoder(descriptor: Stored, bytes: Uint8Array): RowDecoder {
+  checkLength(descriptor, bytes);
+  const { name, shape } = descriptor;
   const [rows, columns] = rowsOf(shape);
-  const decode =
-    format === 'q8' || format === 'q4'
-      ? quantizedRow(format, shape, bytes)
-      : floatRow(format, columns, bytes);
+  const decode = decoderOf(descriptor, columns, bytes);
   return (row, out) => {
     if (!Number.isInteger(row) || row < 0 || row >= rows || columns > out.length) {
       throw new RangeError(`row ${row} of ${name} [${shape.join(', ')}] into ${out.length} values`);
@@ -40,8 +55,13 @@ export function decodeTensor(descriptor: Stored, bytes: Uint8Array): Float32Arra
   return out;
 }
 
-function floatRow(format: 'f32' | 'f16' | 'bf16', columns: number, bytes: Uint8Array): RowDecoder {
-  const length = columns * FLOAT_BYTES[format];
+function decoderOf({ format, shape }: Stored, columns: number, bytes: Uint8Array): RowDecoder {
+  if (format === 'fp8') return fp8Row(shape, bytes);
+  return isRunFormat(format) ? runRow(format, shape, bytes) : floatRow(format, columns, bytes);
+}
+
+function floatRow(format: FloatDtype, columns: number, bytes: Uint8Array): RowDecoder {
+  const length = columns * VALUE_BYTES[format];
   const bits = new Uint32Array(columns);
   const values = new Float32Array(bits.buffer);
   return (row, out) => {
@@ -50,14 +70,42 @@ function floatRow(format: 'f32' | 'f16' | 'bf16', columns: number, bytes: Uint8A
   };
 }
 
-function quantizedRow(
-  format: 'q8' | 'q4',
-  shape: readonly number[],
-  bytes: Uint8Array,
-): RowDecoder {
-  const { columns, blocks, blockBytes, dataBytes, bits } = quantLayout(format, shape);
+function fp8Row(shape: readonly number[], bytes: Uint8Array): RowDecoder {
+  const { columns, columnBlocks, dataBytes } = fp8Layout(shape);
+  const scales = new Float32Array(words32(bytes.subarray(dataBytes)).slice().buffer);
+  return (row, out) => {
+    const ofRow = Math.floor(row / FP8_BLOCK) * columnBlocks;
+    fp8Values(bytes.subarray(row * columns, (row + 1) * columns), scales, ofRow, out);
+  };
+}
+
+/** One row of codes times its scales, which begin at `scales[at]`: one for every 128 codes. */
+export function fp8Values(
+  codes: Uint8Array,
+  scales: Float32Array,
+  at: number,
+  out: Float32Array,
+): void {
+  for (let from = 0; from < codes.length; from += FP8_BLOCK) {
+    const scale = scales[at + from / FP8_BLOCK]!;
+    const end = Math.min(codes.length, from + FP8_BLOCK);
+    for (let i = from; i < end; i++) out[i] = E4M3[codes[i]!]! * scale;
+  }
+}
+
+/** Values of the codes before they are scaled. */
+const VALUES: Readonly<Record<RunFormat, Float32Array>> = {
+  q8: Float32Array.from({ length: 256 }, (_, code) => code - 128),
+  q4: Float32Array.from({ length: 16 }, (_, code) => code - 8),
+  nf4: NF4,
+};
+
+function runRow(format: RunFormat, shape: readonly number[], bytes: Uint8Array): RowDecoder {
+  const { columns, block: size, blocks, blockBytes, dataBytes, bits } = runLayout(format, shape);
   const scales = words16(bytes.subarray(dataBytes));
-  const zero = 1 << (bits - 1);
+  const values = VALUES[format];
+  /** Shift of the codes with an odd index; the even ones have the other nibble. */
+  const odd = format === 'nf4' ? 0 : 4;
   const cell = new Uint32Array(1);
   const cellValue = new Float32Array(cell.buffer);
   return (row, out) => {
@@ -66,11 +114,12 @@ function quantizedRow(
       cell[0] = f16ToF32Bits(scales[index]!);
       const scale = cellValue[0]!;
       const from = index * blockBytes;
-      const count = Math.min(BLOCK, columns - block * BLOCK);
+      const start = block * size;
+      const count = Math.min(size, columns - start);
       for (let j = 0; j < count; j++) {
-        const byte = bytes[bits === 8 ? from + j : from + (j >> 1)]!;
-        const code = bits === 8 ? byte : j & 1 ? byte >> 4 : byte & 15;
-        out[block * BLOCK + j] = (code - zero) * scale;
+        const code =
+          bits === 8 ? bytes[from + j]! : (bytes[from + (j >> 1)]! >> (j & 1 ? odd : 4 - odd)) & 15;
+        out[start + j] = values[code]! * scale;
       }
     }
   };

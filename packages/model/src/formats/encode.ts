@@ -6,20 +6,36 @@
 import type { StoredFormat } from '@blyan/chain/types';
 import { ModelError } from '../errors.ts';
 import { allFinite, notFinite, outOfRange, widen } from './convert.ts';
+import { fp8Values } from './decode.ts';
+import { allFiniteFp8, FP8_MAX, Fp8Quantizer } from './fp8.ts';
 import { f32ToBf16Bits, f32ToF16Bits } from './half.ts';
 import {
   byteLength,
   elements,
-  FLOAT_BYTES,
-  isQuantized,
+  type FloatDtype,
+  FP8_BLOCK,
+  fp8Layout,
   rowsOf,
   type SourceDtype,
+  VALUE_BYTES,
 } from './layout.ts';
+import { Nf4Quantizer } from './nf4.ts';
 import { Quantizer } from './quantize.ts';
+
+export interface SourceShape {
+  name: string;
+  shape: readonly number[];
+  dtype: SourceDtype;
+  /** Of an fp8 source: [ceil(N / 128), ceil(K / 128)], row-major. */
+  scales?: Float32Array | undefined;
+}
 
 /** Encodes whole rows in order. Quantized scales come last in a tensor, so they are kept until then. */
 export interface RowEncoder {
-  /** Source bytes of one or more whole rows; the result is valid until the next call. */
+  /**
+   * Source bytes of one or more whole rows (for fp8 of multiples of 128, see `rowsTogether`); the
+   * result is valid until the next call.
+   */
   push(rows: Uint8Array): Uint8Array;
   /** What follows the data of all rows. */
   finish(): Uint8Array;
@@ -31,13 +47,9 @@ const EMPTY = new Uint8Array(0);
  * @param maxRows most rows that one push will carry
  * @throws ModelError VALUE_NOT_FINITE for NaN and infinities, VALUE_OUT_OF_RANGE where rounding would make one
  */
-export function rowEncoder(
-  tensor: { name: string; shape: readonly number[]; dtype: SourceDtype },
-  format: StoredFormat,
-  maxRows: number,
-): RowEncoder {
-  const { dtype, shape, name } = tensor;
-  const [, columns] = rowsOf(shape);
+export function rowEncoder(tensor: SourceShape, format: StoredFormat, maxRows: number): RowEncoder {
+  const { dtype, name, shape } = tensor;
+  if (dtype === 'fp8') return fromFp8(tensor, format, maxRows);
   if (dtype === format) {
     return {
       push(rows) {
@@ -47,10 +59,32 @@ export function rowEncoder(
       finish: () => EMPTY,
     };
   }
-  if (isQuantized(format)) {
-    const quantizer = new Quantizer(tensor, format, maxRows);
-    return { push: (rows) => quantizer.push(rows), finish: () => quantizer.scales() };
+  const source = { name, shape, dtype };
+  switch (format) {
+    case 'f32':
+    case 'f16':
+    case 'bf16':
+      return floatEncoder(source, format, maxRows);
+    case 'fp8':
+      return quantized(new Fp8Quantizer(source, maxRows));
+    case 'nf4':
+      return quantized(new Nf4Quantizer(source, maxRows));
+    default:
+      return quantized(new Quantizer(source, format, maxRows));
   }
+}
+
+const quantized = (quantizer: Fp8Quantizer | Nf4Quantizer | Quantizer): RowEncoder => ({
+  push: (rows) => quantizer.push(rows),
+  finish: () => quantizer.scales(),
+});
+
+function floatEncoder(
+  { name, shape, dtype }: { name: string; shape: readonly number[]; dtype: FloatDtype },
+  format: FloatDtype,
+  maxRows: number,
+): RowEncoder {
+  const [, columns] = rowsOf(shape);
   const bits = new Uint32Array(maxRows * columns);
   const narrow = format === 'f32' ? null : new Uint16Array(bits.length);
   return {
@@ -71,13 +105,54 @@ export function rowEncoder(
   };
 }
 
+/** Kept as it is, scales behind the codes; for every other format the way goes through binary32. */
+function fromFp8(tensor: SourceShape, format: StoredFormat, maxRows: number): RowEncoder {
+  const { name, shape, scales } = tensor;
+  const { columns, rowBlocks, columnBlocks } = fp8Layout(shape);
+  if (scales?.length !== rowBlocks * columnBlocks) {
+    throw new RangeError(`${name} takes ${rowBlocks * columnBlocks} scales`);
+  }
+  for (const scale of scales) {
+    if (!Number.isFinite(scale)) throw notFinite(name);
+    if (!Number.isFinite(Math.fround(scale * FP8_MAX))) throw outOfRange(name, format);
+  }
+  const check = (rows: Uint8Array) => {
+    if (!allFiniteFp8(rows)) throw notFinite(name);
+  };
+  if (format === 'fp8') {
+    return {
+      push(rows) {
+        check(rows);
+        return rows;
+      },
+      finish: () => new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength),
+    };
+  }
+  const values = new Float32Array(maxRows * columns);
+  const bytes = new Uint8Array(values.buffer);
+  const next = rowEncoder({ name, shape, dtype: 'f32' }, format, maxRows);
+  let row = 0;
+  return {
+    push(rows) {
+      check(rows);
+      for (let at = 0; at < rows.length; at += columns, row++) {
+        const codes = rows.subarray(at, at + columns);
+        const first = Math.floor(row / FP8_BLOCK) * columnBlocks;
+        fp8Values(codes, scales, first, values.subarray(at, at + columns));
+      }
+      return next.push(bytes.subarray(0, rows.length * 4));
+    },
+    finish: () => next.finish(),
+  };
+}
+
 /** A whole tensor at once. */
 export function encodeTensor(
-  tensor: { name: string; shape: readonly number[]; dtype: SourceDtype },
+  tensor: SourceShape,
   format: StoredFormat,
   source: Uint8Array,
 ): Uint8Array {
-  const expected = elements(tensor.shape) * FLOAT_BYTES[tensor.dtype];
+  const expected = elements(tensor.shape) * VALUE_BYTES[tensor.dtype];
   if (source.byteLength !== expected) {
     throw new ModelError('LENGTH_MISMATCH', {
       tensor: tensor.name,

@@ -2,18 +2,30 @@
 import type { Recipe, StoredFormat, TensorDescriptor } from '@blyan/chain/types';
 import { ModelError } from '../errors.ts';
 
-/** Types of a source checkpoint. */
+/** Types of a source checkpoint; `fp8` comes with block scales beside it. */
 export type SourceDtype = TensorDescriptor['dtype'];
+/** Types of which every value stands alone. */
+export type FloatDtype = 'f32' | 'f16' | 'bf16';
+/** Formats with one scale for a run of weights along K. */
+export type RunFormat = 'q8' | 'q4' | 'nf4';
 
-export const FORMATS: readonly StoredFormat[] = ['f32', 'f16', 'bf16', 'q8', 'q4'];
-/** Weights that share one scale, along K. */
+export const FORMATS: readonly StoredFormat[] = ['f32', 'f16', 'bf16', 'fp8', 'q8', 'q4', 'nf4'];
+
+/** Weights along K that share one scale in q8 and q4. */
 export const BLOCK = 32;
+/** In nf4, as the codebook's authors have it. */
+export const NF4_BLOCK = 64;
+/** In fp8, along both N and K, as published checkpoints have it. */
+export const FP8_BLOCK = 128;
 
-/** Bytes of one value of a float format. */
-export const FLOAT_BYTES = { f32: 4, f16: 2, bf16: 2 } as const;
+/** Bytes of one value of a type, without scales. */
+export const VALUE_BYTES = { f32: 4, f16: 2, bf16: 2, fp8: 1 } as const;
 
-export const isQuantized = (format: StoredFormat): format is 'q8' | 'q4' =>
-  format === 'q8' || format === 'q4';
+export const isQuantized = (format: StoredFormat): format is RunFormat | 'fp8' =>
+  isRunFormat(format) || format === 'fp8';
+
+export const isRunFormat = (format: StoredFormat): format is RunFormat =>
+  format === 'q8' || format === 'q4' || format === 'nf4';
 
 export const elements = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 
@@ -23,12 +35,25 @@ export function rowsOf(shape: readonly number[]): [rows: number, length: number]
   return [elements(shape) / length, length];
 }
 
-export interface QuantLayout {
+/** @throws ModelError FORMAT_UNSUPPORTED unless the shape is [N, K] */
+function matrix(format: StoredFormat, shape: readonly number[]): [rows: number, columns: number] {
+  const [rows, columns] = shape;
+  if (shape.length === 2 && rows !== undefined && columns !== undefined) return [rows, columns];
+  throw new ModelError(
+    'FORMAT_UNSUPPORTED',
+    { format, shape },
+    `${format} holds matrices only, not shape [${shape.join(', ')}].`,
+  );
+}
+
+export interface RunLayout {
   /** N. */
   rows: number;
   /** K. */
   columns: number;
-  /** ceil(K / BLOCK). */
+  /** Weights of one block. */
+  block: number;
+  /** ceil(K / block). */
   blocks: number;
   bits: 4 | 8;
   /** Bytes of one block's data. */
@@ -38,28 +63,62 @@ export interface QuantLayout {
   scaleBytes: number;
 }
 
-export function quantLayout(format: 'q8' | 'q4', shape: readonly number[]): QuantLayout {
-  const [rows, columns] = shape;
-  if (shape.length !== 2 || rows === undefined || columns === undefined) {
-    throw new ModelError(
-      'FORMAT_UNSUPPORTED',
-      { format, shape },
-      `${format} holds matrices only, not shape [${shape.join(', ')}].`,
-    );
-  }
-  const bits = format === 'q4' ? 4 : 8;
-  const blocks = Math.ceil(columns / BLOCK);
-  const blockBytes = (BLOCK * bits) / 8;
+/** @throws ModelError FORMAT_UNSUPPORTED unless the shape is [N, K] */
+export function runLayout(format: RunFormat, shape: readonly number[]): RunLayout {
+  const [rows, columns] = matrix(format, shape);
+  const bits = format === 'q8' ? 8 : 4;
+  const block = format === 'nf4' ? NF4_BLOCK : BLOCK;
+  const blocks = Math.ceil(columns / block);
+  const blockBytes = (block * bits) / 8;
   const dataBytes = rows * blocks * blockBytes;
-  return { rows, columns, blocks, bits, blockBytes, dataBytes, scaleBytes: rows * blocks * 2 };
+  return {
+    rows,
+    columns,
+    block,
+    blocks,
+    bits,
+    blockBytes,
+    dataBytes,
+    scaleBytes: rows * blocks * 2,
+  };
+}
+
+export interface Fp8Layout {
+  /** N. */
+  rows: number;
+  /** K. */
+  columns: number;
+  /** ceil(N / 128). */
+  rowBlocks: number;
+  /** ceil(K / 128). */
+  columnBlocks: number;
+  /** Bytes of the data segment [N, K]; the f32 scales [rowBlocks, columnBlocks] follow it. */
+  dataBytes: number;
+  scaleBytes: number;
+}
+
+/** @throws ModelError FORMAT_UNSUPPORTED unless the shape is [N, K] */
+export function fp8Layout(shape: readonly number[]): Fp8Layout {
+  const [rows, columns] = matrix('fp8', shape);
+  const rowBlocks = Math.ceil(rows / FP8_BLOCK);
+  const columnBlocks = Math.ceil(columns / FP8_BLOCK);
+  const scaleBytes = rowBlocks * columnBlocks * 4;
+  return { rows, columns, rowBlocks, columnBlocks, dataBytes: rows * columns, scaleBytes };
 }
 
 /** Bytes of a stored tensor. */
 export function byteLength(format: StoredFormat, shape: readonly number[]): number {
-  if (!isQuantized(format)) return elements(shape) * FLOAT_BYTES[format];
-  const { dataBytes, scaleBytes } = quantLayout(format, shape);
+  if (format === 'fp8') {
+    const { dataBytes, scaleBytes } = fp8Layout(shape);
+    return dataBytes + scaleBytes;
+  }
+  if (!isRunFormat(format)) return elements(shape) * VALUE_BYTES[format];
+  const { dataBytes, scaleBytes } = runLayout(format, shape);
   return dataBytes + scaleBytes;
 }
+
+/** Rows that an encoder needs together: all pieces but a tensor's last are multiples of it. */
+export const rowsTogether = (format: StoredFormat): number => (format === 'fp8' ? FP8_BLOCK : 1);
 
 /**
  * The format in which a tensor is really stored when `wanted` is asked for: only matrices are
@@ -74,7 +133,18 @@ export const formatFor = (
 
 /** How the stored bytes were made from the source's. A changed algorithm is a new version. */
 export function recipeFor(dtype: SourceDtype, format: StoredFormat): Recipe {
-  if (dtype === format) return { name: 'raw', version: 1 };
-  if (isQuantized(format)) return { name: `${format}-sym-${BLOCK}`, version: 1 };
-  return { name: format === 'f32' ? 'widen-f32' : `round-${format}`, version: 1 };
+  if (dtype === format) return { name: dtype === 'fp8' ? 'raw-fp8' : 'raw', version: 1 };
+  switch (format) {
+    case 'f32':
+      return { name: 'widen-f32', version: 1 };
+    case 'f16':
+    case 'bf16':
+      return { name: `round-${format}`, version: 1 };
+    case 'fp8':
+      return { name: `fp8-absmax-${FP8_BLOCK}`, version: 1 };
+    case 'nf4':
+      return { name: `nf4-absmax-${NF4_BLOCK}`, version: 1 };
+    default:
+      return { name: `${format}-sym-${BLOCK}`, version: 1 };
+  }
 }

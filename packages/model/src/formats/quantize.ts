@@ -8,13 +8,14 @@
  */
 import { notFinite, outOfRange, words16, words32 } from './convert.ts';
 import { f16ToF32Bits, f32ToF16Bits } from './half.ts';
-import { BLOCK, type QuantLayout, quantLayout, type SourceDtype } from './layout.ts';
+import { BLOCK, type FloatDtype, type RunLayout, runLayout } from './layout.ts';
+import { type BlockLoader, LOADERS } from './load-block.ts';
 
 export class Quantizer {
   readonly #name: string;
   readonly #format: 'q8' | 'q4';
-  readonly #layout: QuantLayout;
-  readonly #load: Loader;
+  readonly #layout: RunLayout;
+  readonly #load: BlockLoader;
   /** The source has words of 32 bits. */
   readonly #wide: boolean;
   readonly #data: Uint8Array;
@@ -28,13 +29,13 @@ export class Quantizer {
   #row = 0;
 
   constructor(
-    tensor: { name: string; shape: readonly number[]; dtype: SourceDtype },
+    tensor: { name: string; shape: readonly number[]; dtype: FloatDtype },
     format: 'q8' | 'q4',
     maxRows: number,
   ) {
     this.#name = tensor.name;
     this.#format = format;
-    this.#layout = quantLayout(format, tensor.shape);
+    this.#layout = runLayout(format, tensor.shape);
     this.#wide = tensor.dtype === 'f32';
     this.#load = LOADERS[tensor.dtype];
     const { rows, blocks, blockBytes } = this.#layout;
@@ -91,62 +92,6 @@ export class Quantizer {
     return magnitude === 0 ? 0 : this.#cellValue[0]!;
   }
 }
-
-/**
- * Writes the binary32 bits of words[from .. from + count) to `bits`; returns where the first of the
- * largest magnitudes is. Magnitudes order as their bits do, NaN and infinity above all numbers.
- */
-type Loader = (
-  words: Uint16Array | Uint32Array,
-  from: number,
-  count: number,
-  bits: Uint32Array,
-) => number;
-
-const LOADERS: Readonly<Record<SourceDtype, Loader>> = {
-  bf16(words, from, count, bits) {
-    let max = 0;
-    let at = 0;
-    for (let i = 0; i < count; i++) {
-      const word = words[from + i]!;
-      bits[i] = word << 16;
-      const magnitude = word & 0x7fff;
-      if (magnitude > max) {
-        max = magnitude;
-        at = i;
-      }
-    }
-    return at;
-  },
-  f16(words, from, count, bits) {
-    let max = 0;
-    let at = 0;
-    for (let i = 0; i < count; i++) {
-      const word = words[from + i]!;
-      bits[i] = f16ToF32Bits(word);
-      const magnitude = word & 0x7fff;
-      if (magnitude > max) {
-        max = magnitude;
-        at = i;
-      }
-    }
-    return at;
-  },
-  f32(words, from, count, bits) {
-    let max = 0;
-    let at = 0;
-    for (let i = 0; i < count; i++) {
-      const word = words[from + i]!;
-      bits[i] = word;
-      const magnitude = word & 0x7fffffff;
-      if (magnitude > max) {
-        max = magnitude;
-        at = i;
-      }
-    }
-    return at;
-  },
-};
 
 function encode8(
   values: Float32Array,

@@ -3,12 +3,13 @@ import { fromHex, toHex } from '@blyan/chain/hex';
 import { LEAF_SIZE } from '@blyan/chain/merkle';
 import type { FileRef, StoredFormat, TensorDescriptor } from '@blyan/chain/types';
 import type { Checkpoint, CheckpointTensor } from '../checkpoint.ts';
-import { rowEncoder } from '../formats/encode.ts';
-import { byteLength, formatFor, recipeFor, rowsOf } from '../formats/layout.ts';
+import { rowEncoder, type SourceShape } from '../formats/encode.ts';
+import { byteLength, formatFor, recipeFor, rowsOf, rowsTogether } from '../formats/layout.ts';
 import type { Journal } from './journal.ts';
 import { LeafHasher } from './leaf-hasher.ts';
 import type { BlobSink } from './ports.ts';
 import { BATCH_BYTES, ShardReader } from './reader.ts';
+import { readScales, type SourceScales } from './scales.ts';
 
 /** Syncs in flight; each holds a file and a megabyte. */
 const MAX_FINISHING = 4;
@@ -33,9 +34,10 @@ export async function storeWeights(
   deps: WeightsDeps,
 ): Promise<StoredWeights> {
   const wanted = new Map(checkpoint.tensors.map((tensor) => [tensor.name, tensor]));
+  const scales = await readScales(checkpoint);
   const stored = new Map<string, TensorDescriptor>();
   const shards: FileRef[] = [];
-  const bufferBytes = Math.max(BATCH_BYTES, ...checkpoint.tensors.map((t) => step(t)));
+  const bufferBytes = Math.max(BATCH_BYTES, ...checkpoint.tensors.map((t) => step(t, format)));
   for (const shard of checkpoint.shards) {
     await using reader = await ShardReader.open(checkpoint.dir, shard, bufferBytes);
     await using finishing = new Finishing();
@@ -45,10 +47,11 @@ export async function storeWeights(
       deps.signal?.throwIfAborted();
       const tensor = wanted.get(name);
       if (!tensor) {
-        await skip(reader, length, name, deps);
+        const root = await skip(reader, length, name, deps);
+        scales.check(name, root, reader);
         continue;
       }
-      const { done } = await storeTensor(tensor, format, reader, deps);
+      const { done } = await storeTensor(tensor, format, reader, scales, deps);
       ofShard.push(done);
       await finishing.add(done);
     }
@@ -58,20 +61,30 @@ export async function storeWeights(
     }
     shards.push({ path: shard.path, byteLength: shard.byteLength, sha256: file });
   }
-  return { tensors: checkpoint.tensors.map(({ name }) => stored.get(name)!), shards };
+  const tensors = checkpoint.tensors.map(({ name, scales: from }) => {
+    const { source, ...descriptor } = stored.get(name)!;
+    if (!from) return { ...descriptor, source };
+    const { shard, offset, length } = from;
+    const range = { file: shards[shard]!.sha256, offset, length, root: scales.of(name)!.root };
+    return { ...descriptor, source: { ...source, scales: range } };
+  });
+  return { tensors, shards };
 }
 
-/** Bytes of a batch: whole rows. */
-function step(tensor: CheckpointTensor): number {
+/** Bytes of a batch: as many rows as the encoder takes together. */
+function step(tensor: CheckpointTensor, wanted: StoredFormat | null): number {
   const [rows] = rowsOf(tensor.shape);
-  const rowBytes = tensor.length / rows;
-  return Math.max(1, Math.floor(BATCH_BYTES / rowBytes)) * rowBytes;
+  const format = formatFor(wanted, tensor.dtype, tensor.shape);
+  const bytes = (tensor.length / rows) * rowsTogether(format);
+  return Math.max(1, Math.floor(BATCH_BYTES / bytes)) * bytes;
 }
 
-/** Rotary buffers and a head that repeats the embedding: part of the file's hash, nothing else. */
-async function skip(reader: ShardReader, length: number, name: string, deps: WeightsDeps) {
-  for await (const piece of reader.next(length, BATCH_BYTES)) deps.onBytes(piece.byteLength, name);
-}
+/**
+ * Scales, which were read already, rotary buffers and a head that repeats the embedding: part of the
+ * file's hash, nothing else. Returns the root of the bytes.
+ */
+const skip = (reader: ShardReader, length: number, name: string, deps: WeightsDeps) =>
+  sourceRoot(reader.next(length, BATCH_BYTES), name, deps);
 
 /** Blobs that are being made durable while the next tensors are worked on: disks wait longest on sync. */
 class Finishing implements AsyncDisposable {
@@ -96,6 +109,7 @@ async function storeTensor(
   tensor: CheckpointTensor,
   wanted: StoredFormat | null,
   reader: ShardReader,
+  scales: SourceScales,
   deps: WeightsDeps,
 ): Promise<{ done: Promise<TensorDescriptor> }> {
   const { name, role, dtype, shape, offset, length } = tensor;
@@ -114,16 +128,19 @@ async function storeTensor(
     source: { file: new Uint8Array(32), offset, length, root: source },
     recipe,
   });
-  const key = JSON.stringify([dtype, shape, format, recipe.name, recipe.version]);
+  const own = scales.of(name);
+  const fields = [dtype, shape, format, recipe.name, recipe.version];
+  const key = JSON.stringify(own ? [...fields, toHex(own.root)] : fields);
   const finished = await finishedBlob(tensor, format, key, deps);
-  const pieces = reader.next(length, step(tensor));
+  const pieces = reader.next(length, step(tensor, wanted));
   if (finished && Buffer.compare(await sourceRoot(pieces, name, deps), finished.source) === 0) {
     return { done: Promise.resolve(describe(finished)) };
   }
   // When the journal was wrong the bytes have passed, and been counted, already.
-  const source = finished ? reader.again(offset, length, step(tensor)) : pieces;
+  const source = finished ? reader.again(offset, length, step(tensor, wanted)) : pieces;
   const counted = finished ? { ...deps, onBytes: () => undefined } : deps;
-  const encoded = await encode(tensor, format, source, counted);
+  const from = { name, shape, dtype, length, scales: own?.scales };
+  const encoded = await encode(from, format, source, step(tensor, wanted), counted);
   const finish = async () => {
     const result = await encoded.finish();
     const { root, byteLength: bytes } = result;
@@ -160,16 +177,17 @@ async function sourceRoot(pieces: AsyncIterable<Uint8Array>, name: string, deps:
 }
 
 async function encode(
-  tensor: CheckpointTensor,
+  tensor: SourceShape & { length: number },
   format: StoredFormat,
   pieces: AsyncIterable<Uint8Array>,
+  stepBytes: number,
   deps: WeightsDeps,
 ): Promise<{ finish: () => Promise<Stored> }> {
   const [rows] = rowsOf(tensor.shape);
   const rowBytes = tensor.length / rows;
-  const encoder = rowEncoder(tensor, format, Math.min(rows, step(tensor) / rowBytes));
-  // Raw bytes are the source's, and so is their root.
-  const raw = format === tensor.dtype;
+  const encoder = rowEncoder(tensor, format, Math.min(rows, stepBytes / rowBytes));
+  // Raw bytes are the source's, and so is their root, unless scales follow them.
+  const raw = format === tensor.dtype && format !== 'fp8';
   const hasher = raw ? null : new LeafHasher();
   const writer = await deps.store.write();
   let written: Promise<void> = Promise.resolve();

@@ -7,11 +7,14 @@ export class EmbeddingTable {
   readonly #decode: RowDecoder;
   readonly rows: number;
   readonly width: number;
+  /** Of the stored rows. */
+  readonly byteLength: number;
 
   constructor(tensor: VerifiedTensor) {
     const [rows, width] = tensor.descriptor.shape as [number, number];
     this.rows = rows;
     this.width = width;
+    this.byteLength = tensor.bytes.byteLength;
     this.#decode = rowDecoder(tensor.descriptor, tensor.bytes);
   }
 

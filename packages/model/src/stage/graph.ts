@@ -42,6 +42,8 @@ export interface StageOptions {
   kv?: KvType;
   /** Adds the outputs `hidden.N` [T, hidden] behind layer N, and `final.normed` [R, hidden]. */
   hidden?: boolean;
+  /** fp8 and nf4 matrices become f32 instead of 8-bit codes: slower and larger, but nothing is lost. */
+  exact?: boolean;
 }
 
 /** Takes tensors one by one, so that a caller can drop each buffer that a transform has copied. */
@@ -74,7 +76,7 @@ export class StageBuilder {
     const isEmbedding = expected.group === 'embedding';
     if (isEmbedding && embed) this.#embedding = new EmbeddingTable(tensor);
     if (isEmbedding && !(head && config.tied)) return;
-    const { ref, transform } = addWeight(this.#g, tensor);
+    const { ref, transform } = addWeight(this.#g, tensor, this.#options);
     this.#weights.set(isEmbedding ? 'head.head' : `${expected.group}.${role}`, ref);
     this.#transforms.add(transform);
   }

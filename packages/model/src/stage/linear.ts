@@ -6,11 +6,16 @@
  * | f32 | the verified buffer | none |
  * | f16, bf16 | f32, widened exactly | `f16>f32`, `bf16>f32` |
  * | q8, q4 | `MatMulNBits` over the verified buffer, int8 activations | its f16 scales widened to f32 |
+ * | fp8, nf4 | `MatMulNBits`, 8 bits; f32 when the stage is to be exact | `fp8>q8`; `fp8>f32` |
+ *
+ * The runtime has no fp8 product on a CPU, and its nf4 one (`MatMulBnb4`) took 30 times as long.
  */
 import type { VerifiedTensor } from '@blyan/chain/tensor';
 import { ModelError } from '../errors.ts';
 import { widen } from '../formats/convert.ts';
-import { BLOCK, elements, quantLayout, type SourceDtype } from '../formats/layout.ts';
+import { decodeTensor } from '../formats/decode.ts';
+import { BLOCK, elements, type FloatDtype, runLayout } from '../formats/layout.ts';
+import { transcode } from '../formats/transcode.ts';
 import type { GraphBuilder } from './builder.ts';
 
 /** 4 = activations as int8: 3 times the speed of level 0 on a CPU, and rows don't depend on the batch. */
@@ -21,10 +26,15 @@ export type WeightRef =
   | { kind: 'float'; name: string; shape: number[] }
   | { kind: 'blocks'; data: string; scales: string; bits: 4 | 8; shape: number[] };
 
-function widened(bytes: Uint8Array, dtype: SourceDtype, count: number): Uint8Array {
+function widened(bytes: Uint8Array, dtype: FloatDtype, count: number): Uint8Array {
   const bits = new Uint32Array(count);
   widen(bytes, dtype, bits);
   return new Uint8Array(bits.buffer);
+}
+
+export interface AddWeightOptions {
+  /** fp8 and nf4 become f32 instead of 8-bit codes: slower and larger, but no value changes. */
+  exact?: boolean;
 }
 
 /**
@@ -34,33 +44,73 @@ function widened(bytes: Uint8Array, dtype: SourceDtype, count: number): Uint8Arr
 export function addWeight(
   g: GraphBuilder,
   tensor: VerifiedTensor,
+  { exact = false }: AddWeightOptions = {},
 ): { ref: WeightRef; transform: string } {
-  const { name, shape, format } = tensor.descriptor;
-  const { bytes } = tensor;
-  if (format === 'q8' || format === 'q4') {
-    const { bits, rows, blocks, blockBytes, dataBytes } = quantLayout(format, shape);
-    const scales = `${name}:scales`;
-    const scaleData = widened(bytes.subarray(dataBytes), 'f16', rows * blocks);
-    g.external(name, bytes);
-    g.external(scales, scaleData);
-    g.weight(name, 'u8', [rows, blocks, blockBytes], { path: name, offset: 0, length: dataBytes });
-    g.weight(scales, 'f32', [rows, blocks], {
-      path: scales,
-      offset: 0,
-      length: scaleData.byteLength,
-    });
-    return {
-      ref: { kind: 'blocks', data: name, scales, bits, shape },
-      transform: `${format} scales f16>f32`,
-    };
+  const { descriptor, bytes } = tensor;
+  const { name, shape, format } = descriptor;
+  switch (format) {
+    case 'q8':
+    case 'q4': {
+      const { bits, rows, blocks, dataBytes } = runLayout(format, shape);
+      const scales = widened(bytes.subarray(dataBytes), 'f16', rows * blocks);
+      const ref = addBlocks(g, name, shape, { bits, blocks, dataBytes, data: bytes, scales });
+      return { ref, transform: `${format} scales f16>f32` };
+    }
+    case 'fp8':
+    case 'nf4': {
+      if (exact) {
+        const data = new Uint8Array(decodeTensor(descriptor, bytes).buffer);
+        return { ref: addFloats(g, name, shape, data), transform: `${format}>f32` };
+      }
+      const { data, scales, blocks } = transcode(descriptor, bytes);
+      const dataBytes = data.byteLength;
+      const scaleBytes = new Uint8Array(scales.buffer);
+      const blocked = { bits: 8, blocks, dataBytes, data, scales: scaleBytes } as const;
+      return { ref: addBlocks(g, name, shape, blocked), transform: `${format}>q8` };
+    }
+    case 'f32':
+      return { ref: addFloats(g, name, shape, bytes), transform: 'f32' };
+    default: {
+      const data = widened(bytes, format, elements(shape));
+      return { ref: addFloats(g, name, shape, data), transform: `${format}>f32` };
+    }
   }
-  const data = format === 'f32' ? bytes : widened(bytes, format, elements(shape));
+}
+
+function addFloats(g: GraphBuilder, name: string, shape: number[], data: Uint8Array): WeightRef {
   g.external(name, data);
   g.weight(name, 'f32', shape, { path: name, offset: 0, length: data.byteLength });
-  return {
-    ref: { kind: 'float', name, shape },
-    transform: format === 'f32' ? 'f32' : `${format}>f32`,
-  };
+  return { kind: 'float', name, shape };
+}
+
+interface Blocked {
+  bits: 4 | 8;
+  /** Along K. */
+  blocks: number;
+  /** Begins with the codes. */
+  data: Uint8Array;
+  dataBytes: number;
+  /** f32. */
+  scales: Uint8Array;
+}
+
+function addBlocks(g: GraphBuilder, name: string, shape: number[], w: Blocked): WeightRef {
+  const [rows] = shape as [number, number];
+  const scales = `${name}:scales`;
+  const blockBytes = (BLOCK * w.bits) / 8;
+  g.external(name, w.data);
+  g.external(scales, w.scales);
+  g.weight(name, 'u8', [rows, w.blocks, blockBytes], {
+    path: name,
+    offset: 0,
+    length: w.dataBytes,
+  });
+  g.weight(scales, 'f32', [rows, w.blocks], {
+    path: scales,
+    offset: 0,
+    length: w.scales.byteLength,
+  });
+  return { kind: 'blocks', data: name, scales, bits: w.bits, shape };
 }
 
 /**

@@ -1,0 +1,69 @@
+/**
+ * The embedded model in every stored format (apps/worker/bench/formats.ts as a child process): size,
+ * decode speed, and divergence from f32 over the conversations of data/heldout.jsonl, which are the
+ * questions that were held out of its training, with their first answers. Ends with the table of
+ * docs/formats.md on stderr.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Result } from './result.ts';
+
+interface FormatResult {
+  format: string;
+  exact: boolean;
+  chainBytes: number;
+  memoryBytes: number;
+  tokensPerSecond: number;
+  kl: number;
+  top1: number;
+  positions: number;
+}
+
+export async function benchFormats(
+  emit: (result: Result) => void,
+  log: (line: string) => void,
+): Promise<void> {
+  const root = join(import.meta.dirname, '../../..');
+  const script = join(root, 'apps/worker/bench/formats.ts');
+  const model = join(root, 'models/blyan-guide');
+  const conversations = join(import.meta.dirname, '../data/heldout.jsonl');
+  const args = ['--import', 'tsx', script, model, conversations, '0'];
+  const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+  const exited = once(child, 'exit');
+  const results: FormatResult[] = [];
+  for await (const line of createInterface({ input: child.stdout })) {
+    const result: FormatResult = JSON.parse(line);
+    results.push(result);
+    const add = (name: string, value: number, unit: string) =>
+      emit({
+        name: `formats.${result.format}${result.exact ? '-exact' : ''}.${name}`,
+        value,
+        unit,
+      });
+    add('chain', result.chainBytes, 'bytes');
+    add('memory', result.memoryBytes, 'bytes');
+    add('decode', result.tokensPerSecond, 'tok/s');
+    add('kl', result.kl, 'nats');
+    add('top1', result.top1, 'ratio');
+  }
+  const [code] = await exited;
+  if (code !== 0) throw new Error(`the formats' process ended with ${code}; its error is above`);
+  log(`${results[0]!.positions} positions`);
+  for (const line of table(results)) console.error(line);
+}
+
+function table(results: FormatResult[]): string[] {
+  const mib = (bytes: number) => (bytes / 2 ** 20).toFixed(1);
+  return [
+    '| format | on chain, MiB | in memory, MiB | decode, tokens/s | mean KL from f32, nats | top-1 as f32 |',
+    '| --- | --- | --- | --- | --- | --- |',
+    ...results.map((r) => {
+      const name = r.exact ? `\`${r.format}\`, exact` : `\`${r.format}\``;
+      const kl = r.kl < 1e-9 ? '0' : r.kl.toPrecision(2);
+      const top1 = `${(100 * r.top1).toFixed(2)}%`;
+      return `| ${name} | ${mib(r.chainBytes)} | ${mib(r.memoryBytes)} | ${r.tokensPerSecond.toFixed(0)} | ${kl} | ${top1} |`;
+    }),
+  ];
+}
