@@ -7,6 +7,8 @@ import { readEvents } from './support.ts';
 export function samplingTests(post: (path: string, body: unknown) => Promise<Response>): void {
   describe('sampling, as OpenAI clients ask for it', () => {
     const QUESTION = { messages: [{ role: 'user', content: 'What is Blyan?' }], max_tokens: 40 };
+    /** The embedded model is sure of its answers, and recommends filters. */
+    const HOT = { temperature: 2, top_k: 0, top_p: 1 };
     interface Token {
       token: string;
       logprob: number;
@@ -73,7 +75,7 @@ export function samplingTests(post: (path: string, body: unknown) => Promise<Res
     });
 
     test('n choices are those of n seeds, streamed and not', async () => {
-      const body = { n: 3, seed: 11, temperature: 1.2, max_tokens: 24 };
+      const body = { ...HOT, n: 3, seed: 11, max_tokens: 24 };
       const { choices, usage } = await complete(body);
       expect(choices.map(({ index }) => index)).toEqual([0, 1, 2]);
       const texts = choices.map(({ message }) => message.content);
@@ -107,25 +109,31 @@ export function samplingTests(post: (path: string, body: unknown) => Promise<Res
     });
 
     test('penalties change what is said, the same for the same seed', async () => {
-      const bias = { logit_bias: { [idOf(' the')]: 8 }, temperature: 0, max_tokens: 24 };
-      const count = async (more: object) =>
-        (await contentOf({ ...bias, ...more })).split(' the').length - 1;
-      const plain = await count({});
-      expect(plain).toBeGreaterThan(3);
-      for (const penalty of ['repetition_penalty', 'presence_penalty', 'frequency_penalty']) {
-        expect(await count({ [penalty]: 2 })).toBeLessThan(plain);
-      }
-      const drawn = {
-        temperature: 1.3,
-        seed: 5,
-        repetition_penalty: 1.3,
-        presence_penalty: 0.5,
-        frequency_penalty: -0.4,
-        min_p: 0.02,
+      const words = [' the', ' a', ' of'];
+      const forced = {
+        logit_bias: Object.fromEntries(words.map((word) => [idOf(word), 50])),
+        temperature: 0,
+        max_tokens: 12,
       };
-      const once = await contentOf(drawn);
-      expect(await contentOf(drawn)).toBe(once);
-      expect(await contentOf({ ...drawn, seed: 6 })).not.toBe(once);
+      const counts = async (more: object) => {
+        const said = await contentOf({ ...forced, ...more });
+        return words.map((word) => said.split(word).length - 1).sort((a, b) => b - a);
+      };
+      const [most, , least] = await counts({});
+      // Each time makes a word less likely, until all are said as often.
+      const [more, , fewer] = await counts({ frequency_penalty: 2 });
+      expect(more! - fewer!).toBeLessThan(most! - least!);
+      // Half of a logit of 50 and more is lost at once.
+      expect((await counts({ repetition_penalty: 2 }))[2]).toBeGreaterThan(0);
+
+      const hot = { ...HOT, seed: 5 };
+      const plain = await contentOf(hot);
+      for (const penalty of ['repetition_penalty', 'presence_penalty', 'frequency_penalty']) {
+        const body = { ...hot, [penalty]: 1.8 };
+        const said = await contentOf(body);
+        expect(said).not.toBe(plain);
+        expect(await contentOf(body)).toBe(said);
+      }
     });
 
     test('a stop token ends the answer before it', async () => {
