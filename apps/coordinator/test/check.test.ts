@@ -18,12 +18,12 @@ const model: ServedModel = {
   detokenizer: () => ({ push: () => '', flush: () => '', pending: false }),
 };
 
-function running(maxTokens: number): Answer {
+function running(maxTokens: number, logprobs: number | null = null): Answer {
   const answer = new Answer(
     {
       id: 'r'.repeat(20),
       prompt: Array.from({ length: 10 }, (_, i) => i),
-      params: { ...NEUTRAL, maxTokens, temperature: 0, seed: 1 },
+      params: { ...NEUTRAL, maxTokens, temperature: 0, seed: 1, logprobs },
       stop: [],
       attempt: 0,
       segments: [],
@@ -61,4 +61,35 @@ test('only the model and the request end an answer by its length', () => {
   expect(answer.accept({ tokens: [1] }, 0).end).toBeNull();
   expect(done(1)).toBe('violation');
   expect(answer.accept({ tokens: [2] }, 0).end).toBe('length');
+});
+
+test('log-probabilities are those that were asked for, one for each token', () => {
+  type Logprobs = { logprob: number; top: [number, number][] }[] | undefined;
+  const sent = (answer: Answer, logprobs: Logprobs, position = 0) =>
+    checkEvent(answer, 'node-a', {
+      type: 'tokens',
+      ...ofAttempt,
+      position,
+      tokens: [1, 2],
+      logprobs,
+    });
+  const of = (...tops: number[][]): Logprobs =>
+    tops.map((ids) => ({ logprob: -1, top: ids.map((id) => [id, -1]) }));
+  const asked = running(2, 2);
+  expect(sent(asked, of([1, 99], [2]))).toEqual({
+    type: 'tokens',
+    tokens: [1, 2],
+    logprobs: of([1, 99], [2]),
+  });
+  expect(sent(asked, undefined)).toMatchObject({ problem: expect.stringContaining('of 0 tokens') });
+  for (const wrong of [of([1]), of([1], [2], [3]), of([1, 2, 3], [2]), of([1], [100]), of()]) {
+    expect(sent(asked, wrong)).toMatchObject({ type: 'violation' });
+  }
+  expect(sent(running(2), undefined)).toMatchObject({ type: 'tokens', logprobs: undefined });
+  expect(sent(running(2), of([], []))).toMatchObject({ type: 'violation' });
+  // The part that was known is cut off from both.
+  const further = running(2, 1);
+  further.accept({ tokens: [1], logprobs: of([1]) }, 0);
+  const rest = sent(further, of([1], [2]));
+  expect(rest).toEqual({ type: 'tokens', tokens: [2], logprobs: of([2]) });
 });

@@ -125,6 +125,41 @@ describe('an answer', () => {
     expect(parts(await t.events(quoted))).toEqual(['', text([300, 301])]);
   });
 
+  test('has the log-probabilities that were asked for, and stop tokens of its own', async () => {
+    await using t = await openHarness(3);
+    await t.coordinator();
+    const logprobs = [300, 301, 302].map((id) => ({
+      logprob: -id / 1000,
+      top: [[id, -0.25] as [number, number]],
+    }));
+    const node = await t.node({
+      id: 'node-a',
+      script: async (play) => {
+        const few = play.job.attempt === 1 ? 2 : 3;
+        play.send('tokens', {
+          position: 0,
+          tokens: [300, 301, 302],
+          logprobs: logprobs.slice(0, few),
+        });
+      },
+    });
+    const params = { logprobs: 1, stopTokens: [302], logitBias: [[5, 1.5] as [number, number]] };
+    const id = await t.ask({ params });
+    const events = await t.events(id);
+    // A node that said too few of them was not believed.
+    expect(node.jobs.map(({ attempt }) => attempt)).toEqual([1, 2]);
+    expect(node.jobs[0]).toMatchObject({
+      params,
+      stopTokens: expect.arrayContaining([...t.model.stopTokens, 302]),
+    });
+    const written = events.filter(({ type }) => type === 'tokens');
+    expect(written).toMatchObject([{ tokens: [300, 301, 302], logprobs }]);
+    const shown = events.flatMap((event) => ('shown' in event ? event.shown : []));
+    expect(shown).toEqual([0, 1]);
+    expect(events.at(-1)).toMatchObject({ type: 'finish', reason: 'stop' });
+    expect(Receipt.parse((await t.row(id)).receipt).params).toMatchObject(params);
+  });
+
   test('waits its turn, first come first served', async () => {
     await using t = await openHarness(3);
     await t.coordinator();

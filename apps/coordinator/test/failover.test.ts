@@ -50,6 +50,8 @@ describe('events that are not as asked', () => {
     await expectWhole(await t.ask(), 1);
   });
 
+  const sendLogprob = (play: Play, logprob: number) =>
+    play.send('tokens', { position: 5, tokens: [tokenAt(5)], logprobs: [{ logprob, top: [] }] });
   const violations: [string, (play: Play) => void | Promise<void>][] = [
     ['a gap', (play) => play.tokens(7)],
     ['another token at a written position', (play) => play.tokens(4, [tokenAt(4) + 1])],
@@ -68,6 +70,8 @@ describe('events that are not as asked', () => {
         });
       },
     ],
+    ['log-probabilities that nobody asked for', (play) => sendLogprob(play, -1)],
+    ['a log-probability above 0', (play) => sendLogprob(play, 0.5)],
     ['an early end', (play) => play.done(5)],
     ['a lie about the end', (play) => play.done(20)],
     ['prefill of more than there is', (play) => play.send('prefill', { done: 99, total: 99 })],

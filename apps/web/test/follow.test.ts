@@ -5,12 +5,13 @@ import { initGenesis } from '@blyan/db/genesis';
 import { createTestDatabase, type TestDatabase } from '@blyan/db/testing';
 import { NEUTRAL } from '@blyan/protocol/sampling';
 import { disconnect } from '@blyan/queue/connection';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import type {} from '../../../tooling/local/src/test-context.ts';
 import { readConfig } from '../src/env.ts';
 import { ask } from '../src/server/answers/ask.ts';
 import { questionOf, streamAnswer } from '../src/server/answers/chat.ts';
-import { collectAnswer } from '../src/server/answers/collect.ts';
+import { type ChoiceWriter, streamChoices } from '../src/server/answers/choices.ts';
+import { collectAnswer, collectChoices } from '../src/server/answers/collect.ts';
 import { type Context, createContext } from '../src/server/context.ts';
 
 let database: TestDatabase;
@@ -92,6 +93,41 @@ describe('a client that goes away', () => {
     setTimeout(() => client.abort(), 100);
     await expect(waiting).rejects.toMatchObject({ status: 499 });
     expect((await rowOf(question.id)).cancelled).toBe(!goesOnAlone);
+  });
+});
+
+describe('several choices', () => {
+  const words: ChoiceWriter = {
+    start: (index) => `start ${index}\n`,
+    part: () => '',
+    finish: (index) => `finish ${index}\n`,
+    end: () => 'end\n',
+  };
+
+  test('end together when the client leaves', async () => {
+    const choices = [await asked(60_000), await asked(60_000)];
+    const response = streamChoices(choices, words, ctx, never);
+    const reader = response.body!.getReader();
+    expect(new TextDecoder().decode((await reader.read()).value)).toBe('start 0\n');
+    await reader.cancel();
+    await vi.waitFor(async () => {
+      for (const { id } of choices) expect((await rowOf(id)).cancelled).toBe(true);
+    });
+  });
+
+  test.each(['streamed', 'whole'])('end together when one fails, %s', async (way) => {
+    const choices = [await asked(60_000), await asked(100), await asked(60_000)];
+    if (way === 'streamed') {
+      const text = await streamChoices(choices, words, ctx, never).text();
+      expect(text).toMatch(/^start 0\nstart 1\nstart 2\ndata: .*"deadline_exceeded"/);
+      expect(text).not.toContain('end');
+    } else {
+      const whole = collectChoices(choices, ctx, never);
+      await expect(whole).rejects.toMatchObject({ code: 'deadline_exceeded' });
+    }
+    await vi.waitFor(async () => {
+      for (const i of [0, 2]) expect((await rowOf(choices[i]!.id)).cancelled).toBe(true);
+    });
   });
 });
 

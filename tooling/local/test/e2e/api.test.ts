@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Product, startProduct } from '../../src/product.ts';
+import { samplingTests } from './api-sampling.ts';
 import { readEvents, type TempDir, tempDataDir } from './support.ts';
 
 let data: TempDir;
@@ -148,6 +149,8 @@ describe('answers', () => {
   });
 });
 
+samplingTests(post);
+
 describe('bad input', () => {
   const context = 2048;
   test.each([
@@ -172,6 +175,21 @@ describe('bad input', () => {
       'prompt',
       'context_length_exceeded',
     ],
+    [
+      'a penalty of 3',
+      '/chat',
+      { prompt: 'Hi', presence_penalty: 3 },
+      'presence_penalty',
+      undefined,
+    ],
+    [
+      'a bias of a token that the model does not have',
+      '/chat',
+      { prompt: 'Hi', logit_bias: { 999999: 1 } },
+      'logit_bias',
+      'out_of_range',
+    ],
+    ['unknown ids', '/v1/completions', { prompt: [999999] }, 'prompt', 'out_of_range'],
     [
       'messages of a wrong role',
       '/v1/chat/completions',

@@ -8,9 +8,12 @@ import { RelativeTime } from '@/components/relative-time';
 import { State } from '@/components/state';
 import { blockHref } from '@/lib/explorer-links';
 import { formatCount, formatDuration, formatRate } from '@/lib/format';
+import { penaltiesOf } from '@/lib/sampling';
+
 import type { AppRouter } from '@/server/trpc/root';
 import { Fact, Facts } from './facts';
 import { Section } from './section';
+import { TokenList } from './token-list';
 
 type Answer = inferRouterOutputs<AppRouter>['answers']['receipt'];
 
@@ -165,6 +168,26 @@ function ReceiptBody({ receipt }: { receipt: Receipt }) {
           <Fact name="top_p">{params.topP}</Fact>
           <Fact name="top_k">{params.topK || 'off'}</Fact>
           <Fact name="min_p">{params.minP || 'off'}</Fact>
+          <Fact name="Penalties">{penaltiesOf(params)}</Fact>
+          {params.logitBias.length > 0 && (
+            <Fact name="logit_bias" hint="Added to the logit of a token.">
+              <TokenList
+                entries={params.logitBias.map(
+                  ([id, bias]) => `${id}: ${bias > 0 ? '+' : ''}${bias}`,
+                )}
+              />
+            </Fact>
+          )}
+          {params.stopTokens.length > 0 && (
+            <Fact name="Stop tokens" hint="Beside those of the model.">
+              <TokenList entries={params.stopTokens.map(String)} />
+            </Fact>
+          )}
+          {params.logprobs !== null && (
+            <Fact name="Log-probabilities">
+              of each token{params.logprobs > 0 && ` and ${params.logprobs} alternatives`}
+            </Fact>
+          )}
           <Fact name="Longest answer">{formatCount(params.maxTokens)} tokens</Fact>
         </Facts>
       </Section>

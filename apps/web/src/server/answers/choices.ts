@@ -12,7 +12,7 @@ import { followAnswer, rowError } from './follow.ts';
 import { type ShownToken, ShownTokens } from './logprobs.ts';
 
 /** What became certain of an answer. */
-export interface Part {
+interface Part {
   text: string;
   thinking: string;
   /** With log-probabilities, where they were asked for. */
