@@ -8,7 +8,7 @@ import type { TensorDescriptor } from '@blyan/chain/types';
 import type { ChainVerifier, VerifiedBlock } from '@blyan/chain/verify';
 import type { ModelConfig } from '@blyan/model/config';
 import { decodeTensor } from '@blyan/model/formats/decode';
-import { elements, quantLayout } from '@blyan/model/formats/layout';
+import { elements, runLayout } from '@blyan/model/formats/layout';
 import type { BlobStore } from '@blyan/store/blob-store';
 import { loadTensor } from '@blyan/store/load';
 import { type GgufTensor, type GgufValue, writeGguf } from './gguf.ts';
@@ -73,7 +73,7 @@ function ggufName(group: string, { name, role }: TensorDescriptor): string {
 
 /** Ours: code 2i in the low half of byte i. Q4_0: codes 0 to 15 in the low halves, 16 to 31 in the high. */
 function toQ4_0(bytes: Uint8Array, shape: readonly number[]): Uint8Array {
-  const { rows, blocks, dataBytes } = quantLayout('q4', shape);
+  const { rows, blocks, dataBytes } = runLayout('q4', shape);
   const out = new Uint8Array(rows * blocks * BLOCK_BYTES);
   for (let block = 0; block < rows * blocks; block++) {
     const from = block * CODE_BYTES;
