@@ -19,7 +19,7 @@ import { syncChains } from '../src/engine/chain-sync.ts';
 import { CheckpointMemory } from '../src/engine/checkpoint-memory.ts';
 import { loadStage, pickModel } from '../src/engine/load-model.ts';
 import { generate } from '../src/engine/runner.ts';
-import { StageSession } from '../src/engine/stage-session.ts';
+import type { StageSession } from '../src/engine/stage-session.ts';
 
 const Command = z.discriminatedUnion('op', [
   z.object({ op: z.literal('load') }),
@@ -49,12 +49,9 @@ const deps = { store: await BlobStore.open(blobDir), sources: [httpSource(mainUr
 /** From blocks and blobs on disk to a session, and the part of it that the runtime takes. */
 async function load() {
   const start = performance.now();
-  const { stage } = await loadStage({ verifier, model }, deps);
-  const built = performance.now();
-  const session = await StageSession.create(stage, { threads });
-  const end = performance.now();
-  const bytes = stage.externalData.reduce((sum, { data }) => sum + data.byteLength, 0);
-  return { session, stage: (end - start) / 1000, plain: (end - built) / 1000, bytes };
+  const { session, bytes } = await loadStage({ verifier, model }, deps, { threads });
+  const seconds = (performance.now() - start) / 1000;
+  return { session, stage: seconds, plain: session.createMs / 1000, bytes };
 }
 
 async function answer(command: z.infer<typeof Command>, session: StageSession) {

@@ -13,7 +13,7 @@ import { z } from 'zod';
 import type { KvCache } from '../src/engine/kv-cache.ts';
 import { loadStage, pickModel } from '../src/engine/load-model.ts';
 import { prefillChunk } from '../src/engine/prefill-chunks.ts';
-import { StageSession } from '../src/engine/stage-session.ts';
+import type { StageSession } from '../src/engine/stage-session.ts';
 
 const Chain = z.object({ genesis: z.string(), blocks: z.array(z.unknown()) });
 /** As a worker has them by default. */
@@ -38,19 +38,17 @@ export async function load(dir: string, threads: number): Promise<Loaded> {
   const store = await BlobStore.open(join(dir, 'blobs'));
   const model = pickModel(verifier);
   const start = performance.now();
-  const { stage } = await loadStage({ verifier, model }, { store, sources: [] }, { slots: SLOTS });
-  const built = performance.now();
-  const session = await StageSession.create(stage, { threads });
-  const end = performance.now();
-  const weightBytes = verifier
-    .blocks('B')
-    .flatMap((block) => (block.isType('layer') ? block.body.tensors : []))
-    .reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const { session, bytes } = await loadStage(
+    { verifier, model },
+    { store, sources: [] },
+    { slots: SLOTS, threads },
+  );
+  const seconds = (performance.now() - start) / 1000;
   return {
     engine: new Ours(session),
-    stageSeconds: (end - start) / 1000,
-    sessionSeconds: (end - built) / 1000,
-    weightBytes,
+    stageSeconds: seconds,
+    sessionSeconds: session.createMs / 1000,
+    weightBytes: bytes,
   };
 }
 

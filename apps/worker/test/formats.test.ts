@@ -169,7 +169,7 @@ describe('products of 8-bit codes', () => {
     const { model, externalData } = g.encode('product');
     const session = await InferenceSession.create(model, { externalData, intraOpNumThreads: 1 });
     const input = new Float32Array(rows * k).map((_, i) => x(i));
-    const { y } = await session.prefill({ x: new Tensor('float32', input, [rows, k]) });
+    const { y } = await session.run({ x: new Tensor('float32', input, [rows, k]) });
     await session.release();
     const found = y!.data as Float32Array;
     let error = 0;

@@ -15,7 +15,6 @@ import { loadStage, pickModel } from './load-model.ts';
 import { EngineLoop } from './loop.ts';
 import type { EngineCommand, EngineMessage, LoadCommand } from './messages.ts';
 import { numericsProfile } from './numerics.ts';
-import { StageSession } from './stage-session.ts';
 
 /** Progress messages are for people: more often than this only costs time. */
 const PROGRESS_MS = 100;
@@ -76,7 +75,7 @@ export class Engine {
       onProgress: (done, total) => this.#progress({ phase: 'sync', done, total, unit: 'blocks' }),
     });
     const model = pickModel(verifier, command.model);
-    const { files, stage } = await loadStage(
+    const { files, session } = await loadStage(
       { verifier, model },
       {
         store: await BlobStore.open(command.storeDir),
@@ -85,13 +84,14 @@ export class Engine {
         onProgress: (progress) => this.#progress(progress),
         onHealed: (healed) => send({ type: 'notice', message: healedNotice(healed) }),
       },
-      { slots: Math.min(slots, MAX_BATCH), kv: command.kv },
+      {
+        slots: Math.min(slots, MAX_BATCH),
+        kv: command.kv,
+        threads: command.threads || availableParallelism(),
+      },
     );
-    const { spec } = stage;
+    const { config, spec, numerics } = session;
     const layers = spec.layers[1] - spec.layers[0] + 1;
-    this.#progress({ phase: 'build', done: 0, total: layers, unit: 'layers' });
-    const threads = command.threads || availableParallelism();
-    const session = await StageSession.create(stage, { threads });
     this.#progress({ phase: 'build', done: layers, total: layers, unit: 'layers' });
     const hash = toHex(model.hash);
     send({
@@ -100,13 +100,12 @@ export class Engine {
         model: hash,
         name: model.body.name,
         layers: spec.layers,
-        numerics: numericsProfile(stage),
+        numerics: numericsProfile(numerics),
         context: files.config.context,
         slots,
       },
     });
-    const { config } = session;
-    const bytesPerPosition = kvBytesPerPosition(config, layers, stage.kv);
+    const bytesPerPosition = kvBytesPerPosition(config, layers, numerics.kv);
     const bytes = command.kvBytes || Math.floor(process.availableMemory() * KV_SHARE);
     const memory = new KvMemory({ config, bytes, bytesPerPosition }, () => session.createCache());
     return new EngineLoop(

@@ -4,13 +4,14 @@ import { resolveModel } from '@blyan/chain/model';
 import type { ChainVerifier, VerifiedBlock } from '@blyan/chain/verify';
 import { type ModelFiles, readModelFiles } from '@blyan/model/files';
 import { StageBuilder, type StageGraph, type StageOptions } from '@blyan/model/stage/graph';
-import { type StageSpec, stageGroups, wholeModel } from '@blyan/model/stage/plan';
+import { type StageSpec, splitStage, stageGroups, wholeModel } from '@blyan/model/stage/plan';
 import type { LoadProgress } from '@blyan/protocol/node';
 import type { BlobStore } from '@blyan/store/blob-store';
 import { StoreError } from '@blyan/store/errors';
 import { type BlobSource, fetchBlob } from '@blyan/store/fetch';
 import { type Healed, loadFile, loadTensor } from '@blyan/store/load';
 import { EngineError } from './errors.ts';
+import { StageSession, type StageSessionOptions } from './stage-session.ts';
 
 /**
  * @param wanted hash (hex) or name of a model block; absent for the newest one
@@ -46,17 +47,24 @@ export interface LoadDeps {
 
 export interface LoadedStage {
   files: ModelFiles;
-  stage: StageGraph;
+  session: StageSession;
+  /** Stored bytes of the stage's tensors. */
+  bytes: number;
+}
+
+export interface LoadOptions extends StageOptions, StageSessionOptions {
+  /** Which part of the model; the whole by default. */
+  spec?: (files: ModelFiles) => StageSpec;
 }
 
 /**
- * @param spec which part of the model; the whole by default
+ * Fetches what is missing, then part by part verifies the tensors and builds a session over them.
  * @throws ChainError, StoreError, ModelError, naming chain, height, tensor and chunk
  */
 export async function loadStage(
   { verifier, model }: { verifier: ChainVerifier; model: VerifiedBlock<'model'> },
   deps: LoadDeps,
-  options: StageOptions & { spec?: (files: ModelFiles) => StageSpec } = {},
+  options: LoadOptions,
 ): Promise<LoadedStage> {
   const files = await loadFiles(model, deps);
   const spec = options.spec?.(files) ?? wholeModel(files.config);
@@ -64,19 +72,45 @@ export async function loadStage(
   const blocks = resolveModel(model, verifier).filter((block) => groups.has(block.body.group));
   await fetchMissing(blocks, deps);
 
-  const { onProgress, ...blobs } = deps;
-  const builder = new StageBuilder(spec, options);
-  const total = sum(blocks.flatMap((block) => block.body.tensors.map((t) => t.byteLength)));
+  const bytesOf = (block: VerifiedBlock<'layer'>) =>
+    sum(block.body.tensors.map((tensor) => tensor.byteLength));
+  const bytes = new Map(blocks.map((block) => [block.body.group, bytesOf(block)]));
+  const parts = splitStage(spec, (group) => bytes.get(group) ?? 0);
+  const session = await StageSession.create(
+    spec,
+    buildParts(parts, blocks, deps, options),
+    options,
+  );
+  return { files, session, bytes: sum([...bytes.values()]) };
+}
+
+/** The last part first: with the head it is the largest, and loading it needs the most memory. */
+async function* buildParts(
+  parts: readonly StageSpec[],
+  blocks: readonly VerifiedBlock<'layer'>[],
+  { onProgress, ...blobs }: LoadDeps,
+  options: StageOptions,
+): AsyncGenerator<StageGraph> {
+  const wanted = [...parts].reverse().map((spec) => {
+    const groups = new Set(stageGroups(spec));
+    return { spec, blocks: blocks.filter((block) => groups.has(block.body.group)) };
+  });
+  const total = sum(
+    wanted.flatMap((part) => part.blocks.flatMap((b) => b.body.tensors.map((t) => t.byteLength))),
+  );
   let done = 0;
-  for (const block of blocks) {
-    for (const { name, byteLength } of block.body.tensors) {
-      // One at a time: a buffer that a transform copies is garbage before the next is read.
-      builder.add(await loadTensor({ block, name }, blobs));
-      done += byteLength;
-      onProgress?.({ phase: 'verify', done, total, unit: 'bytes' });
+  for (const part of wanted) {
+    const builder = new StageBuilder(part.spec, options);
+    for (const block of part.blocks) {
+      for (const { name, byteLength } of block.body.tensors) {
+        // One at a time: a buffer that a transform copies is garbage before the next is read.
+        builder.add(await loadTensor({ block, name }, blobs));
+        done += byteLength;
+        onProgress?.({ phase: 'verify', done, total, unit: 'bytes' });
+      }
     }
+    yield builder.finish();
   }
-  return { files, stage: builder.finish() };
 }
 
 async function loadFiles(

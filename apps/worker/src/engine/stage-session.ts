@@ -42,67 +42,82 @@ interface Run {
   feeds: Record<string, Tensor>;
 }
 
+/** A session of the runtime over some of the stage's layers. */
+interface Part {
+  session: InferenceSession;
+  spec: StageSpec;
+  /** Numbers of its layers, and where they begin in a cache of the stage. */
+  layers: number[];
+  first: number;
+  fetches: string[];
+}
+
+/** What the parts of a stage were built with, for the numerics profile. */
+export interface StageNumerics {
+  transforms: string[];
+  matmul: string;
+  kv: KvType;
+}
+
 export class StageSession {
   readonly config: ModelConfig;
   readonly spec: StageSpec;
   /** Sequences that one decode run can serve. */
   readonly slots: number;
-  readonly #session: InferenceSession;
+  readonly numerics: StageNumerics;
+  /** Milliseconds that the runtime took to create its sessions. */
+  readonly createMs: number;
+  /** What the runtime was given, and the rows of the embedding, which stay where they were verified. */
+  readonly memoryBytes: number;
+  /** In the order of the layers. */
+  readonly #parts: Part[];
   readonly #embedding: StageGraph['embedding'];
   readonly #rope: Rope;
-  readonly #fetches: string[];
   readonly #extra: string[];
-  readonly #layers: number[];
-  readonly kv: KvType;
+  readonly #layers: number;
   /** For slots without a sequence: the runtime wants every input of every run. */
   readonly #noPast: Past;
   readonly #shape: RunShape;
   #minRows: 1 | 2 = 1;
 
-  private constructor(stage: StageGraph, session: InferenceSession, extra: string[]) {
-    this.spec = stage.spec;
-    this.config = stage.spec.config;
-    this.slots = stage.slots;
-    this.#session = session;
-    this.#embedding = stage.embedding;
-    this.#rope = new Rope(this.config);
-    this.kv = stage.kv;
-    this.#layers = layerRange(stage.spec);
-    const { heads, kvHeads, headDim } = this.config;
+  private constructor(spec: StageSpec, built: BuiltParts, extra: string[]) {
+    const { config } = spec;
+    this.spec = spec;
+    this.config = config;
+    this.slots = built.slots;
+    this.numerics = built.numerics;
+    this.createMs = built.createMs;
+    this.memoryBytes = built.memoryBytes;
+    this.#parts = built.parts.sort((a, b) => a.first - b.first);
+    this.#embedding = built.embedding;
+    this.#rope = new Rope(config);
+    this.#layers = layerRange(spec).length;
+    this.#extra = extra;
+    const { heads, kvHeads, headDim } = config;
     this.#shape = { slots: this.slots, kvHeads, groups: heads / kvHeads, headDim };
     const nothing = this.createCache();
     nothing.reserve(1);
     this.#noPast = nothing.past(0);
-    this.#extra = extra;
-    this.#fetches = [
-      stage.spec.head ? 'logits' : 'hidden_out',
-      ...this.#layers.flatMap((layer) => [newKey(layer), newValue(layer)]),
-      ...extra,
-    ];
   }
 
-  static async create(stage: StageGraph, options: StageSessionOptions): Promise<StageSession> {
-    const session = await InferenceSession.create(stage.model, {
-      externalData: stage.externalData,
-      executionProviders: ['cpu'],
-      executionMode: 'sequential',
-      graphOptimizationLevel: 'all',
-      // The past is longer at each step: plans by shape would be made once and never used again.
-      enableMemPattern: false,
-      // An arena keeps the peak of the longest prefill for good, and saved no time here.
-      enableCpuMemArena: false,
-      intraOpNumThreads: options.threads,
-      interOpNumThreads: 1,
-      logSeverityLevel: 3,
-    });
-    const created = new StageSession(stage, session, options.fetch ?? []);
+  /**
+   * @param graphs of stages that make up `spec`, in any order; each may be dropped when the next is
+   *   asked for
+   */
+  static async create(
+    spec: StageSpec,
+    graphs: AsyncIterable<StageGraph>,
+    options: StageSessionOptions,
+  ): Promise<StageSession> {
+    const { fetch = [] } = options;
+    const created = new StageSession(spec, await createParts(spec, graphs, options), fetch);
     created.#minRows = await created.#findMinRows();
     return created;
   }
 
   /** An empty cache of the right shape for one sequence. */
   createCache(): KvCache {
-    return new KvCache(this.config, this.#layers.length, this.kv);
+    return new KvCache(this.config, this.#layers, this.numerics.kv);
   }
 
   /**
@@ -157,39 +172,56 @@ export class StageSession {
     for (const cache of caches) cache.reserve(cache.length + count);
     const { cos, sin, queryCos, querySin } = this.#rope.tables(padded(positions, total));
     const table = (values: Float32Array) => new Tensor('float32', values, [total, headDim / 2]);
-    feeds.hidden = new Tensor('float32', paddedRows(given, total * width), [total, width]);
     feeds.cos = table(cos);
     feeds.sin = table(sin);
     feeds['query.cos'] = table(queryCos);
     feeds['query.sin'] = table(querySin);
-    if (this.spec.head) {
-      const wanted = padded(rows, padding > 0 ? total : rows.length);
-      feeds.rows = new Tensor('int32', Int32Array.from(wanted), [wanted.length]);
+    const wanted = padded(rows, padding > 0 ? total : rows.length);
+    feeds.rows = new Tensor('int32', Int32Array.from(wanted), [wanted.length]);
+    let hidden = paddedRows(given, total * width);
+    let logits: Float32Array | null = null;
+    const extra: Record<string, Float32Array> = {};
+    for (const part of this.#parts) {
+      feeds.hidden = new Tensor('float32', hidden, [total, width]);
+      const data = await this.#runPart(part, feeds, caches, count);
+      if (part.spec.head) logits = data('logits');
+      else hidden = data('hidden_out');
+      for (const name of part.fetches) if (this.#extra.includes(name)) extra[name] = data(name);
     }
-    for (let slot = 0; slot < this.slots; slot++) {
-      this.#layers.forEach((layer, i) => {
-        const { keys, values } = caches[slot]?.past(i) ?? this.#noPast;
-        feeds[pastKey(layer, slot)] = keys;
-        feeds[pastValue(layer, slot)] = values;
-      });
-    }
-    const out = await this.#session.run(feeds, this.#fetches);
-    const data = (name: string) => out[name]!.data as Float32Array;
-    this.#layers.forEach((layer, i) => {
-      const keys = data(newKey(layer));
-      const values = data(newValue(layer));
-      for (const [slot, cache] of caches.entries()) {
-        cache.write(i, keys, values, slot * count, count);
-      }
-    });
     for (const cache of caches) cache.advance(count);
     const { vocab } = this.config;
     return {
-      logits:
-        this.spec.head && rows.length > 0 ? data('logits').subarray(0, rows.length * vocab) : null,
-      hidden: this.spec.head ? null : data('hidden_out').subarray(0, used * width),
-      extra: Object.fromEntries(this.#extra.map((name) => [name, data(name)])),
+      logits: logits && rows.length > 0 ? logits.subarray(0, rows.length * vocab) : null,
+      hidden: this.spec.head ? null : hidden.subarray(0, used * width),
+      extra,
     };
+  }
+
+  /** Runs one part, and writes its new K and V behind the pasts. */
+  async #runPart(
+    { session, layers, first, fetches }: Part,
+    feeds: Record<string, Tensor>,
+    caches: KvCache[],
+    count: number,
+  ): Promise<(name: string) => Float32Array> {
+    const own = { ...feeds };
+    for (let slot = 0; slot < this.slots; slot++) {
+      layers.forEach((layer, i) => {
+        const { keys, values } = caches[slot]?.past(first + i) ?? this.#noPast;
+        own[pastKey(layer, slot)] = keys;
+        own[pastValue(layer, slot)] = values;
+      });
+    }
+    const out = await session.run(own, fetches);
+    const data = (name: string) => out[name]!.data as Float32Array;
+    layers.forEach((layer, i) => {
+      const keys = data(newKey(layer));
+      const values = data(newValue(layer));
+      for (const [slot, cache] of caches.entries()) {
+        cache.write(first + i, keys, values, slot * count, count);
+      }
+    });
+    return data;
   }
 
   /**
@@ -227,8 +259,80 @@ export class StageSession {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#session.release();
+    for (const { session } of this.#parts) await session.release();
   }
+}
+
+interface BuiltParts {
+  parts: Part[];
+  embedding: StageGraph['embedding'];
+  slots: number;
+  numerics: StageNumerics;
+  createMs: number;
+  memoryBytes: number;
+}
+
+async function createParts(
+  spec: StageSpec,
+  graphs: AsyncIterable<StageGraph>,
+  { threads, fetch = [] }: StageSessionOptions,
+): Promise<BuiltParts> {
+  const parts: Part[] = [];
+  const transforms = new Set<string>();
+  const matmul = new Set<string>();
+  let embedding: StageGraph['embedding'] = null;
+  let common: Pick<StageGraph, 'slots' | 'kv'> = { slots: 1, kv: 'f32' };
+  let createMs = 0;
+  let memoryBytes = 0;
+  for await (const graph of graphs) {
+    const start = performance.now();
+    const session = await InferenceSession.create(graph.model, {
+      externalData: graph.externalData,
+      executionProviders: ['cpu'],
+      executionMode: 'sequential',
+      graphOptimizationLevel: 'all',
+      // The past is longer at each step: plans by shape would be made once and never used again.
+      enableMemPattern: false,
+      // An arena keeps the peak of the longest prefill for good, and saved no time here.
+      enableCpuMemArena: false,
+      intraOpNumThreads: threads,
+      interOpNumThreads: 1,
+      logSeverityLevel: 3,
+    });
+    createMs += performance.now() - start;
+    for (const { data } of graph.externalData) memoryBytes += data.byteLength;
+    memoryBytes += graph.embedding?.byteLength ?? 0;
+    const layers = layerRange(graph.spec);
+    const extra = fetch.filter((name) => session.outputNames.includes(name));
+    parts.push({
+      session,
+      spec: graph.spec,
+      layers,
+      first: graph.spec.layers[0] - spec.layers[0],
+      fetches: [
+        graph.spec.head ? 'logits' : 'hidden_out',
+        ...layers.flatMap((layer) => [newKey(layer), newValue(layer)]),
+        ...extra,
+      ],
+    });
+    embedding ??= graph.embedding;
+    common = graph;
+    for (const transform of graph.transforms) transforms.add(transform);
+    matmul.add(graph.matmul);
+  }
+  const [kind = 'f32', ...others] = matmul;
+  return {
+    parts,
+    embedding,
+    slots: common.slots,
+    numerics: {
+      transforms: [...transforms].sort(),
+      matmul: others.length > 0 ? 'mixed' : kind,
+      kv: common.kv,
+    },
+    createMs,
+    memoryBytes,
+  };
 }
 
 /** The last value again for each row of padding. */

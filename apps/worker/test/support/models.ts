@@ -9,7 +9,7 @@ import { NEUTRAL } from '@blyan/protocol/sampling';
 import { kvBytesPerPosition } from '../../src/engine/kv-cache.ts';
 import { KvMemory } from '../../src/engine/kv-memory.ts';
 import { loadStage, pickModel } from '../../src/engine/load-model.ts';
-import { StageSession } from '../../src/engine/stage-session.ts';
+import type { StageSession } from '../../src/engine/stage-session.ts';
 import { createNetwork, type Network } from './network.ts';
 
 const root = join(import.meta.dirname, '../../../..');
@@ -57,20 +57,17 @@ async function loadInto(
 ): Promise<LoadedModel> {
   await network.import(checkpoint, 'test', options.format ?? null);
   const { verifier, store } = network;
-  const { files, stage } = await loadStage(
+  const { files, session } = await loadStage(
     { verifier, model: pickModel(verifier) },
     { store, sources: [] },
-    options,
+    { threads: 1, ...options },
   );
-  const { threads = 1, fetch = [] } = options;
-  const weights = stage.externalData.reduce((sum, { data }) => sum + data.byteLength, 0);
-  const session = await StageSession.create(stage, { threads, fetch });
   return {
     network,
     files,
-    transforms: stage.transforms,
-    matmul: stage.matmul,
-    memoryBytes: weights + (stage.embedding?.byteLength ?? 0),
+    transforms: session.numerics.transforms,
+    matmul: session.numerics.matmul,
+    memoryBytes: session.memoryBytes,
     session,
     async [Symbol.asyncDispose]() {
       await session[Symbol.asyncDispose]();
@@ -91,7 +88,8 @@ export function maxDifference(a: ArrayLike<number>, b: ArrayLike<number>): numbe
 
 /** Enough for everything that a test runs, unless it says otherwise. */
 export function kvMemory(session: StageSession, bytes = 2 ** 30): KvMemory {
-  const { config, spec, kv } = session;
+  const { config, spec } = session;
+  const { kv } = session.numerics;
   const layers = spec.layers[1] - spec.layers[0] + 1;
   const bytesPerPosition = kvBytesPerPosition(config, layers, kv);
   return new KvMemory({ config, bytes, bytesPerPosition }, () => session.createCache());

@@ -44,3 +44,44 @@ export function stageTensors(spec: StageSpec): ExpectedTensor[] {
   const groups = new Set(stageGroups(spec));
   return expectedTensors(spec.config).filter((t) => groups.has(t.group));
 }
+
+/** Parts smaller than this save no memory worth a run of their own at each step. */
+const MIN_PART_BYTES = 32 * 1024 * 1024;
+/** While a part is loaded its weights exist up to three times: an eighth of a model is little beside it. */
+const MAX_PARTS = 8;
+
+/**
+ * Cuts a stage into parts that are loaded one after the other, so that the copies which loading needs
+ * exist of one part at a time. It follows from the model alone, never from the machine: the cut is part
+ * of the numerics.
+ *
+ * @param bytes of the stored tensors of a group
+ * @returns stages that follow on each other, one for a small model
+ */
+export function splitStage(spec: StageSpec, bytes: (group: string) => number): StageSpec[] {
+  const { config, layers, embed, head } = spec;
+  const sizes = layerRange(spec).map((layer) => bytes(`layer.${layer}`));
+  const tail = head ? bytes(config.tied ? 'embedding' : 'head') : 0;
+  const total = sizes.reduce((a, b) => a + b, tail);
+  const wanted = Math.max(MIN_PART_BYTES, total / MAX_PARTS);
+  const ends: number[] = [];
+  let filled = 0;
+  sizes.forEach((size, i) => {
+    filled += size;
+    const rest = sizes.slice(i + 1).reduce((a, b) => a + b, tail);
+    if (filled < wanted || rest < wanted / 2 || i === sizes.length - 1) return;
+    ends.push(i);
+    filled = 0;
+  });
+  ends.push(sizes.length - 1);
+  const [first] = layers;
+  return ends.map((end, i) => {
+    const start = i === 0 ? 0 : ends[i - 1]! + 1;
+    return {
+      config,
+      layers: [first + start, first + end],
+      embed: embed && i === 0,
+      head: head && i === ends.length - 1,
+    };
+  });
+}
