@@ -4,7 +4,7 @@ import { type Browser, type BrowserContext, chromium, type Page } from 'playwrig
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { findChromium } from '../../src/chromium.ts';
 import { type Product, startProduct } from '../../src/product.ts';
-import { readEvents, slowEngine, type TempDir, tempDataDir } from './support.ts';
+import { chat, readEvents, slowEngine, type TempDir, tempDataDir } from './support.ts';
 
 let data: TempDir;
 let product: Product;
@@ -95,6 +95,25 @@ test('ask, read where the answer came from, and follow it to the block', async (
   await page.waitForURL(/\/explorer\/A\/[0-9a-f]{64}/);
   await page.getByText('blyan-guide').first().waitFor();
   await shots('model-block');
+});
+
+test('a receipt shows all parameters that were used', async () => {
+  const bias = Object.fromEntries(Array.from({ length: 300 }, (_, id) => [id, id / 300 - 0.5]));
+  const body = { prompt: 'Hi', max_tokens: 4, repetition_penalty: 1.25, frequency_penalty: -0.5 };
+  const { body: reply } = await chat(product.url, {
+    ...body,
+    logit_bias: bias,
+    stop_token_ids: [7, 300],
+  });
+  await page.goto(product.url + reply.provenance.receipt);
+  const fact = (name: string) =>
+    page.getByRole('term').filter({ hasText: name }).locator('xpath=following-sibling::dd');
+  await fact('Penalties').waitFor();
+  expect(await fact('Penalties').textContent()).toBe('repetition 1.25, frequency -0.5');
+  expect(await fact('Stop tokens').textContent()).toContain('7, 300');
+  await page.getByText('300 tokens').click();
+  expect(await fact('logit_bias').textContent()).toContain('0: -0.5, 1: -0.49');
+  await shots('receipt-parameters');
 });
 
 test('a starter question asks itself', async () => {

@@ -38,7 +38,10 @@ export interface ChatReply {
   response: string;
   model: string;
   usage: { prompt_tokens: number; completion_tokens: number };
-  provenance: { model: { block: { chain: string; height: number; hash: string } } };
+  provenance: {
+    model: { block: { chain: string; height: number; hash: string } };
+    receipt: string;
+  };
 }
 
 export async function chat(
