@@ -38,9 +38,21 @@ export type Env = ReturnType<typeof readEnv>;
 
 /** Throws one error that names every wrong variable, with an example. */
 export function readEnv(env: NodeJS.ProcessEnv = process.env) {
+  const data = check(Env, env);
+  const dataDir = path.resolve(data.BLYAN_DATA_DIR);
+  const blobDir = path.resolve(data.BLYAN_BLOB_DIR ?? path.join(dataDir, 'blobs'));
+  return { ...data, BLYAN_DATA_DIR: dataDir, BLYAN_BLOB_DIR: blobDir };
+}
+
+/** For what asks the hub and needs nothing else. Throws as `readEnv`. */
+export function readHubEnv(env: NodeJS.ProcessEnv = process.env) {
+  return check(Fields.pick({ HF_ENDPOINT: true, HF_TOKEN: true }), env);
+}
+
+function check<T>(schema: z.ZodType<T>, env: NodeJS.ProcessEnv): T {
   // An empty variable, as an .env file has it, is one that is not set.
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
-  const parsed = Env.safeParse(set);
+  const parsed = schema.safeParse(set);
   if (!parsed.success) {
     const lines = parsed.error.issues.map((issue) => {
       const name = String(issue.path[0]);
@@ -49,7 +61,5 @@ export function readEnv(env: NodeJS.ProcessEnv = process.env) {
     });
     throw new Error([...new Set(lines)].join('\n'));
   }
-  const dataDir = path.resolve(parsed.data.BLYAN_DATA_DIR);
-  const blobDir = path.resolve(parsed.data.BLYAN_BLOB_DIR ?? path.join(dataDir, 'blobs'));
-  return { ...parsed.data, BLYAN_DATA_DIR: dataDir, BLYAN_BLOB_DIR: blobDir };
+  return parsed.data;
 }

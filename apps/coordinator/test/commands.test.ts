@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { createDb } from '@blyan/db/client';
 import { createTestDatabase } from '@blyan/db/testing';
 import type {} from '@blyan/local/test-context';
+import type { MemoryPlan } from '@blyan/model/plan/memory';
+import { qwen3Config, SMALL } from '@blyan/model/testing';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import {
   authorityKeyPath,
@@ -11,6 +13,7 @@ import {
   readAuthorityKey,
 } from '../src/commands/authority-key.ts';
 import { parseImportArgs } from '../src/commands/import-args.ts';
+import { planImport } from '../src/commands/import-plan.ts';
 import { initChains } from '../src/commands/init-chains.ts';
 import { duration, ProgressLine } from '../src/commands/progress-line.ts';
 
@@ -88,6 +91,7 @@ describe('arguments of the import', () => {
       dir,
       name: 'x',
       format: 'q4',
+      plan: null,
     });
     expect(await parse('Qwen/Qwen3-0.6B')).toEqual({
       kind: 'hub',
@@ -95,6 +99,7 @@ describe('arguments of the import', () => {
       revision: 'main',
       name: 'Qwen3-0.6B',
       format: null,
+      plan: null,
     });
     expect(await parse('--help')).toBeNull();
   });
@@ -107,8 +112,29 @@ describe('arguments of the import', () => {
     [['./nowhere'], /neither a directory nor a hub id/],
     [['.', '--revision', 'x'], /--revision goes with a hub id/],
     [['a/b', '--verbose'], /--verbose/],
+    [['a/b', '--json'], /--json and --memory-gb go with --plan/],
+    [['a/b', '--plan', '--memory-gb', 'x'], /--memory-gb x: expected a number/],
+    [['a/b', '--plan', '--memory-gb', '0'], /--memory-gb 0: expected a number/],
   ] as const)('%j is refused', async (args, text) => {
     await expect(parse(...args)).rejects.toThrow(text);
+  });
+});
+
+describe('a plan', () => {
+  const plan = async (...more: string[]) => {
+    const args = await parseImportArgs(['.', '--plan', ...more], dir);
+    return await planImport(args!, args!.plan!, new AbortController().signal);
+  };
+
+  test('needs nothing but config.json', async () => {
+    await expect(plan()).rejects.toThrow(/config.json cannot be read/);
+    await writeFile(join(dir, 'config.json'), JSON.stringify(qwen3Config(SMALL)));
+    expect(await plan('--memory-gb', '24')).toMatch(/On a GPU with 24\.00 GB/);
+    const json = JSON.parse(await plan('--json', '--format', 'q4')) as MemoryPlan;
+    expect(json.formats.map(({ format }) => format)).toEqual(['q4']);
+    expect(json.memoryBytes).toBe(16e9);
+    await writeFile(join(dir, 'config.json'), '{');
+    await expect(plan()).rejects.toThrow(/is not JSON/);
   });
 });
 

@@ -2,10 +2,11 @@
  * Checkpoints from a Hugging Face hub, or anything that speaks its protocol. Files are pinned to one
  * commit, resumed after any interruption, and verified against the hashes that the hub publishes.
  */
-import { mkdir, readFile, stat, statfs } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, statfs } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ModelError } from './errors.ts';
-import { MODEL_FILES, readModelFiles } from './files.ts';
+import { MAX_MODEL_FILE_BYTES, MODEL_FILES, readModelFiles } from './files.ts';
 import { HubClient } from './hub/client.ts';
 import { fetchFile } from './hub/file.ts';
 import {
@@ -22,6 +23,7 @@ export const DEFAULT_ENDPOINT = 'https://huggingface.co';
 /** No byte for this long is a dropped connection; storage of the hub answers within seconds. */
 const STALL_MS = 30_000;
 const BACKOFF_MS = 500;
+const CONFIG = 'config.json';
 /** Left free beyond the download, so that a full disk does not stop the database next to it. */
 const DISK_MARGIN_BYTES = 256 * 1024 * 1024;
 
@@ -62,22 +64,8 @@ export const isHubId = (text: string) => HUB_ID.test(text) && !text.includes('..
 
 /** @throws ModelError HUB_*, DISK_FULL, and what an unfit configuration gets before weights are fetched */
 export async function downloadFromHub(options: HubDownload): Promise<HubCheckpoint> {
-  const { id, revision = 'main', token = null, signal } = options;
-  if (!isHubId(id)) {
-    throw new ModelError(
-      'HUB_ID_INVALID',
-      { id },
-      `"${id}" is not a repository such as Qwen/Qwen3-8B.`,
-    );
-  }
-  const client = new HubClient({
-    endpoint: options.endpoint ?? DEFAULT_ENDPOINT,
-    token,
-    stallMs: options.stallMs ?? STALL_MS,
-    backoffMs: options.backoffMs ?? BACKOFF_MS,
-  });
-  const hasToken = token !== null;
-  const listing = await fetchListing(client, id, revision, { hasToken, signal });
+  const { id, signal } = options;
+  const { client, hasToken, listing } = await openRepository(options);
   const { commit } = listing;
   const dir = join(options.dir, id.replace('/', '--'), commit);
   await mkdir(dir, { recursive: true });
@@ -108,6 +96,52 @@ export async function downloadFromHub(options: HubDownload): Promise<HubCheckpoi
   const sha256 = new Map<string, string>();
   for (const { path, hash } of wanted) if (hash.type === 'sha256') sha256.set(path, hash.hex);
   return { dir, commit, sha256 };
+}
+
+/** Client and file list. @throws ModelError HUB_* */
+async function openRepository(options: Omit<HubDownload, 'dir'>) {
+  const { id, revision = 'main', token = null, signal } = options;
+  if (!isHubId(id)) {
+    throw new ModelError(
+      'HUB_ID_INVALID',
+      { id },
+      `"${id}" is not a repository such as Qwen/Qwen3-8B.`,
+    );
+  }
+  const client = new HubClient({
+    endpoint: options.endpoint ?? DEFAULT_ENDPOINT,
+    token,
+    stallMs: options.stallMs ?? STALL_MS,
+    backoffMs: options.backoffMs ?? BACKOFF_MS,
+  });
+  const hasToken = token !== null;
+  return {
+    client,
+    hasToken,
+    listing: await fetchListing(client, id, revision, { hasToken, signal }),
+  };
+}
+
+/** Only config.json, verified; nothing is kept. @throws ModelError HUB_*, FILE_MISSING, FILE_TOO_LARGE */
+export async function readHubConfig(
+  options: Omit<HubDownload, 'dir' | 'onProgress'>,
+): Promise<Uint8Array> {
+  const { id, signal } = options;
+  const { client, hasToken, listing } = await openRepository(options);
+  const file = listing.files.get(CONFIG);
+  if (!file) throw new ModelError('FILE_MISSING', { id, path: CONFIG }, `${id} lacks ${CONFIG}.`);
+  const { byteLength } = file;
+  if (byteLength > MAX_MODEL_FILE_BYTES) {
+    throw new ModelError('FILE_TOO_LARGE', { id, path: CONFIG, byteLength });
+  }
+  const dir = await mkdtemp(join(tmpdir(), 'blyan-config-'));
+  try {
+    const { commit } = listing;
+    await fetchFile(file, { client, id, commit, dir, hasToken, signal, onBytes: () => undefined });
+    return await readFile(join(dir, CONFIG));
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
 }
 
 /** Refuses a model that cannot be served before gigabytes of it are fetched. */

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openCheckpoint } from '../src/checkpoint.ts';
-import { downloadFromHub, type HubDownload } from '../src/hub.ts';
+import { downloadFromHub, type HubDownload, readHubConfig } from '../src/hub.ts';
 import { writeCheckpoint } from '../src/testing.ts';
 
 const COMMIT = 'a'.repeat(40);
@@ -154,6 +154,24 @@ test('a checkpoint is fetched, pinned to its commit, and found again', async () 
   expect(hub.requests.map(({ path }) => path)).toEqual([
     `/api/models/${ID}/revision/main?blobs=true`,
   ]);
+});
+
+test('config.json alone, verified as everything else', async () => {
+  const read = () => readHubConfig({ id: ID, endpoint: hub.endpoint, stallMs: 500, backoffMs: 1 });
+  const config = Buffer.from(hub.files.get('config.json')!);
+  expect(config.equals(await read())).toBe(true);
+  expect(hub.requests.map(({ path }) => path)).toEqual([
+    `/api/models/${ID}/revision/main?blobs=true`,
+    `/${ID}/resolve/${COMMIT}/config.json`,
+  ]);
+  hub.intercept = (_, path, _req, res) => {
+    if (!path.endsWith('config.json')) return false;
+    res.writeHead(200).end(Buffer.alloc(config.length, ' '));
+    return true;
+  };
+  await expect(read()).rejects.toMatchObject({ code: 'HUB_HASH_MISMATCH' });
+  hub.files.delete('config.json');
+  await expect(read()).rejects.toMatchObject({ code: 'FILE_MISSING' });
 });
 
 test('the token goes to the hub, and never to where it redirects', async () => {

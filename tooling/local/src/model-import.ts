@@ -3,13 +3,16 @@
  * services of the running `npm start`, or on ones that are started for it and stopped after it.
  */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { build } from './build.ts';
 import { command, initialise, migrate } from './chain-setup.ts';
 import { type LocalEnv, localUrl, readEnv, withDotEnv } from './env.ts';
 import { LocalError } from './errors.ts';
-import { baseEnv } from './parts.ts';
+import { baseEnv, hubEnv } from './parts.ts';
 import { POSTGRES_USER } from './postgres.ts';
 import { prepareDataDir } from './preflight.ts';
 import { createReporter } from './report.ts';
@@ -42,8 +45,22 @@ async function runningServices(env: LocalEnv): Promise<Urls | null> {
   };
 }
 
+/** A command from its source: a plan needs no services, and so no build. */
+async function plan(args: string[], source: NodeJS.ProcessEnv): Promise<number> {
+  const script = path.join(ROOT, 'apps/coordinator/src/commands/model-plan.ts');
+  const tsx = createRequire(import.meta.url).resolve('tsx');
+  const child = spawn(process.execPath, ['--import', pathToFileURL(tsx).href, script, ...args], {
+    cwd: process.env.INIT_CWD ?? process.cwd(),
+    env: { ...baseEnv(source), ...hubEnv(source) },
+    stdio: 'inherit',
+  });
+  const [code] = (await once(child, 'exit')) as [number | null];
+  return code ?? 1;
+}
+
 async function main(args: string[]): Promise<number> {
   const env = readEnv(ROOT, withDotEnv(ROOT, process.env));
+  if (args.includes('--plan')) return await plan(args, env.source);
   await prepareDataDir(env);
   const logs = path.join(env.dataDir, 'logs');
   await mkdir(logs, { recursive: true, mode: 0o700 });

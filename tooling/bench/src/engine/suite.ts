@@ -8,11 +8,13 @@ import { join } from 'node:path';
 import { ROOT } from '@blyan/local/product';
 import { median, type Result } from '../result.ts';
 import { type Driver, promptOf, startLlama, startOurs } from './driver.ts';
-import { compare, OURS, type Row, resultsOf, table } from './figures.ts';
+import { compare, OURS, type Rates, type Row, resultsOf, table } from './figures.ts';
 import { installPeer } from './peer.ts';
 import { prepare } from './prepare.ts';
+import { benchProfile } from './profile.ts';
 
-export const PARTS = ['load', 'memory', 'prefill', 'decode', 'batch'] as const;
+/** The last only when it is asked for: it compares nothing. */
+export const PARTS = ['load', 'memory', 'prefill', 'decode', 'batch', 'profile'] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface EngineOptions {
@@ -41,12 +43,14 @@ export async function benchEngine(
   log: (line: string) => void,
 ): Promise<void> {
   const { rounds = ROUNDS, threads = availableParallelism() } = options;
-  const wanted = new Set(options.only ?? PARTS);
+  const wanted = new Set(options.only ?? PARTS.filter((part) => part !== 'profile'));
   const work = options.work ?? join(ROOT, 'data/bench');
   log(`weights and llama.cpp are kept in ${work}`);
   const { networkDir, gguf } = await prepare(work, log);
+  if (wanted.delete('profile')) await benchProfile(networkDir, threads, emit);
+  if (wanted.delete('load')) await benchLoad(networkDir, threads, emit);
+  if (wanted.size === 0) return;
   const peerDir = await installPeer(work, log);
-  if (wanted.has('load')) await benchLoad(networkDir, threads, emit);
 
   const engines: Engines = new Map();
   try {
@@ -104,7 +108,14 @@ async function inTurns(
   }
 }
 
-const collect = (engines: Engines) => new Map([...engines.keys()].map((n) => [n, [] as number[]]));
+const collect = (engines: Engines): Map<string, Rates> =>
+  new Map([...engines.keys()].map((name) => [name, { rounds: [], best: 0 }]));
+
+/** @param times milliseconds of the steps of one round, in each of which came `tokens` */
+function note(rates: Rates, tokens: number, times: readonly number[]): void {
+  rates.rounds.push((tokens * 1000) / median([...times]));
+  rates.best = Math.max(rates.best, (tokens * 1000) / Math.min(...times));
+}
 
 async function benchSingle(
   engines: Engines,
@@ -120,13 +131,13 @@ async function benchSingle(
   await inTurns(engines, rounds, async (driver, name, round) => {
     if (round === 0 || wanted.has('prefill')) {
       const { ms } = await driver.prefill([prompt]);
-      prefill.get(name)!.push((past * 1000) / ms);
+      note(prefill.get(name)!, past, [ms]);
     } else {
       await driver.rewind(past);
     }
     if (!wanted.has('decode')) return;
     const { ms, tokens } = await driver.decode(WARM_STEPS + STEPS);
-    decode.get(name)!.push(1000 / median(ms.slice(WARM_STEPS)));
+    note(decode.get(name)!, 1, ms.slice(WARM_STEPS));
     if (round === 0) answers.set(name, tokens.flat());
   });
   // Equal weights, so that greedy answers agree until rounding turns a near tie.
@@ -155,7 +166,7 @@ async function benchBatch(engines: Engines, rounds: number) {
     if (round === 0) await driver.prefill(prompts);
     else await driver.rewind(past);
     const { ms } = await driver.decode(WARM_STEPS + STEPS);
-    rates.get(name)!.push((SEQUENCES * 1000) / median(ms.slice(WARM_STEPS)));
+    note(rates.get(name)!, SEQUENCES, ms.slice(WARM_STEPS));
   });
   return rates;
 }
