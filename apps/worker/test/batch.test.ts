@@ -45,12 +45,43 @@ describe.each(CASES)('%s', (_, checkpoint, format) => {
             const { logits } = await model.session.decode([alone], { ids: [id] });
             const row = together.logits!.subarray(i * vocab, (i + 1) * vocab);
             expect(maxDifference(row, logits!)).toBe(0);
-            expect(alone.past(0).keys.data).toEqual(caches[i]!.past(0).keys.data);
+            const keys = (cache: KvCache) => cache.view(0, 0, cache.length).keys.data;
+            expect(keys(alone)).toEqual(keys(caches[i]!));
           }
         },
       ),
       { numRuns: 12 },
     );
+  });
+
+  it('a check gives the bits of as many decodes', async () => {
+    const { vocab } = model.session.config;
+    const tokens = (length: number) => Array.from({ length }, (_, i) => (i * 37 + 11) % 400);
+    for (const past of [1, 5, 31, 32, 40, 95, 100]) {
+      const [one, several] = [await read(tokens(past)), await read(tokens(past))];
+      const count = Math.min(model.session.room(several), 5);
+      if (count < 2) continue;
+      const ids = tokens(past + count).slice(-count);
+      const checked = await model.session.check(several, { ids });
+      for (const [i, id] of ids.entries()) {
+        const { logits } = await model.session.decode([one], { ids: [id] });
+        const row = checked.logits!.subarray(i * vocab, (i + 1) * vocab);
+        expect(maxDifference(row, logits!)).toBe(0);
+      }
+      const last = model.session.config.layers - 1;
+      const { keys, values } = one.view(last, 0, one.length);
+      const other = several.view(last, 0, several.length);
+      expect(other.keys.data).toEqual(keys.data);
+      expect(other.values.data).toEqual(values.data);
+    }
+  });
+
+  it('a check ends with the block that it begins in', async () => {
+    const cache = await read([1, 2, 3]);
+    expect(model.session.room(cache)).toBe(29);
+    await expect(model.session.check(cache, { ids: [1] })).rejects.toThrow(RangeError);
+    const ids = new Array<number>(30).fill(1);
+    await expect(model.session.check(cache, { ids })).rejects.toThrow(RangeError);
   });
 
   it('decoding comes close to reading the same tokens at once', async () => {

@@ -14,7 +14,8 @@ export const CAPACITY_STEP = 256;
 /** f16 crosses to the runtime as its bits. */
 type Numbers = Float32Array | Uint16Array;
 
-export interface Past {
+/** Views of one layer, [positions, kvHeads, 1, headDim] each. */
+export interface KeysValues {
   keys: Tensor;
   values: Tensor;
 }
@@ -73,16 +74,17 @@ export class KvCache {
   }
 
   /**
-   * Views of the valid positions of a layer (counted from the stage's first). An empty past is one
-   * position that the caller masks: the kernels can't take none.
+   * Views of positions `from` to `to` of a layer (counted from the stage's first). The kernels can't
+   * take none: with `atLeastOne` an empty view has one position, which the caller masks.
    */
-  past(layer: number): Past {
+  view(layer: number, from: number, to: number, atLeastOne = false): KeysValues {
     const { kvHeads, headDim } = this.#config;
-    const length = Math.max(1, this.length);
-    const dims = [length, kvHeads, 1, headDim];
+    const end = atLeastOne ? Math.max(to, from + 1) : to;
+    const dims = [end - from, kvHeads, 1, headDim];
     const type = this.kv === 'f16' ? 'float16' : 'float32';
-    const view = (all: Numbers) => new Tensor(type, all.subarray(0, length * this.#width), dims);
-    return { keys: view(this.#keys[layer]!), values: view(this.#values[layer]!) };
+    const part = (all: Numbers) =>
+      new Tensor(type, all.subarray(from * this.#width, end * this.#width), dims);
+    return { keys: part(this.#keys[layer]!), values: part(this.#values[layer]!) };
   }
 
   /**

@@ -120,7 +120,8 @@ export class Sequence {
   /** A guess at its next tokens, which `check` can take; empty for most texts most of the time. */
   draft(): number[] {
     // A check that is right to its end gives one token more than the draft has.
-    const room = this.job.params.maxTokens - this.count - 1;
+    const left = this.job.params.maxTokens - this.count - 1;
+    const room = Math.min(left, this.#session.room(this.#lease!.cache) - 1);
     return room > 0 ? this.#drafts.propose(this.tokens, room) : [];
   }
 
@@ -129,9 +130,7 @@ export class Sequence {
     const { cache } = this.#lease!;
     const before = cache.length;
     const ids = [this.tokens.at(-1)!, ...draft];
-    const { result, ms } = await this.#run([this], () =>
-      this.#session.prefill(cache, { input: { ids }, rows: ids.map((_, i) => i) }),
-    );
+    const { result, ms } = await this.#run([this], () => this.#session.check(cache, { ids }));
     const { vocab } = this.#session.config;
     const rows = ids.map((_, i) => result.logits!.subarray(i * vocab, (i + 1) * vocab));
     const choices = this.#guarded(() => this.#sampler.verify(rows, draft));

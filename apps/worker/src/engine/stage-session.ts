@@ -1,13 +1,28 @@
 /** One stage as an ONNX Runtime session: positions in, logits or hidden states out, KV written back. */
 import type { ModelConfig } from '@blyan/model/config';
-import { type KvType, newKey, newValue, pastKey, pastValue } from '@blyan/model/stage/attention-io';
+import {
+  type KvType,
+  newKey,
+  newValue,
+  pastKey,
+  pastValue,
+  recentKey,
+  recentValue,
+} from '@blyan/model/stage/attention-io';
 import type { StageGraph } from '@blyan/model/stage/graph';
 import { layerRange, type StageSpec } from '@blyan/model/stage/plan';
 import { Rope } from '@blyan/model/stage/rope';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { EngineError } from './errors.ts';
-import { KvCache, type Past } from './kv-cache.ts';
-import { decodeInputs, prefillInputs, type RunShape } from './run-inputs.ts';
+import { type KeysValues, KvCache } from './kv-cache.ts';
+import {
+  checkInputs,
+  decodeInputs,
+  prefillInputs,
+  type RunShape,
+  recentRoom,
+  recentStart,
+} from './run-inputs.ts';
 
 export interface StageSessionOptions {
   /** Threads inside one operator. */
@@ -39,6 +54,8 @@ interface Run {
   count: number;
   /** Rows behind them that belong to no cache. */
   padding: number;
+  /** The past goes in whole; else the partly filled block at its end goes in of its own. */
+  whole: boolean;
   feeds: Record<string, Tensor>;
 }
 
@@ -76,7 +93,7 @@ export class StageSession {
   readonly #extra: string[];
   readonly #layers: number;
   /** For slots without a sequence: the runtime wants every input of every run. */
-  readonly #noPast: Past;
+  readonly #noPast: { past: KeysValues; recent: KeysValues };
   readonly #shape: RunShape;
   #minRows: 1 | 2 = 1;
 
@@ -94,10 +111,11 @@ export class StageSession {
     this.#layers = layerRange(spec).length;
     this.#extra = extra;
     const { heads, kvHeads, headDim } = config;
-    this.#shape = { slots: this.slots, kvHeads, groups: heads / kvHeads, headDim };
+    const { kv } = this.numerics;
+    this.#shape = { slots: this.slots, kvHeads, groups: heads / kvHeads, headDim, kv };
     const nothing = this.createCache();
     nothing.reserve(1);
-    this.#noPast = nothing.past(0);
+    this.#noPast = { past: nothing.view(0, 0, 0, true), recent: nothing.view(0, 0, 0) };
   }
 
   /**
@@ -136,6 +154,7 @@ export class StageSession {
       caches: [cache],
       count,
       padding: 0,
+      whole: true,
       feeds: prefillInputs(cache.length, count, this.#shape),
     });
   }
@@ -157,11 +176,40 @@ export class StageSession {
       caches,
       count: 1,
       padding,
+      whole: false,
       feeds: decodeInputs(positions, padding, this.#shape),
     });
   }
 
-  async #run({ input, positions, rows, caches, count, padding, feeds }: Run): Promise<StageOutput> {
+  /** How many positions `check` can take behind a cache. */
+  room(cache: KvCache): number {
+    return Math.min(recentRoom(cache.length), this.config.context - cache.length);
+  }
+
+  /**
+   * Several new positions of one sequence, at most `room`, with the bits that as many decodes would
+   * give them.
+   * @returns logits or hidden states of all of them
+   */
+  async check(cache: KvCache, input: { ids: readonly number[] }): Promise<StageOutput> {
+    const count = input.ids.length;
+    if (count < 2 || count > this.room(cache)) {
+      throw new RangeError(`${count} positions in a check of 2 to ${this.room(cache)}`);
+    }
+    return await this.#run({
+      input,
+      positions: Array.from({ length: count }, (_, i) => cache.length + i),
+      rows: input.ids.map((_, i) => i),
+      caches: [cache],
+      count,
+      padding: 0,
+      whole: false,
+      feeds: checkInputs(cache.length, count, this.#shape),
+    });
+  }
+
+  async #run(run: Run): Promise<StageOutput> {
+    const { input, positions, rows, caches, count, padding, feeds } = run;
     const { hidden: width, headDim } = this.config;
     const used = positions.length;
     const total = used + padding;
@@ -183,7 +231,7 @@ export class StageSession {
     const extra: Record<string, Float32Array> = {};
     for (const part of this.#parts) {
       feeds.hidden = new Tensor('float32', hidden, [total, width]);
-      const data = await this.#runPart(part, feeds, caches, count);
+      const data = await this.#runPart(part, run);
       if (part.spec.head) logits = data('logits');
       else hidden = data('hidden_out');
       for (const name of part.fetches) if (this.#extra.includes(name)) extra[name] = data(name);
@@ -200,16 +248,19 @@ export class StageSession {
   /** Runs one part, and writes its new K and V behind the pasts. */
   async #runPart(
     { session, layers, first, fetches }: Part,
-    feeds: Record<string, Tensor>,
-    caches: KvCache[],
-    count: number,
+    { feeds, caches, count, whole }: Run,
   ): Promise<(name: string) => Float32Array> {
     const own = { ...feeds };
     for (let slot = 0; slot < this.slots; slot++) {
+      const cache = caches[slot];
+      const start = cache ? (whole ? cache.length : recentStart(cache.length)) : 0;
       layers.forEach((layer, i) => {
-        const { keys, values } = caches[slot]?.past(first + i) ?? this.#noPast;
-        own[pastKey(layer, slot)] = keys;
-        own[pastValue(layer, slot)] = values;
+        const past = cache?.view(first + i, 0, start, true) ?? this.#noPast.past;
+        const recent = cache?.view(first + i, start, cache.length) ?? this.#noPast.recent;
+        own[pastKey(layer, slot)] = past.keys;
+        own[pastValue(layer, slot)] = past.values;
+        own[recentKey(layer, slot)] = recent.keys;
+        own[recentValue(layer, slot)] = recent.values;
       });
     }
     const out = await session.run(own, fetches);

@@ -1,115 +1,138 @@
-/** Attention of T sequences with one new position each: every one over its own past and itself. */
+/**
+ * Attention of single positions, each over the past of its sequence: a decode (one new position of each
+ * of several sequences) and a check (several new positions of one). Both sum in the same order.
+ *
+ * Each query head is a matrix of one row: for those the runtime has kernels that read K and V as they
+ * lie, without packing them first (over 1000 positions of the 0.6B shape that halved the time of the
+ * product with V).
+ */
 import type { ModelConfig } from '../config.ts';
 import {
   type DecodeInputs,
+  type KeysValues,
   type KvType,
   type NewPositions,
   type Past,
+  type SlotInputs,
   widened,
 } from './attention-io.ts';
 import type { GraphBuilder } from './builder.ts';
 
+type Name = (part: string) => string;
+
 /**
- * Each query head is a matrix of one row: for those the runtime has kernels that read K and V as they
- * lie, without packing them first (over 1000 positions of the 0.6B shape that halved the time of the
- * product with V). What concerns only the new positions is done for all sequences at once.
- *
- * @returns [T, heads * D]
+ * @param queries [kvHeads, R, 1, D]
+ * @param fresh K and V of this sequence's new positions, [S, kvHeads, 1, D]
+ * @returns [kvHeads, R, 1, D]
  */
+function attend(
+  g: GraphBuilder,
+  name: Name,
+  queries: string,
+  fresh: KeysValues,
+  past: Past,
+  { mask, lengths, filling }: SlotInputs,
+  kv: KvType,
+): string {
+  const filled = (part: 'keys' | 'values') => {
+    const pieces = [past.recent[part], fresh[part], filling];
+    return widened(g, g.op('Concat', name(`recent.${part}`), pieces, { axis: { int: 0 } }), kv);
+  };
+  // transBatchB takes [P, kvHeads, 1, D] as kvHeads matrices of [P, D].
+  const batched = { transBatchB: { int: 1 } };
+  const transposed = { ...batched, transB: { int: 1 } };
+  const pastKeys = widened(g, past.keys, kv);
+  const pastValues = widened(g, past.values, kv);
+  const old = g.op('FusedMatMul', name('scores.old'), [queries, pastKeys], transposed);
+  const recent = g.op('FusedMatMul', name('scores.new'), [queries, filled('keys')], transposed);
+  const scores = g.op('Concat', name('scores'), [old, recent], { axis: { int: -1 } });
+  const masked = g.op('Add', name('masked'), [scores, mask]);
+  const weights = g.op('Softmax', name('weights'), [masked], { axis: { int: -1 } });
+  const parts = [name('weights.old'), name('weights.new')];
+  g.ops('Split', [weights, lengths], parts, { axis: { int: -1 } });
+  const mixedOld = g.op('FusedMatMul', name('mixed.old'), [parts[0]!, pastValues], batched);
+  const mixedNew = g.op('FusedMatMul', name('mixed.new'), [parts[1]!, filled('values')], batched);
+  return g.op('Add', name('mixed'), [mixedOld, mixedNew]);
+}
+
+/** One new position of each of T sequences. @returns [T, heads * D] */
 export function decodeAttention(
   g: GraphBuilder,
   { heads, kvHeads, headDim: d }: ModelConfig,
-  p: (name: string) => string,
+  p: Name,
   fresh: NewPositions,
   pasts: Past[],
-  { many, used, split, padding, lengths }: DecodeInputs,
+  { many, used, rows, split, padding, slots }: DecodeInputs,
   kv: KvType,
 ): string {
   const groups = heads / kvHeads;
   const at = (name: string) => p(`decode.${name}`);
   /** A tensor of all rows, cut into the sequences'; rows of padding are left out. */
-  const perSequence = (name: string, value: string): string[] => {
+  const perSequence = (name: string, value: string, sizes: string): string[] => {
     const pieces = pasts.map((_, slot) => at(`${name}.${slot}`));
-    g.ops('Split', [value, split], [...pieces, at(`${name}.padding`)], { axis: { int: 0 } });
+    g.ops('Split', [value, sizes], [...pieces, at(`${name}.padding`)], { axis: { int: 0 } });
     return pieces;
   };
-  // [T, heads, 1, D] -> [T * kvHeads, G, 1, D], and K and V of the new positions as [T * kvHeads, 1, 1, D].
-  const query = g.op('Reshape', at('q'), [fresh.query, g.ints([-1, groups, 1, d])]);
-  const keys = g.op('Reshape', at('k'), [fresh.keys, g.ints([-1, 1, 1, d])]);
-  const values = g.op('Reshape', at('v'), [fresh.values, g.ints([-1, 1, 1, d])]);
-  const products = g.op('Mul', at('own.products'), [query, keys]);
-  const own = g.op('ReduceSum', at('own'), [products, g.ints([-1])], { keepdims: { int: 1 } }); // [T * kvHeads, G, 1, 1]
+  const query = g.op('Reshape', at('q'), [fresh.query, g.ints([-1, groups, 1, d])]); // [T * kvHeads, G, 1, D]
+  const queries = perSequence('q', query, split);
+  const keys = perSequence('k', fresh.keys, rows);
+  const values = perSequence('v', fresh.values, rows);
+  const one = (branch: GraphBuilder, slot: number) =>
+    attend(
+      branch,
+      (part) => at(`${slot}.${part}`),
+      queries[slot]!,
+      { keys: keys[slot]!, values: values[slot]! },
+      pasts[slot]!,
+      slots[slot]!,
+      kv,
+    );
 
-  const queries = perSequence('q', query);
-  const owns = perSequence('own', own);
-  const attend = (branch: GraphBuilder, slot: number): [mixed: string, weight: string] => {
-    const name = (part: string) => at(`${slot}.${part}`);
-    const batched = { transBatchB: { int: 1 } };
-    const { keys, values } = pasts[slot]!;
-    const old = branch.op(
-      'FusedMatMul',
-      name('scores.old'),
-      [queries[slot]!, widened(branch, keys, kv)],
-      { ...batched, transB: { int: 1 } },
-    ); // [kvHeads, G, 1, P]
-    const scores = branch.op('Concat', name('scores'), [old, owns[slot]!], { axis: { int: -1 } });
-    const weights = branch.op('Softmax', name('weights'), [scores], { axis: { int: -1 } });
-    const parts = [name('weights.old'), name('weights.own')];
-    branch.ops('Split', [weights, lengths[slot]!], parts, { axis: { int: -1 } });
-    const mixed = branch.op(
-      'FusedMatMul',
-      name('mixed'),
-      [parts[0]!, widened(branch, values, kv)],
-      batched,
-    ); // [kvHeads, G, 1, D]
-    return [mixed, parts[1]!];
-  };
-
-  const [first, firstWeight] = attend(g, 0);
-  const pieces = { mixed: [first], weight: [firstWeight] };
+  const pieces = [one(g, 0)];
   const join = (branch: GraphBuilder, name: string, parts: string[]) =>
     branch.op('Concat', at(name), parts, { axis: { int: 0 } });
   if (pasts.length > 1) {
-    const nothing = (branch: GraphBuilder, name: string): [string, string] => [
-      branch.op('Identity', at(`${name}.no.mixed`), [branch.empty([0, groups, 1, d])]),
-      branch.op('Identity', at(`${name}.no.weight`), [branch.empty([0, groups, 1, 1])]),
-    ];
-    const outputs = (name: string) => [
-      { name: at(`${name}.mixed`), rank: 4 },
-      { name: at(`${name}.weight`), rank: 4 },
-    ];
+    const nothing = (branch: GraphBuilder, name: string) =>
+      branch.op('Identity', at(`${name}.none`), [branch.empty([0, groups, 1, d])]);
     // One condition in front of all others: a single sequence pays for one, not for every slot.
-    g.choose(many, outputs('others'), {
+    g.choose(many, [{ name: at('others'), rank: 4 }], {
       yes: (branch) => {
         const others = used.map((condition, i) => {
-          const names = outputs(`slot.${i + 1}`);
-          branch.choose(condition, names, {
-            yes: (inner) => attend(inner, i + 1),
-            no: (inner) => nothing(inner, `slot.${i + 1}`),
+          const name = at(`slot.${i + 1}`);
+          branch.choose(condition, [{ name, rank: 4 }], {
+            yes: (inner) => [one(inner, i + 1)],
+            no: (inner) => [nothing(inner, `slot.${i + 1}`)],
           });
-          return names.map(({ name }) => name);
+          return name;
         });
-        return [
-          join(
-            branch,
-            'others.yes.mixed',
-            others.map(([mixed]) => mixed!),
-          ),
-          join(
-            branch,
-            'others.yes.weight',
-            others.map(([, weight]) => weight!),
-          ),
-        ];
+        return [join(branch, 'others.joined', others)];
       },
-      no: (branch) => nothing(branch, 'others'),
+      no: (branch) => [nothing(branch, 'others')],
     });
-    pieces.mixed.push(at('others.mixed'));
-    pieces.weight.push(at('others.weight'));
+    pieces.push(at('others'));
   }
-  const mixed = join(g, 'mixed', [...pieces.mixed, padding.mixed]);
-  const weight = join(g, 'weight', [...pieces.weight, padding.weight]);
-  const ownMixed = g.op('Mul', at('own.mixed'), [weight, values]);
-  const sum = g.op('Add', at('sum'), [mixed, ownMixed]); // [T * kvHeads, G, 1, D]
-  return g.op('Reshape', at('merged'), [sum, g.ints([-1, heads * d])]);
+  const mixed = join(g, 'joined', [...pieces, padding]); // [T * kvHeads, G, 1, D]
+  return g.op('Reshape', at('merged'), [mixed, g.ints([-1, heads * d])]);
+}
+
+/** S new positions of one sequence, as a decode of one after the other gives them. @returns [S, heads * D] */
+export function checkAttention(
+  g: GraphBuilder,
+  { heads, kvHeads, headDim: d }: ModelConfig,
+  p: Name,
+  fresh: NewPositions,
+  past: Past,
+  inputs: SlotInputs,
+  kv: KvType,
+): string {
+  const groups = heads / kvHeads;
+  const at = (name: string) => p(`check.${name}`);
+  // [S, heads, 1, D] -> [kvHeads, S * G, 1, D]
+  const q4 = g.op('Reshape', at('q4'), [fresh.query, g.ints([-1, kvHeads, groups, d])]);
+  const qt = g.op('Transpose', at('qt'), [q4], { perm: { ints: [1, 0, 2, 3] } });
+  const queries = g.op('Reshape', at('q'), [qt, g.ints([kvHeads, -1, 1, d])]);
+  const mixed = attend(g, at, queries, fresh, past, inputs, kv);
+  const m4 = g.op('Reshape', at('m4'), [mixed, g.ints([kvHeads, -1, groups, d])]);
+  const mt = g.op('Transpose', at('mt'), [m4], { perm: { ints: [1, 0, 2, 3] } });
+  return g.op('Reshape', at('merged'), [mt, g.ints([-1, heads * d])]);
 }

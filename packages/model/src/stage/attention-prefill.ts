@@ -4,7 +4,7 @@ import {
   type KvType,
   type NewPositions,
   type Past,
-  type PrefillInputs,
+  type SlotInputs,
   widened,
 } from './attention-io.ts';
 import type { GraphBuilder } from './builder.ts';
@@ -22,7 +22,7 @@ export function prefillAttention(
   p: (name: string) => string,
   fresh: NewPositions,
   past: Past,
-  { mask, lengths }: PrefillInputs,
+  { mask, lengths }: SlotInputs,
   kv: KvType,
 ): string {
   const groups = heads / kvHeads;
@@ -37,15 +37,17 @@ export function prefillAttention(
   const transposed = { ...batched, transB: { int: 1 } };
   const pastKeys = widened(g, past.keys, kv);
   const pastValues = widened(g, past.values, kv);
+  const keys = widened(g, fresh.keys, kv);
+  const values = widened(g, fresh.values, kv);
   const old = g.op('FusedMatMul', at('scores.old'), [rows, pastKeys], transposed); // [kvHeads, 1, S * G, P]
-  const own = g.op('FusedMatMul', at('scores.new'), [rows, fresh.keys], transposed); // [kvHeads, 1, S * G, S]
+  const own = g.op('FusedMatMul', at('scores.new'), [rows, keys], transposed); // [kvHeads, 1, S * G, S]
   const scores = g.op('Concat', at('scores'), [old, own], { axis: { int: -1 } });
   const masked = g.op('Add', at('masked'), [scores, mask]);
   const weights = g.op('Softmax', at('weights'), [masked], { axis: { int: -1 } });
   const parts = [at('weights.old'), at('weights.new')];
   g.ops('Split', [weights, lengths], parts, { axis: { int: -1 } });
   const mixedOld = g.op('FusedMatMul', at('mixed.old'), [parts[0]!, pastValues], batched);
-  const mixedNew = g.op('FusedMatMul', at('mixed.new'), [parts[1]!, fresh.values], batched);
+  const mixedNew = g.op('FusedMatMul', at('mixed.new'), [parts[1]!, values], batched);
   const mixed = g.op('Add', at('mixed'), [mixedOld, mixedNew]); // [kvHeads, 1, S * G, D]
 
   const m4 = g.op('Reshape', at('m4'), [mixed, g.ints([kvHeads, -1, groups, d])]);

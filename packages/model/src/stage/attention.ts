@@ -1,36 +1,40 @@
 /**
  * Attention over KV caches that the caller owns, out of plain operators.
  *
- * A run is one of two kinds, and the graph has a branch for each:
+ * A run is of one of three kinds, and the graph has a branch for each:
  *
  * - **decode**: T sequences with one new position each. The linear layers see T rows; attention runs
  *   once for each sequence, over its own past, so that no sequence pays for the length of another and
  *   none changes the bits of another.
- * - **prefill**: S new positions of one sequence, which see each other through a causal mask.
+ * - **check**: S new positions of one sequence, with the bits that S decodes would give them.
+ * - **prefill**: S new positions of one sequence at once, with matrix products over all of them.
  *
- * The past is a graph input [P, kvHeads, 1, D] for each layer and slot, a view of exactly the valid
- * positions of the caller's typed array (position-major, so that any prefix of it is contiguous):
- * nothing is copied in, nothing is masked or wasted, and only K and V of the new positions come out.
- * `transBatchB` reads the position-major buffers without a transpose.
+ * The past is a graph input [P, kvHeads, 1, D] for each layer and slot, a view of the caller's typed
+ * array (position-major, so that any prefix of it is contiguous): nothing of it is copied in, and only K
+ * and V of the new positions come out. `transBatchB` reads the position-major buffers without a
+ * transpose.
  *
  * Scores are not scaled here: the caller hands in cosines and sines for the queries that are scaled
  * already, because a product with alpha takes a slower kernel.
  */
 import type { ModelConfig } from '../config.ts';
-import { decodeAttention } from './attention-decode.ts';
+import { checkAttention, decodeAttention } from './attention-decode.ts';
 import {
   type AttentionInputs,
+  type KeysValues,
   type KvType,
-  type NewPositions,
   newKey,
   newValue,
   type Past,
   pastKey,
   pastValue,
+  recentKey,
+  recentValue,
 } from './attention-io.ts';
 import { prefillAttention } from './attention-prefill.ts';
 import type { GraphBuilder } from './builder.ts';
 import { linear, vector, type WeightRef } from './linear.ts';
+import { ElementType } from './onnx.ts';
 
 export interface AttentionWeights {
   query: WeightRef;
@@ -84,38 +88,43 @@ export function attention(
   };
   const query = projected('query', heads, w.query, w.queryBias);
   const key = projected('key', kvHeads, w.key, w.keyBias);
-  const fresh: NewPositions = {
-    query: rotated('query', query, w.queryNorm, [shared.queryCos, shared.querySin]),
+  const cached = cacheOutputs(g, config, options, {
     keys: rotated('key', key, w.keyNorm, [shared.cos, shared.sin]),
     values: projected('value', kvHeads, w.value, w.valueBias),
-  };
-  cacheOutputs(g, config, layer, kv, fresh);
+  });
+  const tables = [shared.queryCos, shared.querySin];
+  const fresh = { ...cached, query: rotated('query', query, w.queryNorm, tables) };
   const pasts = pastInputs(g, config, options);
+  const [past] = pasts as [Past];
 
   const merged = p('merged');
+  const parts = p('several');
   g.choose(shared.decode, [{ name: merged, rank: 2 }], {
     yes: (branch) => [decodeAttention(branch, config, p, fresh, pasts, shared.decoding, kv)],
-    no: (branch) => [prefillAttention(branch, config, p, fresh, pasts[0]!, shared.prefilling, kv)],
+    no: (branch) => {
+      branch.choose(shared.check, [{ name: parts, rank: 2 }], {
+        yes: (inner) => [checkAttention(inner, config, p, fresh, past, shared.single, kv)],
+        no: (inner) => [prefillAttention(inner, config, p, fresh, past, shared.single, kv)],
+      });
+      return [parts];
+    },
   });
   return linear(g, p('output'), merged, w.output);
 }
 
-/** The new positions as they go into the cache. */
+/** The new positions as they go into the cache, and as attention reads them. */
 function cacheOutputs(
   g: GraphBuilder,
   { kvHeads, headDim }: ModelConfig,
-  layer: number,
-  kv: KvType,
-  { keys, values }: NewPositions,
-): void {
-  for (const [output, value] of [
-    [newKey(layer), keys],
-    [newValue(layer), values],
-  ] as const) {
-    if (kv === 'f16') g.op('Cast', output, [value], { to: { int: 10 } });
-    else g.op('Identity', output, [value]);
-    g.output(output, kv, ['T', kvHeads, 1, headDim]);
-  }
+  { layer, kv }: AttentionOptions,
+  { keys, values }: KeysValues,
+): KeysValues {
+  const output = (name: string, value: string) => {
+    if (kv === 'f16') g.op('Cast', name, [value], { to: { int: ElementType.f16 } });
+    else g.op('Identity', name, [value]);
+    return g.output(name, kv, ['T', kvHeads, 1, headDim]);
+  };
+  return { keys: output(newKey(layer), keys), values: output(newValue(layer), values) };
 }
 
 function pastInputs(
@@ -123,10 +132,13 @@ function pastInputs(
   { kvHeads, headDim }: ModelConfig,
   { layer, slots, kv }: AttentionOptions,
 ): Past[] {
-  const input = (name: string, slot: number) =>
-    g.input(name, kv, [`P${slot}`, kvHeads, 1, headDim]);
+  const input = (name: string, length: string) => g.input(name, kv, [length, kvHeads, 1, headDim]);
   return Array.from({ length: slots }, (_, slot) => ({
-    keys: input(pastKey(layer, slot), slot),
-    values: input(pastValue(layer, slot), slot),
+    keys: input(pastKey(layer, slot), `P${slot}`),
+    values: input(pastValue(layer, slot), `P${slot}`),
+    recent: {
+      keys: input(recentKey(layer, slot), `R${slot}`),
+      values: input(recentValue(layer, slot), `R${slot}`),
+    },
   }));
 }

@@ -14,7 +14,7 @@ import { ModelError } from '../errors.ts';
 import type { ExpectedTensor } from '../families/families.ts';
 import type { TensorRole } from '../families/family.ts';
 import { attention } from './attention.ts';
-import type { AttentionInputs, KvType } from './attention-io.ts';
+import type { AttentionInputs, KvType, SlotInputs } from './attention-io.ts';
 import { type ExternalData, GraphBuilder } from './builder.ts';
 import { EmbeddingTable } from './embedding.ts';
 import { addWeight, linear, vector, type WeightRef } from './linear.ts';
@@ -115,7 +115,7 @@ function describeStage(
   const { hidden, vocab } = config;
   const { slots, kv } = options;
   const hiddenIn = g.input('hidden', 'f32', ['T', hidden]);
-  const shared = attentionInputs(g, config, slots);
+  const shared = attentionInputs(g, config, { slots, kv });
 
   let residual = hiddenIn;
   let pending: string | null = null; // output of the last block, not yet added to the residual
@@ -175,12 +175,19 @@ function describeStage(
   g.output(linear(g, 'logits', last.normed, weight('head', 'head')!), 'f32', ['R', vocab]);
 }
 
-function attentionInputs(g: GraphBuilder, config: ModelConfig, slots: number): AttentionInputs {
-  const half = config.headDim / 2;
-  const groups = config.heads / config.kvHeads;
-  const table = (name: string) => g.input(name, 'f32', ['T', half]);
+function attentionInputs(
+  g: GraphBuilder,
+  { heads, kvHeads, headDim }: ModelConfig,
+  { slots, kv }: { slots: number; kv: KvType },
+): AttentionInputs {
+  const table = (name: string) => g.input(name, 'f32', ['T', headDim / 2]);
   const perSlot = <T>(from: number, make: (slot: number) => T): T[] =>
     Array.from({ length: slots - from }, (_, i) => make(from + i));
+  const slot = (name: string, mask: string[]): SlotInputs => ({
+    mask: g.input(`${name}.mask`, 'f32', mask),
+    lengths: g.input(`${name}.lengths`, 'i64', [2]),
+    filling: g.input(`${name}.filling`, kv, [`${name}.F`, kvHeads, 1, headDim]),
+  });
   return {
     cos: table('cos'),
     sin: table('sin'),
@@ -188,20 +195,17 @@ function attentionInputs(g: GraphBuilder, config: ModelConfig, slots: number): A
     querySin: table('query.sin'),
     positions: g.input('positions', 'i64', ['T', 1]),
     decode: g.input('decode', 'bool', []),
+    check: g.input('check', 'bool', []),
     decoding: {
       many: g.input('decode.many', 'bool', []),
-      used: perSlot(1, (slot) => g.input(`decode.used.${slot}`, 'bool', [])),
+      used: perSlot(1, (number) => g.input(`decode.used.${number}`, 'bool', [])),
+      rows: g.input('decode.rows', 'i64', [slots + 1]),
       split: g.input('decode.split', 'i64', [slots + 1]),
-      padding: {
-        mixed: g.input('decode.padding.mixed', 'f32', ['Z', groups, 1, config.headDim]),
-        weight: g.input('decode.padding.weight', 'f32', ['Z', groups, 1, 1]),
-      },
-      lengths: perSlot(0, (slot) => g.input(`decode.lengths.${slot}`, 'i64', [2])),
+      padding: g.input('decode.padding', 'f32', ['Z', heads / kvHeads, 1, headDim]),
+      slots: perSlot(0, (number) => slot(`slot.${number}`, [`W${number}`])),
     },
-    prefilling: {
-      mask: g.input('prefill.mask', 'f32', ['M', 'W']),
-      lengths: g.input('prefill.lengths', 'i64', [2]),
-    },
+    // [S * G, 1, W] of a check, [S * G, W] of a prefill.
+    single: slot('single', ['M', 'N', 'W']),
   };
 }
 
