@@ -84,6 +84,9 @@ export async function loadStage(
   return { files, session, bytes: sum([...bytes.values()]) };
 }
 
+/** Tensors that are read while the one before them is hashed: a disk answers several at once. */
+const READ_AHEAD = 3;
+
 /** The last part first: with the head it is the largest, and loading it needs the most memory. */
 async function* buildParts(
   parts: readonly StageSpec[],
@@ -93,24 +96,48 @@ async function* buildParts(
 ): AsyncGenerator<StageGraph> {
   const wanted = [...parts].reverse().map((spec) => {
     const groups = new Set(stageGroups(spec));
-    return { spec, blocks: blocks.filter((block) => groups.has(block.body.group)) };
+    const own = blocks.filter((block) => groups.has(block.body.group));
+    return {
+      spec,
+      tensors: own.flatMap((block) => block.body.tensors.map((tensor) => ({ block, tensor }))),
+    };
   });
-  const total = sum(
-    wanted.flatMap((part) => part.blocks.flatMap((b) => b.body.tensors.map((t) => t.byteLength))),
+  const all = wanted.flatMap(({ tensors }) => tensors);
+  const total = sum(all.map(({ tensor }) => tensor.byteLength));
+  const loaded = readAhead(
+    all.map(
+      ({ block, tensor: { name } }) =>
+        () =>
+          loadTensor({ block, name }, blobs),
+    ),
   );
   let done = 0;
-  for (const part of wanted) {
-    const builder = new StageBuilder(part.spec, options);
-    for (const block of part.blocks) {
-      for (const { name, byteLength } of block.body.tensors) {
-        // One at a time: a buffer that a transform copies is garbage before the next is read.
-        builder.add(await loadTensor({ block, name }, blobs));
-        done += byteLength;
-        onProgress?.({ phase: 'verify', done, total, unit: 'bytes' });
-      }
+  for (const { spec, tensors } of wanted) {
+    const builder = new StageBuilder(spec, options);
+    for (const { tensor } of tensors) {
+      builder.add(await loaded());
+      done += tensor.byteLength;
+      onProgress?.({ phase: 'verify', done, total, unit: 'bytes' });
     }
     yield builder.finish();
   }
+}
+
+/** Runs tasks in order, a few ahead of the one that is asked for; each call gives the next result. */
+function readAhead<T>(tasks: readonly (() => Promise<T>)[]): () => Promise<T> {
+  const running: Promise<T>[] = [];
+  let next = 0;
+  return () => {
+    while (next < tasks.length && running.length <= READ_AHEAD) {
+      const task = tasks[next++]!();
+      // Awaited at its turn; until then a failure must not end the process.
+      task.catch(() => undefined);
+      running.push(task);
+    }
+    const first = running.shift();
+    if (!first) throw new RangeError('no task is left');
+    return first;
+  };
 }
 
 async function loadFiles(

@@ -348,6 +348,7 @@ async function createParts(
       enableCpuMemArena: false,
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
+      extra: { session: { force_spinning_stop: '1' } },
       logSeverityLevel: 3,
     });
     createMs += performance.now() - start;

@@ -48,7 +48,7 @@ export function stageTensors(spec: StageSpec): ExpectedTensor[] {
 /** Parts smaller than this save no memory worth a run of their own at each step. */
 const MIN_PART_BYTES = 32 * 1024 * 1024;
 /** While a part is loaded its weights exist up to three times: an eighth of a model is little beside it. */
-const MAX_PARTS = 8;
+const MAX_PARTS = 2;
 
 /**
  * Cuts a stage into parts that are loaded one after the other, so that the copies which loading needs

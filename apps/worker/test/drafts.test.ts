@@ -1,0 +1,112 @@
+/** Prompt lookup: which guesses are made, when it rests, and that answers are the same with it. */
+import type { NodeJob } from '@blyan/protocol/node';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { Drafts } from '../src/engine/drafts.ts';
+import { EngineLoop } from '../src/engine/loop.ts';
+import { generate } from '../src/engine/runner.ts';
+import { GREEDY, GUIDE, kvMemory, type LoadedModel, loadModel } from './support/models.ts';
+
+describe('Drafts', () => {
+  it('guesses what followed the same ending the last time, as far as there is room', () => {
+    const drafts = new Drafts();
+    expect(drafts.propose([1, 2, 3, 4, 5, 6], 8)).toEqual([]);
+    expect(drafts.propose([1, 2, 3, 4, 5, 6, 2, 3], 8)).toEqual([4, 5]);
+    expect(drafts.propose([1, 2, 3, 4, 5, 6, 2, 3], 1)).toEqual([4]);
+    expect(drafts.propose([1, 2, 3, 4, 5, 6, 2, 3, 9, 9], 8)).toEqual([]);
+  });
+
+  it('prefers the longer ending', () => {
+    const drafts = new Drafts();
+    expect(drafts.propose([1, 2, 3, 7, 7, 9, 2, 3, 8, 8, 1, 2, 3], 8)).toEqual([7, 7]);
+  });
+
+  it('guesses further while it is right, and less when it is not', () => {
+    const tokens = [...Array.from({ length: 20 }, (_, i) => i), 0, 1];
+    const drafts = new Drafts();
+    const length = () => drafts.propose(tokens, 20).length;
+    expect(length()).toBe(2);
+    drafts.checked(2, 3, 1);
+    expect(length()).toBe(4);
+    drafts.checked(4, 5, 1);
+    drafts.checked(7, 8, 1);
+    expect(length()).toBe(7);
+    drafts.checked(7, 2, 1);
+    expect(length()).toBe(2);
+  });
+
+  it('rests when a check takes longer than the tokens that it gives, longer each time', () => {
+    const tokens = [1, 2, 3, 4, 1, 2];
+    const drafts = new Drafts();
+    drafts.plain(10);
+    const rest = (ms = 20) => {
+      drafts.checked(2, 1, ms);
+      let runs = 0;
+      while (drafts.propose(tokens, 8).length === 0) {
+        drafts.plain(10);
+        runs++;
+      }
+      return runs;
+    };
+    expect(rest()).toBe(16);
+    expect(rest()).toBe(32);
+    // Worth its time: it goes on, and starts over with its rests.
+    drafts.checked(2, 3, 12);
+    expect(drafts.propose(tokens, 8)).not.toEqual([]);
+    expect(rest(80)).toBe(16);
+  });
+});
+
+const MODEL = 'ab'.repeat(32);
+
+describe.each([undefined, 'q4'] as const)(
+  'an answer of a %s model that repeats itself',
+  (format) => {
+    let model: LoadedModel;
+    beforeAll(async () => {
+      model = await loadModel(GUIDE, { slots: 2, ...(format && { format }) });
+    });
+    afterAll(() => model?.[Symbol.asyncDispose]());
+
+    it.each([
+      ['greedy', GREEDY],
+      ['sampled', { ...GREEDY, temperature: 0.7, topP: 0.95, seed: 11 }],
+      [
+        'with penalties',
+        { ...GREEDY, frequencyPenalty: 0.1, repetitionPenalty: 1.02, logprobs: 2 },
+      ],
+    ])('has the tokens that it has without guesses: %s', async (_, sampling) => {
+      const sentence = [310, 511, 92, 731, 88, 1203, 45, 609];
+      const prompt = [...sentence, ...sentence, ...sentence, ...sentence.slice(0, 3)];
+      const params = { ...sampling, maxTokens: 90 };
+      const expected = await generate(model.session, prompt, params);
+      const checks = vi.spyOn(model.session, 'check');
+      const tokens: number[] = [];
+      const memory = kvMemory(model.session);
+      const loop = new EngineLoop(
+        { model: MODEL, slots: 2 },
+        {
+          session: model.session,
+          memory,
+          emit: (event) => {
+            if (event.type === 'tokens') tokens.push(...event.tokens);
+          },
+        },
+      );
+      const job: NodeJob = {
+        requestId: 'request-of-the-drafts-test',
+        attempt: 1,
+        model: MODEL,
+        prompt,
+        emitted: [],
+        params,
+        stopTokens: [],
+        deadline: Date.now() + 60_000,
+      };
+      loop.submit(job);
+      await loop.drain();
+      expect(tokens).toEqual(expected.tokens);
+      expect(checks).toHaveBeenCalled();
+      checks.mockRestore();
+    });
+  },
+);
