@@ -1,7 +1,7 @@
 /** Admission by memory, and what a sequence takes over from others, on a real session. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CAPACITY_STEP, kvBytesPerPosition } from '../src/engine/kv-cache.ts';
-import { wholeChunks } from '../src/engine/prefill-chunks.ts';
+import { prefillChunk, wholeChunks } from '../src/engine/prefill-chunks.ts';
 import { kvMemory, type LoadedModel, loadModel, micro } from './support/models.ts';
 
 let model: LoadedModel;
@@ -12,11 +12,14 @@ beforeAll(async () => {
   model = await loadModel(micro('qwen3-micro'));
   const { config } = model.session;
   step = CAPACITY_STEP * kvBytesPerPosition(config, config.layers, 'f32');
-  chunk = wholeChunks(config, CAPACITY_STEP - 1);
-  expect(chunk).toBe(CAPACITY_STEP / 2);
+  chunk = prefillChunk(config, 0);
+  // The lengths below are meant for it.
+  expect([chunk, whole(300), whole(140)]).toEqual([64, 256, 128]);
 });
 afterAll(() => model?.[Symbol.asyncDispose]());
 
+/** End of the last whole chunk. */
+const whole = (length: number) => wholeChunks(model.session.config, length);
 const text = (length: number, seed = 1) =>
   Array.from({ length }, (_, i) => (i * 7 + seed * 31) % 512);
 
@@ -80,9 +83,9 @@ describe('prefixes', () => {
     await fill(first, text(330));
     memory.release(first);
     const second = memory.lease([...text(300), ...text(50, 2)], 400)!;
-    expect(second.reused).toBe(2 * chunk);
+    expect(second.reused).toBe(whole(300));
     expect(second.cache).toBe(first.cache);
-    expect(second.cache.length).toBe(2 * chunk);
+    expect(second.cache.length).toBe(whole(300));
     memory.release(second);
     memory.clear();
     expect(memory.bytes).toBe(0);
@@ -94,13 +97,13 @@ describe('prefixes', () => {
     await fill(running, text(300));
     const branch = [...text(140), ...text(50, 2)];
     const copy = memory.lease(branch, 400)!;
-    expect(copy.reused).toBe(chunk);
+    expect(copy.reused).toBe(whole(140));
     expect(copy.cache).not.toBe(running.cache);
     memory.release(running);
     memory.release(copy);
     const third = memory.lease([...text(200), 5], 400)!;
-    expect(third.reused).toBe(chunk);
-    expect(running.cache.length).toBe(2 * chunk);
+    expect(third.reused).toBe(whole(200));
+    expect(running.cache.length).toBe(whole(300));
   });
 
   it('never takes over the last token, nor what a decode has written', async () => {
@@ -126,7 +129,7 @@ describe('prefixes', () => {
       return (await model.session.prefill(lease.cache, run)).logits!;
     };
     const reusing = memory.lease(ids, 400)!;
-    expect(reusing.reused).toBe(2 * chunk);
+    expect(reusing.reused).toBe(whole(260));
     const fresh = kvMemory(model.session).lease(ids, 400)!;
     expect(await logits(reusing)).toEqual(await logits(fresh));
   });

@@ -179,7 +179,7 @@ describe('prefillChunk', () => {
   };
   it('is small for a big model and for a long past', () => {
     const tiny = { ...big, layers: 12, hidden: 256, heads: 4, headDim: 64, intermediate: 768 };
-    expect(prefillChunk(tiny, 0)).toBe(128);
+    expect(prefillChunk(tiny, 0)).toBe(64);
     expect(prefillChunk(big, 0)).toBe(16);
     expect(prefillChunk({ ...tiny, heads: 64 }, 40_000)).toBe(16);
   });

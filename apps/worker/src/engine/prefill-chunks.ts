@@ -2,7 +2,7 @@
 import type { ModelConfig } from '@blyan/model/config';
 
 /** Most positions of one prefill run. */
-const MAX_CHUNK = 128;
+const MAX_CHUNK = 64;
 const MIN_CHUNK = 16;
 /** Scores of one layer, [heads, S, P + S] in f32, stay below 128 MiB. */
 const MAX_SCORES = 1 << 25;
