@@ -12,7 +12,8 @@ export type Verdict =
   /** New output ids, all in the vocabulary and exactly at the next position. */
   | { type: 'tokens'; tokens: number[]; logprobs?: TokenLogprobs[] | undefined }
   | { type: 'prefill'; done: number; total: number }
-  | { type: 'fail'; code: string; message: string }
+  /** `words` are ours, for readers: a node's own are for the log. */
+  | { type: 'fail'; code: string; message: string; words: string }
   /** No node can serve it, as our own numbers say, too. */
   | { type: 'refusal'; code: 'context_length_exceeded'; message: string }
   /** True, but known already: no progress. */
@@ -43,7 +44,8 @@ export function checkEvent(
       if (event.total > most || event.done > event.total) {
         return violation(`prefill of ${event.done}/${event.total} of at most ${most} tokens`);
       }
-      if (event.done <= answer.running.prefilled) return { type: 'repeat' };
+      // Nothing read yet is news, too: it waits for memory, and is alive.
+      if (event.done > 0 && event.done <= answer.running.prefilled) return { type: 'repeat' };
       return { type: 'prefill', done: event.done, total: event.total };
     }
     case 'done': {
@@ -52,8 +54,16 @@ export function checkEvent(
       return violation(`done at ${event.count}, with ${count} tokens and no end among them`);
     }
     case 'fail':
-      return refusal(answer, event) ?? { type: 'fail', code: event.code, message: event.message };
+      return refusal(answer, event) ?? failure(event);
   }
+}
+
+function failure({ code, message }: Extract<AttemptEvent, { type: 'fail' }>): Verdict {
+  const words =
+    code === 'KV_MEMORY_TOO_SMALL'
+      ? 'has too little memory for a prompt and answer of this length; a smaller max_tokens needs less'
+      : 'failed';
+  return { type: 'fail', code, message, words };
 }
 
 /** What a node may say about the request itself, if it is so. Anything else is about the node. */

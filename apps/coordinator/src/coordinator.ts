@@ -236,11 +236,11 @@ export class Coordinator {
         this.#tell.phase(answer, { ...verdict, type: 'phase', phase: 'prefill' }, PREFILL_PHASE_MS);
         break;
       case 'fail': {
-        const { code, message } = verdict;
+        const { code, message, words } = verdict;
         const fields = { requestId: answer.id, nodeId, code, problem: message };
         this.#deps.logger.warn(fields, 'attempt failed');
         // Its words are for the log: users read ours.
-        this.#failAttempt(answer, `worker ${nodeId} failed`);
+        this.#failAttempt(answer, `worker ${nodeId} ${words}`);
         break;
       }
       case 'refusal':

@@ -93,3 +93,11 @@ test('log-probabilities are those that were asked for, one for each token', () =
   const rest = sent(further, of([1], [2]));
   expect(rest).toEqual({ type: 'tokens', tokens: [2], logprobs: of([2]) });
 });
+
+test('a node that waits for memory is alive, and one with too little is told about in our words', () => {
+  const waiting = { type: 'prefill' as const, ...ofAttempt, done: 0, total: 3 };
+  expect(checkEvent(running(2), 'node-a', waiting)).toMatchObject({ type: 'prefill', done: 0 });
+  const small = { code: 'KV_MEMORY_TOO_SMALL', message: 'anything', retry: true };
+  const verdict = checkEvent(running(2), 'node-a', { type: 'fail', ...ofAttempt, ...small });
+  expect(verdict).toMatchObject({ type: 'fail', words: expect.stringMatching(/max_tokens/) });
+});
