@@ -21,7 +21,6 @@ import type { ModelConfig } from '../config.ts';
 import { checkAttention, decodeAttention } from './attention-decode.ts';
 import {
   type AttentionInputs,
-  type KeysValues,
   type KvType,
   newKey,
   newValue,
@@ -69,13 +68,24 @@ export function attention(
   const { heads, kvHeads, headDim: d } = config;
   const p = (name: string) => `layer.${layer}.attention.${name}`;
 
+  // What is cached in f32 is computed under the name of its output; for f16 it is rounded first.
+  const exact = kv === 'f32';
+  const keyName = exact ? newKey(layer) : p('key.rotated');
+  const valueName = exact ? newValue(layer) : p('value.heads');
+
   // Per-head RMS norm where the family has one, then rotation: [T, count * D] -> [T, count, 1, D].
   // With the positions as the batch of RotaryEmbedding no transpose is needed on either side.
-  const projected = (name: string, count: number, ref: WeightRef, bias: WeightRef | undefined) => {
-    const flat = linear(g, p(name), x, ref, bias);
-    return g.op('Reshape', p(`${name}.heads`), [flat, g.ints([-1, count, 1, d])]);
-  };
-  const rotated = (name: string, split: string, norm: WeightRef | undefined, tables: string[]) => {
+  const perHead = (output: string, count: number, flat: string) =>
+    g.op('Reshape', output, [flat, g.ints([-1, count, 1, d])]);
+  const rotated = (
+    name: 'query' | 'key',
+    output: string,
+    norm: WeightRef | undefined,
+    tables: string[],
+  ) => {
+    const [count, ref, bias] =
+      name === 'query' ? [heads, w.query, w.queryBias] : [kvHeads, w.key, w.keyBias];
+    const split = perHead(p(`${name}.heads`), count, linear(g, p(name), x, ref, bias));
     const normed =
       norm &&
       g.op('SimplifiedLayerNormalization', p(`${name}.normed`), [split, vector(norm)], {
@@ -83,17 +93,23 @@ export function attention(
         epsilon: { float: config.normEpsilon },
         stash_type: { int: 1 },
       });
-    const inputs = [normed ?? split, shared.positions, ...tables];
-    return g.op('RotaryEmbedding', p(`${name}.rotated`), inputs);
+    return g.op('RotaryEmbedding', output, [normed ?? split, shared.positions, ...tables]);
   };
-  const query = projected('query', heads, w.query, w.queryBias);
-  const key = projected('key', kvHeads, w.key, w.keyBias);
-  const cached = cacheOutputs(g, config, options, {
-    keys: rotated('key', key, w.keyNorm, [shared.cos, shared.sin]),
-    values: projected('value', kvHeads, w.value, w.valueBias),
-  });
-  const tables = [shared.queryCos, shared.querySin];
-  const fresh = { ...cached, query: rotated('query', query, w.queryNorm, tables) };
+  const query = rotated('query', p('query.rotated'), w.queryNorm, [
+    shared.queryCos,
+    shared.querySin,
+  ]);
+  const keys = rotated('key', keyName, w.keyNorm, [shared.cos, shared.sin]);
+  const values = perHead(valueName, kvHeads, linear(g, p('value'), x, w.value, w.valueBias));
+  const cached = (output: string, value: string) => {
+    if (!exact) g.op('Cast', output, [value], { to: { int: ElementType.f16 } });
+    return g.output(output, kv, ['T', kvHeads, 1, d]);
+  };
+  const fresh = {
+    query,
+    keys: cached(newKey(layer), keys),
+    values: cached(newValue(layer), values),
+  };
   const pasts = pastInputs(g, config, options);
   const [past] = pasts as [Past];
 
@@ -110,21 +126,6 @@ export function attention(
     },
   });
   return linear(g, p('output'), merged, w.output);
-}
-
-/** The new positions as they go into the cache, and as attention reads them. */
-function cacheOutputs(
-  g: GraphBuilder,
-  { kvHeads, headDim }: ModelConfig,
-  { layer, kv }: AttentionOptions,
-  { keys, values }: KeysValues,
-): KeysValues {
-  const output = (name: string, value: string) => {
-    if (kv === 'f16') g.op('Cast', name, [value], { to: { int: ElementType.f16 } });
-    else g.op('Identity', name, [value]);
-    return g.output(name, kv, ['T', kvHeads, 1, headDim]);
-  };
-  return { keys: output(newKey(layer), keys), values: output(newValue(layer), values) };
 }
 
 function pastInputs(
