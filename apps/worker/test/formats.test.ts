@@ -164,7 +164,14 @@ describe('products of 8-bit codes', () => {
     g.weight('w', 'u8', [n, blocks, 32], { path: 'w', offset: 0, length: data.length });
     g.weight('s', 'f32', [n, blocks], { path: 's', offset: 0, length: scaleBytes.length });
     g.input('x', 'f32', ['R', k]);
-    const w = { kind: 'blocks', data: 'w', scales: 's', bits: 8, shape: [n, k] } as const;
+    const w = {
+      kind: 'blocks',
+      data: 'w',
+      scales: 's',
+      bits: 8,
+      block: 32,
+      shape: [n, k],
+    } as const;
     g.output(linear(g, 'y', 'x', { ...w, shape: [n, k] }), 'f32', ['R', n]);
     const { model, externalData } = g.encode('product');
     const session = await InferenceSession.create(model, { externalData, intraOpNumThreads: 1 });
