@@ -3,13 +3,17 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { toHex } from '@blyan/chain/hex';
+import { resolveModel } from '@blyan/chain/model';
+import type { ModelBody, TensorDescriptor } from '@blyan/chain/types';
 import { encodeTensor } from '@blyan/model/formats/encode';
 import { FORMATS, isQuantized } from '@blyan/model/formats/layout';
 import { GraphBuilder } from '@blyan/model/stage/builder';
 import { linear } from '@blyan/model/stage/linear';
 import { FP8_CONFIG, safetensors } from '@blyan/model/testing';
+import { loadTensor } from '@blyan/store/load';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadStage, pickModel } from '../src/engine/load-model.ts';
 import { generate } from '../src/engine/runner.ts';
 import {
   GREEDY,
@@ -20,6 +24,7 @@ import {
   micro,
   readJson,
 } from './support/models.ts';
+import type { Network } from './support/network.ts';
 
 const TRANSFORMS = {
   f32: ['bf16>f32', 'f32'],
@@ -68,7 +73,7 @@ describe('blyan-guide', () => {
   );
 });
 
-async function firstLogits({ session }: LoadedModel, ids: number[]) {
+async function firstLogits({ session }: Pick<LoadedModel, 'session'>, ids: number[]) {
   const rows = [ids.length - 1];
   const { logits } = await session.prefill(session.createCache(), { input: { ids }, rows });
   return logits!;
@@ -142,6 +147,74 @@ describe('a checkpoint that is published in fp8', () => {
   });
 });
 
+describe('q4 that was stored in blocks of 32', () => {
+  /** Each block of 64 as two with the same scale, without those of padding alone: no weight differs. */
+  function halve([rows, columns]: [number, number], bytes: Uint8Array): Uint8Array {
+    const [before, after] = [Math.ceil(columns / 64), Math.ceil(columns / 32)];
+    const scales = new Uint16Array(bytes.slice(rows * before * 32).buffer);
+    const out = new Uint8Array(rows * after * 18);
+    const halves = new Uint16Array(out.buffer, rows * after * 16);
+    for (let row = 0; row < rows; row++) {
+      const from = row * before * 32;
+      out.set(bytes.subarray(from, from + after * 16), row * after * 16);
+      for (let i = 0; i < after; i++) halves[row * after + i] = scales[row * before + (i >> 1)]!;
+    }
+    return out;
+  }
+
+  /** The same model once more, in halved blocks by a recipe of that name. */
+  async function appendHalved({ verifier, store, append }: Network, recipe: string): Promise<void> {
+    const model = pickModel(verifier, 'test');
+    const layers: ModelBody['layers'] = [];
+    for (const block of resolveModel(model, verifier)) {
+      const tensors: TensorDescriptor[] = [];
+      for (const tensor of block.body.tensors) {
+        const { name, format, shape } = tensor;
+        if (format !== 'q4') {
+          tensors.push(tensor);
+          continue;
+        }
+        expect(tensor.recipe).toEqual({ name: 'q4-sym-64', version: 1 });
+        const { bytes } = await loadTensor({ block, name }, { store, sources: [] });
+        const halved = halve(shape as [number, number], bytes);
+        const { root } = await store.put(halved);
+        const stored = { root, byteLength: halved.length, recipe: { name: recipe, version: 1 } };
+        tensors.push({ ...tensor, ...stored });
+      }
+      const { group } = block.body;
+      append('B', 'layer', { group, tensors });
+      layers.push({ group, block: verifier.head('B')!.hash });
+    }
+    append('A', 'model', { ...model.body, name: recipe, layers });
+  }
+
+  it('answers as in blocks of 64, and a recipe that is not known is refused', async () => {
+    await using model = await loadModel(micro('qwen3-micro'), { format: 'q4' });
+    const { verifier, store } = model.network;
+    const load = (name: string) =>
+      loadStage(
+        { verifier, model: pickModel(verifier, name) },
+        { store, sources: [] },
+        { threads: 1 },
+      );
+    await appendHalved(model.network, 'q4-sym-32');
+    const { session } = await load('q4-sym-32');
+    await using _ = session;
+    const ids = [3, 17, 255, 9, 44];
+    const expected = await firstLogits(model, ids);
+    const found = await firstLogits({ session }, ids);
+    // Activations become 8-bit codes in blocks of the same size, so the bits are not the same.
+    expect(maxDifference(found, expected)).toBeLessThan(0.5);
+    expect(maxDifference(found, expected)).toBeGreaterThan(0);
+
+    await appendHalved(model.network, 'q4-sym-16');
+    await expect(load('q4-sym-16')).rejects.toMatchObject({
+      code: 'FORMAT_UNSUPPORTED',
+      message: expect.stringMatching(/^model\.\S+ is q4 by the recipe q4-sym-16 1/),
+    });
+  });
+});
+
 /**
  * A CPU without dot-product instructions adds pairs of products in 16 bits, which 8-bit codes at both
  * ends of their range would overflow; the runtime has to avoid it.
@@ -164,7 +237,14 @@ describe('products of 8-bit codes', () => {
     g.weight('w', 'u8', [n, blocks, 32], { path: 'w', offset: 0, length: data.length });
     g.weight('s', 'f32', [n, blocks], { path: 's', offset: 0, length: scaleBytes.length });
     g.input('x', 'f32', ['R', k]);
-    const w = { kind: 'blocks', data: 'w', scales: 's', bits: 8, shape: [n, k] } as const;
+    const w = {
+      kind: 'blocks',
+      data: 'w',
+      scales: 's',
+      bits: 8,
+      block: 32,
+      shape: [n, k],
+    } as const;
     g.output(linear(g, 'y', 'x', { ...w, shape: [n, k] }), 'f32', ['R', n]);
     const { model, externalData } = g.encode('product');
     const session = await InferenceSession.create(model, { externalData, intraOpNumThreads: 1 });

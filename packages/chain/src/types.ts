@@ -88,7 +88,7 @@ export interface LayerBody {
 export type StoredFormat = 'f32' | 'f16' | 'bf16' | 'fp8' | 'q8' | 'q4' | 'nf4';
 
 export interface Recipe {
-  /** e.g. `raw`, `widen-f32`, `q4-sym-32`: see docs/formats.md. */
+  /** e.g. `raw`, `widen-f32`, `q4-sym-64`: see docs/formats.md. */
   name: string;
   version: number;
 }

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
+import type { StoredFormat } from '@blyan/chain/types';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decodeTensor, rowDecoder } from '../src/formats/decode.ts';
 import { encodeTensor, rowEncoder } from '../src/formats/encode.ts';
 import { f16ToF32Bits, f32ToBf16Bits, f32ToF16Bits } from '../src/formats/half.ts';
-import { byteLength, FORMATS } from '../src/formats/layout.ts';
+import { byteLength, FORMATS, recipeFor } from '../src/formats/layout.ts';
 
 const fixture = (path: string) =>
   JSON.parse(readFileSync(new URL(`../fixtures/${path}`, import.meta.url), 'utf8'));
@@ -84,7 +85,10 @@ describe('q8 and q4', () => {
           const shape = [1, values.length];
           const f32 = Float32Array.from(values);
           const stored = encodeTensor({ name: 't', shape, dtype: 'f32' }, 'q8', bytesOf(f32));
-          const decoded = decodeTensor({ name: 't', format: 'q8', shape }, stored);
+          const decoded = decodeTensor(
+            { name: 't', format: 'q8', shape, recipe: recipeFor('f32', 'q8') },
+            stored,
+          );
           for (let from = 0; from < f32.length; from += 32) {
             const block = f32.subarray(from, from + 32);
             const largest = Math.max(...block.map(Math.abs));
@@ -104,26 +108,21 @@ describe('q8 and q4', () => {
 describe('float formats', () => {
   const values = [0, -0, 1, -2.5, 1e-8, 0.7, 65504, 1e-40];
   const tensor = { name: 't', shape: [2, 4], dtype: 'f32' as const };
+  const as = (format: StoredFormat) => ({ ...tensor, format, recipe: recipeFor('f32', format) });
 
   test('the source type is kept byte for byte, at any address', () => {
     const odd = new Uint8Array(33);
     odd.set(bytesOf(values), 1);
     expect(encodeTensor(tensor, 'f32', odd.subarray(1))).toEqual(bytesOf(values));
-    expect([...decodeTensor({ ...tensor, format: 'f32' }, odd.subarray(1))]).toEqual([
-      ...Float32Array.from(values),
-    ]);
+    expect([...decodeTensor(as('f32'), odd.subarray(1))]).toEqual([...Float32Array.from(values)]);
   });
 
   test('bf16 and f16 widen exactly and narrow to nearest', () => {
     const half = encodeTensor(tensor, 'bf16', bytesOf(values));
     const wide = encodeTensor({ ...tensor, dtype: 'bf16' }, 'f32', half);
-    expect(decodeTensor({ ...tensor, format: 'f32' }, wide)).toEqual(
-      decodeTensor({ ...tensor, format: 'bf16' }, half),
-    );
+    expect(decodeTensor(as('f32'), wide)).toEqual(decodeTensor(as('bf16'), half));
     const f16 = encodeTensor(tensor, 'f16', bytesOf(values));
-    expect([...decodeTensor({ ...tensor, format: 'f16' }, f16)]).toEqual([
-      0, -0, 1, -2.5, 0, 0.7001953125, 65504, 0,
-    ]);
+    expect([...decodeTensor(as('f16'), f16)]).toEqual([0, -0, 1, -2.5, 0, 0.7001953125, 65504, 0]);
   });
 
   test.each(FORMATS)('NaN and infinity are refused in %s', (format) => {
@@ -156,10 +155,8 @@ describe('float formats', () => {
     for (const format of ['q4', 'q8', 'nf4', 'fp8'] as const) {
       expect(code(() => byteLength(format, [64]))).toBe('FORMAT_UNSUPPORTED');
     }
-    expect(code(() => rowDecoder({ ...tensor, format: 'f32' }, new Uint8Array(31)))).toBe(
-      'LENGTH_MISMATCH',
-    );
-    const decode = rowDecoder({ ...tensor, format: 'f32' }, bytesOf(values));
+    expect(code(() => rowDecoder(as('f32'), new Uint8Array(31)))).toBe('LENGTH_MISMATCH');
+    const decode = rowDecoder(as('f32'), bytesOf(values));
     expect(() => decode(2, new Float32Array(4))).toThrow(RangeError);
     expect(() => decode(0, new Float32Array(3))).toThrow(RangeError);
   });

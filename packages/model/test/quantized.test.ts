@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { decodeTensor } from '../src/formats/decode.ts';
 import { encodeTensor, rowEncoder } from '../src/formats/encode.ts';
 import { E4M3, f32ToE4m3 } from '../src/formats/fp8.ts';
-import { byteLength, recipeFor } from '../src/formats/layout.ts';
+import { byteLength, recipeFor, type Stored, storedRunLayout } from '../src/formats/layout.ts';
 import { NF4, nf4Code } from '../src/formats/nf4.ts';
 import { transcode } from '../src/formats/transcode.ts';
 
@@ -25,6 +25,8 @@ type Vectors = {
     Quantized,
     Encoded | null
   >)[];
+  /** As q4 was stored before. */
+  'q4-sym-32': (Encoded & { comment: string; shape: [number, number] })[];
   generated: ({ comment: string; shape: [number, number]; seed: number } & Record<
     Quantized,
     { stored: string; decoded: string; q8?: string }
@@ -42,14 +44,20 @@ const bytesOf = (values: ArrayLike<number>) => new Uint8Array(Float32Array.from(
 /** -0 is 0: a code of zero under a negative scale. */
 const plain = (values: Iterable<number>) => [...values].map((x) => x + 0);
 
+const asStored = (
+  format: Quantized,
+  shape: number[],
+  recipe = recipeFor('f32', format),
+): Stored => ({ name: 't', format, shape, recipe });
+
 function encode(format: Quantized, shape: number[], values: ArrayLike<number>) {
   const stored = encodeTensor({ name: 't', shape, dtype: 'f32' }, format, bytesOf(values));
-  const decoded = decodeTensor({ name: 't', format, shape }, stored);
+  const decoded = decodeTensor(asStored(format, shape), stored);
   return { stored, decoded };
 }
 
 function transcoded(format: 'nf4' | 'fp8', shape: number[], stored: Uint8Array) {
-  const { data, scales, blocks } = transcode({ name: 't', format, shape }, stored);
+  const { data, scales, blocks } = transcode(asStored(format, shape), stored);
   expect([data.length, scales.length]).toEqual([shape[0]! * blocks * 32, shape[0]! * blocks]);
   const values = new Float32Array(shape[0]! * shape[1]!).map((_, i) => {
     const [row, column] = [Math.floor(i / shape[1]!), i % shape[1]!];
@@ -87,6 +95,66 @@ describe.each(QUANTIZED)('%s equals the vectors of an independent script', (form
     if (format === 'q8' || format === 'q4') return;
     expect(hash(new Uint8Array(decoded.buffer))).toBe(c[format].decoded);
     expect(hash(transcoded(format, c.shape, stored).bytes)).toBe(c[format].q8);
+  });
+});
+
+describe('the block of a stored tensor is what its recipe says', () => {
+  test.each(vectors['q4-sym-32'].map((c) => [c.comment, c] as const))(
+    'q4 in blocks of 32: %s',
+    (_, { shape, hex: stored, decoded }) => {
+      const tensor = asStored('q4', shape, { name: 'q4-sym-32', version: 1 });
+      const bytes = Buffer.from(stored, 'hex');
+      expect(plain(decodeTensor(tensor, bytes))).toEqual(plain(decoded.flat()));
+    },
+  );
+
+  test.each([
+    ['q8', 'q8-sym-32', 32, 32],
+    ['q8', 'q8-sym-64', 64, 64],
+    ['q8', 'q8-sym-128', 128, 128],
+    ['q4', 'q4-sym-32', 32, 16],
+    ['q4', 'q4-sym-64', 64, 32],
+    ['q4', 'q4-sym-128', 128, 64],
+    ['nf4', 'nf4-absmax-64', 64, 32],
+  ] as const)('%s by %s', (format, name, block, blockBytes) => {
+    const blocks = Math.ceil(300 / block);
+    const layout = storedRunLayout(asStored(format, [3, 300], { name, version: 1 }));
+    expect(layout).toMatchObject({ rows: 3, columns: 300, block, blocks, blockBytes });
+    expect(layout.dataBytes).toBe(3 * blocks * blockBytes);
+    expect(layout.scaleBytes).toBe(3 * blocks * 2);
+  });
+
+  test.each([
+    ['q4', 'q4-sym-16', 1],
+    ['q4', 'q4-sym-256', 1],
+    ['q4', 'q4-sym', 1],
+    ['q4', 'q4-sym-064', 1],
+    ['q4', 'q4-sym-64 ', 1],
+    ['q4', 'q8-sym-64', 1],
+    ['q4', 'nf4-absmax-64', 1],
+    ['q4', 'raw', 1],
+    ['q4', 'q4-sym-64', 2],
+    ['q8', 'q4-sym-32', 1],
+    ['nf4', 'nf4-absmax-32', 1],
+    ['fp8', 'fp8-absmax-128', 1],
+  ] as const)('%s by %s, version %d, is refused', (format, name, version) => {
+    const tensor = asStored(format, [3, 300], { name, version });
+    expect(() => storedRunLayout(tensor)).toThrow(
+      expect.objectContaining({
+        code: 'FORMAT_UNSUPPORTED',
+        details: { tensor: 't', format, recipe: { name, version } },
+      }),
+    );
+    if (format === 'fp8') return;
+    expect(() => decodeTensor(tensor, new Uint8Array(1))).toThrow(new RegExp(`^t is .*${name}`));
+  });
+
+  test('bytes of another block than the recipe says are refused', () => {
+    const { stored } = encode('q4', [2, 96], new Float32Array(192).fill(1));
+    const tensor = asStored('q4', [2, 96], { name: 'q4-sym-32', version: 1 });
+    expect(() => decodeTensor(tensor, stored)).toThrow(
+      expect.objectContaining({ code: 'LENGTH_MISMATCH' }),
+    );
   });
 });
 
@@ -137,7 +205,7 @@ describe('E4M3', () => {
     const kept = encodeTensor(source, 'fp8', codes);
     expect(hash(kept)).toBe(hash(Buffer.concat([codes, new Uint8Array(scales.buffer)])));
     expect(recipeFor('fp8', 'fp8')).toEqual({ name: 'raw-fp8', version: 1 });
-    const decoded = decodeTensor({ name: 't', format: 'fp8', shape }, kept);
+    const decoded = decodeTensor(asStored('fp8', shape), kept);
     const first = decoded.subarray(0, columns);
     const last = decoded.subarray((rows - 1) * columns);
     for (const [row, expected] of [
@@ -239,7 +307,7 @@ function runs(
 const STEPS = {
   // The code above the top is missing: a whole step there instead of a half.
   q8: { size: 32, bound: (m: number) => m / 127 + 2 ** -17 },
-  q4: { size: 32, bound: (m: number) => m / 7 + 2 ** -17 },
+  q4: { size: 64, bound: (m: number) => m / 7 + 2 ** -17 },
   // The widest gap of the codebook, between -1 and -0.696, and the rounded scale.
   nf4: { size: 64, bound: (m: number) => (m * (1 - 0.696)) / 2 + m * 2 ** -10 + 2 ** -24 },
 } as const;

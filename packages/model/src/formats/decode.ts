@@ -1,33 +1,36 @@
 /** Stored bytes to binary32: whole tensors for tests, rows for the embedding. Shapes [N, K] or [K]. */
-import type { TensorDescriptor } from '@blyan/chain/types';
 import { ModelError } from '../errors.ts';
 import { widen, words16, words32 } from './convert.ts';
 import { E4M3 } from './fp8.ts';
 import { f16ToF32Bits } from './half.ts';
 import {
-  byteLength,
   elements,
   type FloatDtype,
   FP8_BLOCK,
   fp8Layout,
   isRunFormat,
   type RunFormat,
+  type RunLayout,
   rowsOf,
-  runLayout,
+  type Stored,
+  storedLength,
+  storedRunLayout,
   VALUE_BYTES,
 } from './layout.ts';
 import { NF4 } from './nf4.ts';
 
-export type Stored = Pick<TensorDescriptor, 'name' | 'format' | 'shape'>;
-
 /** Writes row `row` to the start of `out`. @throws RangeError outside of the tensor */
 export type RowDecoder = (row: number, out: Float32Array) => void;
 
-/** @throws ModelError LENGTH_MISMATCH */
-export function checkLength({ name, format, shape }: Stored, bytes: Uint8Array): void {
-  const expected = byteLength(format, shape);
+/** @throws ModelError LENGTH_MISMATCH, and FORMAT_UNSUPPORTED for a recipe that is not known */
+export function checkLength(tensor: Stored, bytes: Uint8Array): void {
+  const expected = storedLength(tensor);
   if (bytes.byteLength !== expected) {
-    throw new ModelError('LENGTH_MISMATCH', { tensor: name, expected, found: bytes.byteLength });
+    throw new ModelError('LENGTH_MISMATCH', {
+      tensor: tensor.name,
+      expected,
+      found: bytes.byteLength,
+    });
   }
 }
 
@@ -55,9 +58,12 @@ export function decodeTensor(descriptor: Stored, bytes: Uint8Array): Float32Arra
   return out;
 }
 
-function decoderOf({ format, shape }: Stored, columns: number, bytes: Uint8Array): RowDecoder {
+function decoderOf(tensor: Stored, columns: number, bytes: Uint8Array): RowDecoder {
+  const { format, shape } = tensor;
   if (format === 'fp8') return fp8Row(shape, bytes);
-  return isRunFormat(format) ? runRow(format, shape, bytes) : floatRow(format, columns, bytes);
+  return isRunFormat(format)
+    ? runRow(format, storedRunLayout(tensor), bytes)
+    : floatRow(format, columns, bytes);
 }
 
 function floatRow(format: FloatDtype, columns: number, bytes: Uint8Array): RowDecoder {
@@ -100,8 +106,8 @@ const VALUES: Readonly<Record<RunFormat, Float32Array>> = {
   nf4: NF4,
 };
 
-function runRow(format: RunFormat, shape: readonly number[], bytes: Uint8Array): RowDecoder {
-  const { columns, block: size, blocks, blockBytes, dataBytes, bits } = runLayout(format, shape);
+function runRow(format: RunFormat, layout: RunLayout, bytes: Uint8Array): RowDecoder {
+  const { columns, block: size, blocks, blockBytes, dataBytes, bits } = layout;
   const scales = words16(bytes.subarray(dataBytes));
   const values = VALUES[format];
   /** Shift of the codes with an odd index; the even ones have the other nibble. */

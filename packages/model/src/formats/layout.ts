@@ -11,10 +11,17 @@ export type RunFormat = 'q8' | 'q4' | 'nf4';
 
 export const FORMATS: readonly StoredFormat[] = ['f32', 'f16', 'bf16', 'fp8', 'q8', 'q4', 'nf4'];
 
-/** Weights along K that share one scale in q8 and q4. */
-export const BLOCK = 32;
-/** In nf4, as the codebook's authors have it. */
-export const NF4_BLOCK = 64;
+/**
+ * Weights along K that share one scale, in what is stored from now on. q4: see docs/formats.md. nf4: as
+ * the codebook's authors have it.
+ */
+export const BLOCK = { q8: 32, q4: 64, nf4: 64 } as const satisfies Record<RunFormat, number>;
+/** Those that a recipe may have; q4 was stored with 32 before. */
+const BLOCKS: Readonly<Record<RunFormat, readonly number[]>> = {
+  q8: [32, 64, 128],
+  q4: [32, 64, 128],
+  nf4: [BLOCK.nf4],
+};
 /** In fp8, along both N and K, as published checkpoints have it. */
 export const FP8_BLOCK = 128;
 
@@ -63,11 +70,17 @@ export interface RunLayout {
   scaleBytes: number;
 }
 
-/** @throws ModelError FORMAT_UNSUPPORTED unless the shape is [N, K] */
-export function runLayout(format: RunFormat, shape: readonly number[]): RunLayout {
+/**
+ * @param block weights along K that share one scale
+ * @throws ModelError FORMAT_UNSUPPORTED unless the shape is [N, K]
+ */
+export function runLayout(
+  format: RunFormat,
+  shape: readonly number[],
+  block: number = BLOCK[format],
+): RunLayout {
   const [rows, columns] = matrix(format, shape);
   const bits = format === 'q8' ? 8 : 4;
-  const block = format === 'nf4' ? NF4_BLOCK : BLOCK;
   const blocks = Math.ceil(columns / block);
   const blockBytes = (block * bits) / 8;
   const dataBytes = rows * blocks * blockBytes;
@@ -81,6 +94,30 @@ export function runLayout(format: RunFormat, shape: readonly number[]): RunLayou
     dataBytes,
     scaleBytes: rows * blocks * 2,
   };
+}
+
+/** What of a descriptor tells how its bytes are laid out. */
+export type Stored = Pick<TensorDescriptor, 'name' | 'format' | 'shape' | 'recipe'>;
+
+/**
+ * The layout of a stored q8, q4 or nf4. Its recipe has the last word on the block: byte lengths don't
+ * tell 32 from 64 for every K.
+ *
+ * @throws ModelError FORMAT_UNSUPPORTED for another format or recipe, or unless the shape is [N, K]
+ */
+export function storedRunLayout({ name, format, shape, recipe }: Stored): RunLayout {
+  if (isRunFormat(format)) {
+    const block = BLOCKS[format].find((size) => {
+      const known = runRecipe(format, size);
+      return known.name === recipe.name && known.version === recipe.version;
+    });
+    if (block !== undefined) return runLayout(format, shape, block);
+  }
+  throw new ModelError(
+    'FORMAT_UNSUPPORTED',
+    { tensor: name, format, recipe },
+    `${name} is ${format} by the recipe ${recipe.name} ${recipe.version}, which is not known here.`,
+  );
 }
 
 export interface Fp8Layout {
@@ -106,7 +143,7 @@ export function fp8Layout(shape: readonly number[]): Fp8Layout {
   return { rows, columns, rowBlocks, columnBlocks, dataBytes: rows * columns, scaleBytes };
 }
 
-/** Bytes of a stored tensor. */
+/** Bytes of a tensor that is stored from now on, in the format's own blocks. */
 export function byteLength(format: StoredFormat, shape: readonly number[]): number {
   if (format === 'fp8') {
     const { dataBytes, scaleBytes } = fp8Layout(shape);
@@ -114,6 +151,13 @@ export function byteLength(format: StoredFormat, shape: readonly number[]): numb
   }
   if (!isRunFormat(format)) return elements(shape) * VALUE_BYTES[format];
   const { dataBytes, scaleBytes } = runLayout(format, shape);
+  return dataBytes + scaleBytes;
+}
+
+/** Bytes of a stored tensor. @throws ModelError FORMAT_UNSUPPORTED for a recipe that is not known */
+export function storedLength(tensor: Stored): number {
+  if (!isRunFormat(tensor.format)) return byteLength(tensor.format, tensor.shape);
+  const { dataBytes, scaleBytes } = storedRunLayout(tensor);
   return dataBytes + scaleBytes;
 }
 
@@ -142,9 +186,12 @@ export function recipeFor(dtype: SourceDtype, format: StoredFormat): Recipe {
       return { name: `round-${format}`, version: 1 };
     case 'fp8':
       return { name: `fp8-absmax-${FP8_BLOCK}`, version: 1 };
-    case 'nf4':
-      return { name: `nf4-absmax-${NF4_BLOCK}`, version: 1 };
     default:
-      return { name: `${format}-sym-${BLOCK}`, version: 1 };
+      return runRecipe(format, BLOCK[format]);
   }
 }
+
+const runRecipe = (format: RunFormat, block: number): Recipe => ({
+  name: `${format}-${format === 'nf4' ? 'absmax' : 'sym'}-${block}`,
+  version: 1,
+});

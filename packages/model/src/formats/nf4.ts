@@ -5,7 +5,7 @@
  */
 import { notFinite, outOfRange, words16, words32 } from './convert.ts';
 import { f16ToF32Bits, f32ToF16Bits } from './half.ts';
-import { type FloatDtype, NF4_BLOCK, type RunLayout, runLayout } from './layout.ts';
+import { BLOCK, type FloatDtype, type RunLayout, runLayout } from './layout.ts';
 import { type BlockLoader, LOADERS } from './load-block.ts';
 
 /** As binary32, ascending; the eighth is zero. */
@@ -65,7 +65,7 @@ export class Nf4Quantizer {
   readonly #wide: boolean;
   readonly #data: Uint8Array;
   readonly #scales: Uint16Array;
-  readonly #bits = new Uint32Array(NF4_BLOCK);
+  readonly #bits = new Uint32Array(BLOCK.nf4);
   readonly #values = new Float32Array(this.#bits.buffer);
   readonly #cell = new Uint32Array(1);
   readonly #cellValue = new Float32Array(this.#cell.buffer);
@@ -94,12 +94,12 @@ export class Nf4Quantizer {
     let out = 0;
     for (let row = 0; row < rows; row++) {
       for (let block = 0; block < blocks; block++) {
-        const from = row * columns + block * NF4_BLOCK;
-        const count = Math.min(NF4_BLOCK, (row + 1) * columns - from);
+        const from = row * columns + block * BLOCK.nf4;
+        const count = Math.min(BLOCK.nf4, (row + 1) * columns - from);
         const largest = this.#load(words, from, count, this.#bits);
         const scale = this.#scale(largest, (this.#row + row) * blocks + block);
         const next = out + blockBytes;
-        if (scale === 0 || count < NF4_BLOCK) data.fill(TWO_ZEROS, out, next);
+        if (scale === 0 || count < BLOCK.nf4) data.fill(TWO_ZEROS, out, next);
         if (scale !== 0) {
           const inverse = 1 / scale;
           if (count & 1) values[count] = 0;

@@ -1,5 +1,5 @@
 /**
- * q8 and q4: blocks of 32 along K with one binary16 scale, in the layout that MatMulNBits reads.
+ * q8 and q4: blocks along K with one binary16 scale, in the layout that MatMulNBits reads.
  *
  * Per block: m is the value of largest magnitude (the first of equals), s = f16(m / -2^(bits-1)),
  * code = clamp(floor(x * (1 / s) + 2^(bits-1) + 1/2), 0, 2^bits - 1), each operation in binary64, and
@@ -8,7 +8,7 @@
  */
 import { notFinite, outOfRange, words16, words32 } from './convert.ts';
 import { f16ToF32Bits, f32ToF16Bits } from './half.ts';
-import { BLOCK, type FloatDtype, type RunLayout, runLayout } from './layout.ts';
+import { type FloatDtype, type RunLayout, runLayout } from './layout.ts';
 import { type BlockLoader, LOADERS } from './load-block.ts';
 
 export class Quantizer {
@@ -21,8 +21,8 @@ export class Quantizer {
   readonly #data: Uint8Array;
   readonly #scales: Uint16Array;
   /** One block as binary32: small enough to stay in the first cache. */
-  readonly #bits = new Uint32Array(BLOCK);
-  readonly #values = new Float32Array(this.#bits.buffer);
+  readonly #bits: Uint32Array;
+  readonly #values: Float32Array;
   /** One cell to read bits as a number. */
   readonly #cell = new Uint32Array(1);
   readonly #cellValue = new Float32Array(this.#cell.buffer);
@@ -38,7 +38,9 @@ export class Quantizer {
     this.#layout = runLayout(format, tensor.shape);
     this.#wide = tensor.dtype === 'f32';
     this.#load = LOADERS[tensor.dtype];
-    const { rows, blocks, blockBytes } = this.#layout;
+    const { rows, block, blocks, blockBytes } = this.#layout;
+    this.#bits = new Uint32Array(block);
+    this.#values = new Float32Array(this.#bits.buffer);
     this.#data = new Uint8Array(maxRows * blocks * blockBytes);
     this.#scales = new Uint16Array(rows * blocks);
   }
@@ -48,7 +50,7 @@ export class Quantizer {
    * @returns their data, valid until the next call
    */
   push(source: Uint8Array): Uint8Array {
-    const { columns, blocks, blockBytes, bits: width } = this.#layout;
+    const { columns, block: size, blocks, blockBytes, bits: width } = this.#layout;
     const words = this.#wide ? words32(source) : words16(source);
     const data = this.#data;
     const load = this.#load;
@@ -59,11 +61,11 @@ export class Quantizer {
       const end = (row + 1) * columns;
       const scales = (this.#row + row) * blocks;
       for (let block = 0; block < blocks; block++) {
-        const from = row * columns + block * BLOCK;
-        const count = Math.min(BLOCK, end - from);
+        const from = row * columns + block * size;
+        const count = Math.min(size, end - from);
         const scale = this.#scale(load(words, from, count, this.#bits), scales + block);
         // No scale: only zeros, or values too small for one. Also what K's padding is made of.
-        if (scale === 0 || count < BLOCK) {
+        if (scale === 0 || count < size) {
           data.fill(width === 8 ? 0x80 : 0x88, out, out + blockBytes);
         }
         if (scale !== 0) encode(this.#values, count, 1 / scale, data, out);

@@ -7,10 +7,10 @@
  * each operation in binary64. The code depends on v and m alone: a table, and one look-up a byte.
  */
 import { words16, words32 } from './convert.ts';
-import { checkLength, type Stored } from './decode.ts';
+import { checkLength } from './decode.ts';
 import { E4M3 } from './fp8.ts';
 import { f16ToF32Bits } from './half.ts';
-import { BLOCK, FP8_BLOCK, fp8Layout, NF4_BLOCK, runLayout } from './layout.ts';
+import { BLOCK, FP8_BLOCK, fp8Layout, runLayout, type Stored } from './layout.ts';
 import { NF4 } from './nf4.ts';
 
 export interface Q8Blocks {
@@ -22,6 +22,8 @@ export interface Q8Blocks {
 }
 
 const ZERO = 128;
+/** Of what comes out. */
+const Q8_BLOCK = BLOCK.q8;
 
 /** Ties to even. */
 function round(x: number): number {
@@ -34,7 +36,7 @@ function round(x: number): number {
 const code = (v: number, m: number): number =>
   Math.abs(v) <= m && m > 0 ? round((v * 127) / m) + ZERO : ZERO;
 
-/** @throws ModelError LENGTH_MISMATCH */
+/** @throws ModelError LENGTH_MISMATCH, FORMAT_UNSUPPORTED */
 export function transcode(descriptor: Stored, bytes: Uint8Array): Q8Blocks {
   checkLength(descriptor, bytes);
   return descriptor.format === 'fp8'
@@ -54,24 +56,24 @@ function fp8Table(): Uint8Array {
 function fromFp8(shape: readonly number[], bytes: Uint8Array): Q8Blocks {
   const { rows, columns, columnBlocks, dataBytes } = fp8Layout(shape);
   const sources = new Float32Array(words32(bytes.subarray(dataBytes)).slice().buffer);
-  const blocks = Math.ceil(columns / BLOCK);
-  const data = new Uint8Array(rows * blocks * BLOCK);
+  const blocks = Math.ceil(columns / Q8_BLOCK);
+  const data = new Uint8Array(rows * blocks * Q8_BLOCK);
   const scales = new Float32Array(rows * blocks);
   const table = fp8Table();
-  if (columns % BLOCK !== 0) data.fill(ZERO);
+  if (columns % Q8_BLOCK !== 0) data.fill(ZERO);
   let index = 0;
   for (let row = 0; row < rows; row++) {
     const ofRow = Math.floor(row / FP8_BLOCK) * columnBlocks;
-    for (let start = 0; start < columns; start += BLOCK, index++) {
+    for (let start = 0; start < columns; start += Q8_BLOCK, index++) {
       const from = row * columns + start;
-      const count = Math.min(BLOCK, columns - start);
+      const count = Math.min(Q8_BLOCK, columns - start);
       // Magnitudes order as their bits do.
       let m = 0;
       for (let i = from; i < from + count; i++) {
         const magnitude = bytes[i]! & 0x7f;
         if (magnitude > m) m = magnitude;
       }
-      const out = index * BLOCK;
+      const out = index * Q8_BLOCK;
       const line = m << 8;
       for (let i = 0; i < count; i++) data[out + i] = table[line | bytes[from + i]!]!;
       scales[index] = (E4M3[m]! * sources[ofRow + ((start / FP8_BLOCK) | 0)]!) / 127;
@@ -98,8 +100,8 @@ function nf4Table(): Uint16Array {
 function fromNf4(shape: readonly number[], bytes: Uint8Array): Q8Blocks {
   const { rows, columns, blocks: sourceBlocks, blockBytes, dataBytes } = runLayout('nf4', shape);
   const sources = words16(bytes.subarray(dataBytes));
-  const blocks = Math.ceil(columns / BLOCK);
-  const data = new Uint16Array((rows * blocks * BLOCK) / 2);
+  const blocks = Math.ceil(columns / Q8_BLOCK);
+  const data = new Uint16Array((rows * blocks * Q8_BLOCK) / 2);
   const scales = new Float32Array(rows * blocks);
   const table = nf4Table();
   /** Bits at the ranks of a byte's two codes, so that the largest of many needs no comparison. */
@@ -108,12 +110,12 @@ function fromNf4(shape: readonly number[], bytes: Uint8Array): Q8Blocks {
   );
   const cell = new Uint32Array(1);
   const cellValue = new Float32Array(cell.buffer);
-  const half = BLOCK / 2;
+  const half = Q8_BLOCK / 2;
   let index = 0;
   for (let row = 0; row < rows; row++) {
     for (let block = 0; block < blocks; block++, index++) {
-      const sourceBlock = row * sourceBlocks + (((block * BLOCK) / NF4_BLOCK) | 0);
-      const from = sourceBlock * blockBytes + (block % (NF4_BLOCK / BLOCK)) * half;
+      const sourceBlock = row * sourceBlocks + (((block * Q8_BLOCK) / BLOCK.nf4) | 0);
+      const from = sourceBlock * blockBytes + (block % (BLOCK.nf4 / Q8_BLOCK)) * half;
       let seen = 0;
       for (let i = from; i < from + half; i++) seen |= ranks[bytes[i]!]!;
       const m = 31 - Math.clz32(seen);

@@ -116,13 +116,19 @@ const storedBytes = (format: StoredFormat, shape: readonly number[]) =>
 function runtimeBytes(format: StoredFormat, shape: readonly number[], on: 'cpu' | 'gpu'): number {
   const [rows, columns] = shape;
   const float = on === 'cpu' || format === 'f32' ? 4 : 2;
-  const codeBits = CODE_BITS[format];
-  if (codeBits === undefined || rows === undefined || columns === undefined) {
+  const run = RUN[format];
+  if (run === undefined || rows === undefined || columns === undefined) {
     return elements(shape) * float;
   }
-  const blocks = rows * Math.ceil(columns / BLOCK);
-  return blocks * ((BLOCK * codeBits) / 8 + float);
+  const blocks = rows * Math.ceil(columns / run.block);
+  return blocks * ((run.block * run.bits) / 8 + float);
 }
 
 /** Of formats that are run as blocks of codes; fp8 and nf4 have no kernel and become 8-bit codes. */
-const CODE_BITS: Readonly<Record<string, number>> = { q8: 8, q4: 4, fp8: 8, nf4: 8 };
+const CODES_8 = { bits: 8, block: BLOCK.q8 };
+const RUN: Readonly<Partial<Record<StoredFormat, { bits: number; block: number }>>> = {
+  q8: CODES_8,
+  q4: { bits: 4, block: BLOCK.q4 },
+  fp8: CODES_8,
+  nf4: CODES_8,
+};

@@ -13,8 +13,8 @@
 import type { VerifiedTensor } from '@blyan/chain/tensor';
 import { ModelError } from '../errors.ts';
 import { widen } from '../formats/convert.ts';
-import { decodeTensor } from '../formats/decode.ts';
-import { BLOCK, elements, type FloatDtype, runLayout } from '../formats/layout.ts';
+import { checkLength, decodeTensor } from '../formats/decode.ts';
+import { BLOCK, elements, type FloatDtype, storedRunLayout } from '../formats/layout.ts';
 import { transcode } from '../formats/transcode.ts';
 import type { GraphBuilder } from './builder.ts';
 
@@ -24,7 +24,15 @@ const ACCURACY_LEVEL = 4;
 /** A weight as linear() and norm() refer to it. */
 export type WeightRef =
   | { kind: 'float'; name: string; shape: number[] }
-  | { kind: 'blocks'; data: string; scales: string; bits: 4 | 8; shape: number[] };
+  | {
+      kind: 'blocks';
+      data: string;
+      scales: string;
+      bits: 4 | 8;
+      /** Weights along K that share one scale. */
+      block: number;
+      shape: number[];
+    };
 
 function widened(bytes: Uint8Array, dtype: FloatDtype, count: number): Uint8Array {
   const bits = new Uint32Array(count);
@@ -40,6 +48,7 @@ export interface AddWeightOptions {
 /**
  * Puts a tensor into the graph. Returns how nodes refer to it, and the name of what was done to its
  * bytes for the numerics profile. Keeps no reference to `tensor.bytes` where a transform copied them.
+ * @throws ModelError LENGTH_MISMATCH, FORMAT_UNSUPPORTED for a recipe that is not known
  */
 export function addWeight(
   g: GraphBuilder,
@@ -48,12 +57,14 @@ export function addWeight(
 ): { ref: WeightRef; transform: string } {
   const { descriptor, bytes } = tensor;
   const { name, shape, format } = descriptor;
+  checkLength(descriptor, bytes);
   switch (format) {
     case 'q8':
     case 'q4': {
-      const { bits, rows, blocks, dataBytes } = runLayout(format, shape);
+      const { bits, rows, block, blocks, dataBytes } = storedRunLayout(descriptor);
       const scales = widened(bytes.subarray(dataBytes), 'f16', rows * blocks);
-      const ref = addBlocks(g, name, shape, { bits, blocks, dataBytes, data: bytes, scales });
+      const blocked = { bits, block, blocks, dataBytes, data: bytes, scales };
+      const ref = addBlocks(g, name, shape, blocked);
       return { ref, transform: `${format} scales f16>f32` };
     }
     case 'fp8':
@@ -65,7 +76,8 @@ export function addWeight(
       const { data, scales, blocks } = transcode(descriptor, bytes);
       const dataBytes = data.byteLength;
       const scaleBytes = new Uint8Array(scales.buffer);
-      const blocked = { bits: 8, blocks, dataBytes, data, scales: scaleBytes } as const;
+      const layout = { bits: 8, block: BLOCK.q8, blocks, dataBytes } as const;
+      const blocked = { ...layout, data, scales: scaleBytes };
       return { ref: addBlocks(g, name, shape, blocked), transform: `${format}>q8` };
     }
     case 'f32':
@@ -85,6 +97,7 @@ function addFloats(g: GraphBuilder, name: string, shape: number[], data: Uint8Ar
 
 interface Blocked {
   bits: 4 | 8;
+  block: number;
   /** Along K. */
   blocks: number;
   /** Begins with the codes. */
@@ -97,7 +110,7 @@ interface Blocked {
 function addBlocks(g: GraphBuilder, name: string, shape: number[], w: Blocked): WeightRef {
   const [rows] = shape as [number, number];
   const scales = `${name}:scales`;
-  const blockBytes = (BLOCK * w.bits) / 8;
+  const blockBytes = (w.block * w.bits) / 8;
   g.external(name, w.data);
   g.external(scales, w.scales);
   g.weight(name, 'u8', [rows, w.blocks, blockBytes], {
@@ -110,7 +123,7 @@ function addBlocks(g: GraphBuilder, name: string, shape: number[], w: Blocked): 
     offset: 0,
     length: w.scales.byteLength,
   });
-  return { kind: 'blocks', data: name, scales, bits: w.bits, shape };
+  return { kind: 'blocks', data: name, scales, bits: w.bits, block: w.block, shape };
 }
 
 /**
@@ -137,7 +150,7 @@ export function linear(
     K: { int: k },
     N: { int: n },
     bits: { int: w.bits },
-    block_size: { int: BLOCK },
+    block_size: { int: w.block },
     accuracy_level: { int: ACCURACY_LEVEL },
   });
 }

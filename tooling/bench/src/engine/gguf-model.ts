@@ -1,6 +1,7 @@
 /**
- * The very weights that lie in the blob store as q4, as a GGUF file with Q4_0: both have blocks of 32
- * codes around 8 with one binary16 scale, so nothing is rounded and both engines do the same work.
+ * The very weights that lie in the blob store as q4, as a GGUF file with Q4_0: both have codes around 8
+ * with one binary16 scale a block, so nothing is rounded. Blocks of Q4_0 have 32 codes: each of ours, of
+ * 64, becomes two with the same scale. For 32 weights llama.cpp then reads 18 bytes, and our runtime 20.
  * Every matrix is Q4_0, the embedding too; llama.cpp's own quantizer would make that one larger.
  */
 import { resolveModel } from '@blyan/chain/model';
@@ -8,12 +9,13 @@ import type { TensorDescriptor } from '@blyan/chain/types';
 import type { ChainVerifier, VerifiedBlock } from '@blyan/chain/verify';
 import type { ModelConfig } from '@blyan/model/config';
 import { decodeTensor } from '@blyan/model/formats/decode';
-import { elements, runLayout } from '@blyan/model/formats/layout';
+import { elements, storedRunLayout } from '@blyan/model/formats/layout';
 import type { BlobStore } from '@blyan/store/blob-store';
 import { loadTensor } from '@blyan/store/load';
 import { type GgufTensor, type GgufValue, writeGguf } from './gguf.ts';
 
-/** Codes of one block of Q4_0 [scale f16, 16 bytes]. */
+/** One block of Q4_0: [scale f16, 16 bytes]. */
+const CODES = 32;
 const SCALE_BYTES = 2;
 const CODE_BYTES = 16;
 const BLOCK_BYTES = SCALE_BYTES + CODE_BYTES;
@@ -50,10 +52,10 @@ export async function writeGgufModel(
         name: ggufName(block.body.group, descriptor),
         type: matrix ? 'q4_0' : 'f32',
         shape,
-        byteLength: matrix ? (elements(shape) / 32) * BLOCK_BYTES : elements(shape) * 4,
+        byteLength: matrix ? (elements(shape) / CODES) * BLOCK_BYTES : elements(shape) * 4,
         async read() {
           const tensor = await loadTensor({ block, name }, { store, sources: [] });
-          if (matrix) return toQ4_0(tensor.bytes, shape);
+          if (matrix) return toQ4_0(descriptor, tensor.bytes);
           return new Uint8Array(decodeTensor(descriptor, tensor.bytes).buffer);
         },
       });
@@ -72,14 +74,20 @@ function ggufName(group: string, { name, role }: TensorDescriptor): string {
 }
 
 /** Ours: code 2i in the low half of byte i. Q4_0: codes 0 to 15 in the low halves, 16 to 31 in the high. */
-function toQ4_0(bytes: Uint8Array, shape: readonly number[]): Uint8Array {
-  const { rows, blocks, dataBytes } = runLayout('q4', shape);
-  const out = new Uint8Array(rows * blocks * BLOCK_BYTES);
-  for (let block = 0; block < rows * blocks; block++) {
-    const from = block * CODE_BYTES;
-    const to = block * BLOCK_BYTES;
-    out[to] = bytes[dataBytes + block * SCALE_BYTES]!;
-    out[to + 1] = bytes[dataBytes + block * SCALE_BYTES + 1]!;
+function toQ4_0(descriptor: TensorDescriptor, bytes: Uint8Array): Uint8Array {
+  const { rows, columns, block, blocks, blockBytes, dataBytes } = storedRunLayout(descriptor);
+  if (columns % CODES !== 0) throw new RangeError(`${descriptor.name}: ${columns} columns`);
+  const perRow = columns / CODES;
+  const out = new Uint8Array(rows * perRow * BLOCK_BYTES);
+  for (let index = 0; index < rows * perRow; index++) {
+    const row = Math.floor(index / perRow);
+    const column = (index % perRow) * CODES;
+    // Blocks of a row follow on each other, so its codes do too.
+    const from = row * blocks * blockBytes + column / 2;
+    const scale = dataBytes + (row * blocks + Math.floor(column / block)) * SCALE_BYTES;
+    const to = index * BLOCK_BYTES;
+    out[to] = bytes[scale]!;
+    out[to + 1] = bytes[scale + 1]!;
     for (let i = 0; i < CODE_BYTES / 2; i++) {
       const low = bytes[from + i]!;
       const high = bytes[from + CODE_BYTES / 2 + i]!;

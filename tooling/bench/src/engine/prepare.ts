@@ -8,7 +8,7 @@ import { writeGgufModel } from './gguf-model.ts';
 import { createNetwork } from './network.ts';
 
 /** Changed with the contents, so that an older directory is not taken for a new one. */
-const VERSION = 1;
+const VERSION = 2;
 
 export interface Workload {
   /** Chains and blobs, see network.ts. */
