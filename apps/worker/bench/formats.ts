@@ -9,6 +9,7 @@ import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { StoredFormat } from '@blyan/chain/types';
 import type { ModelFiles } from '@blyan/model/files';
+import type { KvType } from '@blyan/model/stage/attention-io';
 import { createTemplate } from '@blyan/model/template';
 import { createTokenizer } from '@blyan/model/tokenizer';
 import { generate } from '../src/engine/runner.ts';
@@ -18,6 +19,8 @@ import { GREEDY, type LoadedModel, loadModel } from '../test/support/models.ts';
 interface FormatResult {
   format: StoredFormat;
   exact: boolean;
+  /** Type of the cached K and V. */
+  kv: KvType;
   /** Of the weights on chain. */
   chainBytes: number;
   memoryBytes: number;
@@ -29,18 +32,17 @@ interface FormatResult {
   positions: number;
 }
 
-interface Variant {
-  format: StoredFormat;
-  exact: boolean;
-}
+type Variant = Pick<FormatResult, 'format' | 'exact' | 'kv'>;
 
 const VARIANTS: readonly Variant[] = [
   ...(['f32', 'f16', 'bf16', 'q8', 'q4', 'fp8', 'nf4'] as const).map((format) => ({
     format,
     exact: false,
+    kv: 'f32' as const,
   })),
-  { format: 'fp8', exact: true },
-  { format: 'nf4', exact: true },
+  { format: 'fp8', exact: true, kv: 'f32' },
+  { format: 'nf4', exact: true, kv: 'f32' },
+  { format: 'f32', exact: false, kv: 'f16' },
 ];
 /** Tokens of a measured answer, and how often each format gives one. */
 const ANSWER = 96;
@@ -92,8 +94,8 @@ function summarize(row: Float32Array): { logSum: number; best: number } {
 }
 
 const models: LoadedModel[] = [];
-for (const { format, exact } of VARIANTS) {
-  models.push(await loadModel(checkpoint, { format, exact, threads }));
+for (const { format, exact, kv } of VARIANTS) {
+  models.push(await loadModel(checkpoint, { format, exact, kv, threads }));
 }
 const [reference] = models as [LoadedModel];
 const { files } = reference;
@@ -140,7 +142,7 @@ for (let round = 0; round <= ROUNDS; round++) {
   }
 }
 
-for (const [m, { format, exact }] of VARIANTS.entries()) {
+for (const [m, { format, exact, kv }] of VARIANTS.entries()) {
   const { network, memoryBytes } = models[m]!;
   const tensors = network.verifier
     .blocks('B')
@@ -148,6 +150,7 @@ for (const [m, { format, exact }] of VARIANTS.entries()) {
   const result: FormatResult = {
     format,
     exact,
+    kv,
     chainBytes: tensors.reduce((sum, tensor) => sum + tensor.byteLength, 0),
     memoryBytes,
     tokensPerSecond: speeds[m]!.toSorted((a, b) => a - b)[ROUNDS >> 1]!,

@@ -1,6 +1,6 @@
 /**
  * The embedded model in every stored format (apps/worker/bench/formats.ts as a child process): size,
- * decode speed, and divergence from f32 over the conversations of data/heldout.jsonl, which are the
+ * decode speed, and divergence from f32 over the conversations of fixtures/heldout.jsonl, which are the
  * questions that were held out of its training, with their first answers. Ends with the table of
  * docs/formats.md on stderr.
  */
@@ -13,6 +13,7 @@ import type { Result } from './result.ts';
 interface FormatResult {
   format: string;
   exact: boolean;
+  kv: string;
   chainBytes: number;
   memoryBytes: number;
   tokensPerSecond: number;
@@ -28,7 +29,7 @@ export async function benchFormats(
   const root = join(import.meta.dirname, '../../..');
   const script = join(root, 'apps/worker/bench/formats.ts');
   const model = join(root, 'models/blyan-guide');
-  const conversations = join(import.meta.dirname, '../data/heldout.jsonl');
+  const conversations = join(import.meta.dirname, '../fixtures/heldout.jsonl');
   const args = ['--import', 'tsx', script, model, conversations, '0'];
   const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
   const exited = once(child, 'exit');
@@ -38,7 +39,7 @@ export async function benchFormats(
     results.push(result);
     const add = (name: string, value: number, unit: string) =>
       emit({
-        name: `formats.${result.format}${result.exact ? '-exact' : ''}.${name}`,
+        name: `formats.${labelOf(result).join('-')}.${name}`,
         value,
         unit,
       });
@@ -54,13 +55,20 @@ export async function benchFormats(
   for (const line of table(results)) console.error(line);
 }
 
+const labelOf = ({ format, exact, kv }: FormatResult): string[] => [
+  format,
+  ...(exact ? ['exact'] : []),
+  ...(kv === 'f32' ? [] : [`KV in ${kv}`]),
+];
+
 function table(results: FormatResult[]): string[] {
   const mib = (bytes: number) => (bytes / 2 ** 20).toFixed(1);
   return [
     '| format | on chain, MiB | in memory, MiB | decode, tokens/s | mean KL from f32, nats | top-1 as f32 |',
     '| --- | --- | --- | --- | --- | --- |',
     ...results.map((r) => {
-      const name = r.exact ? `\`${r.format}\`, exact` : `\`${r.format}\``;
+      const [format, ...others] = labelOf(r);
+      const name = [`\`${format}\``, ...others].join(', ');
       const kl = r.kl < 1e-9 ? '0' : r.kl.toPrecision(2);
       const top1 = `${(100 * r.top1).toFixed(2)}%`;
       return `| ${name} | ${mib(r.chainBytes)} | ${mib(r.memoryBytes)} | ${r.tokensPerSecond.toFixed(0)} | ${kl} | ${top1} |`;
