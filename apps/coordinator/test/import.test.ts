@@ -114,6 +114,26 @@ test.each([null, ...FORMATS])(
   60_000,
 );
 
+test("a tokenizer of SentencePiece's BPE, as Llama 2 and Mistral 7B have it", async () => {
+  const target = await writeCheckpoint(join(dir, 'spaces'), {
+    editChat: ({ tokenizer }) => {
+      const { vocab } = tokenizer!.model;
+      vocab['\u2581'] = Object.keys(vocab).length;
+      const space = { type: 'Replace', pattern: { String: '\u2581' }, content: ' ' };
+      const strip = { type: 'Strip', content: ' ', start: 1, stop: 0 };
+      Object.assign(tokenizer!.model, { byte_fallback: true });
+      Object.assign(tokenizer!, {
+        pre_tokenizer: { type: 'Metaspace', prepend_scheme: 'first', split: false },
+        decoder: {
+          type: 'Sequence',
+          decoders: [space, { type: 'ByteFallback' }, { type: 'Fuse' }, strip],
+        },
+      });
+    },
+  });
+  expect((await network.importModel(target, { name: 'spaces' })).reused).toBe(false);
+}, 60_000);
+
 describe('refused before anything is written', () => {
   const cases: [comment: string, code: string, options: TestCheckpoint][] = [
     [

@@ -1,7 +1,8 @@
 /**
  * Token ids to text as they arrive. A character that is cut by a token boundary waits for its rest,
  * a whole one never waits; bytes that can't become a character are U+FFFD. Linear in the ids, and
- * equal to decoding everything at once however the ids are cut into pushes.
+ * equal to decoding everything at once however the ids are cut into pushes. Where the vocabulary has
+ * a space before the first word, the text is without it, if that is what the decoder says.
  */
 import type { TokenTable } from './token-table.ts';
 
@@ -16,11 +17,14 @@ export class StreamingDetokenizer {
   readonly #utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
   /** The last bytes since the last flush, at most 3. */
   #tail: number[] = [];
+  /** Whether a space that comes next is the answer's first character, and is left out. */
+  #strips: boolean;
 
   /** `tokens`: a Tokenizer, or the table alone. */
   constructor(tokens: TokenTable, options: DetokenizerOptions = {}) {
     this.#tokens = tokens;
     this.#special = options.special ?? false;
+    this.#strips = tokens.stripsSpace ?? false;
   }
 
   /** The characters that became certain. Ids without a token (padding rows) have no text. */
@@ -29,21 +33,34 @@ export class StreamingDetokenizer {
     for (const id of ids) {
       const bytes = this.#tokens.bytes(id);
       if (bytes !== undefined) {
-        text += this.#utf8.decode(bytes, { stream: true });
+        text += this.#begin(this.#utf8.decode(bytes, { stream: true }));
         this.#tail = [...this.#tail, ...bytes.subarray(-3)].slice(-3);
         continue;
       }
       // Added tokens are text of their own: no character reaches across them.
       const added = this.#tokens.added(id);
-      if (added) text += this.flush() + (added.special && !this.#special ? '' : added.content);
+      if (!added) continue;
+      text += this.flush();
+      // Special tokens that are left out leave the beginning where it is, as the fused text has it.
+      if (!added.special || this.#special) text += this.#begin(added.content);
     }
     return text;
   }
 
-  /** What was held back: an unfinished character, as U+FFFD. The next push starts anew. */
+  /**
+   * What was held back: an unfinished character, as U+FFFD. The next push starts anew, but not at
+   * the beginning of the answer.
+   */
   flush(): string {
     this.#tail = [];
-    return this.#utf8.decode();
+    return this.#begin(this.#utf8.decode());
+  }
+
+  /** Text without the space that an answer begins with, if this is its beginning. */
+  #begin(text: string): string {
+    if (!this.#strips || text === '') return text;
+    this.#strips = false;
+    return text.startsWith(' ') ? text.slice(1) : text;
   }
 
   /** Whether bytes are held back that may yet become a character. */

@@ -1,8 +1,10 @@
 /** Text to token ids and back, from the checkpoint's own tokenizer.json. */
 import { Tokenizer as Encoder } from '@huggingface/tokenizers';
+import { z } from 'zod';
 import { type DetokenizerOptions, StreamingDetokenizer } from './detokenizer.ts';
 import { ModelError } from './errors.ts';
 import type { ModelFiles } from './files.ts';
+import { invalidTokenizer } from './token-decoder.ts';
 import { type TokenTable, tokenTable } from './token-table.ts';
 
 export interface Tokenizer extends TokenTable {
@@ -22,6 +24,7 @@ export function createTokenizer(
     throw new ModelError('FILE_MISSING', { path: 'tokenizer.json' }, 'There is no tokenizer.json.');
   }
   const table = tokenTable(files.tokenizer);
+  checkEncoding(files.tokenizer);
   const encoder = createEncoder(files.tokenizer, files.tokenizerConfig);
   const detokenizer = (options?: DetokenizerOptions) => new StreamingDetokenizer(table, options);
   return {
@@ -42,6 +45,33 @@ export function createTokenizer(
       return streaming.push(ids) + streaming.flush();
     },
   };
+}
+
+const Metaspace = z.object({
+  type: z.literal('Metaspace'),
+  split: z.boolean().default(true),
+  add_prefix_space: z.boolean().default(true),
+  prepend_scheme: z.string().default('always'),
+});
+const Cutting = z.object({
+  pre_tokenizer: z.union([
+    Metaspace.transform((step) => [step]),
+    z
+      .object({ type: z.literal('Sequence'), pretokenizers: z.array(z.unknown()) })
+      .transform(({ pretokenizers: steps }) =>
+        steps.flatMap((step) => Metaspace.safeParse(step).data ?? []),
+      ),
+  ]),
+});
+
+/** The encoder neither cuts texts before words nor knows `add_prefix_space`: its ids would be others. */
+function checkEncoding(tokenizer: object): void {
+  for (const step of Cutting.safeParse(tokenizer).data?.pre_tokenizer ?? []) {
+    if (step.split) throw invalidTokenizer('pre_tokenizer Metaspace with split');
+    if (!step.add_prefix_space && step.prepend_scheme !== 'never') {
+      throw invalidTokenizer('pre_tokenizer Metaspace without add_prefix_space');
+    }
+  }
 }
 
 function createEncoder(tokenizer: object, config: object): Encoder {

@@ -179,7 +179,7 @@ describe('chat templates', () => {
 describe('tokenizer.json', () => {
   it.each([
     ['another model', { model: { type: 'WordPiece', vocab: {} }, decoder: { type: 'ByteLevel' } }],
-    ['another decoder', { model: { type: 'BPE', vocab: {} }, decoder: { type: 'Metaspace' } }],
+    ['another decoder', { model: { type: 'BPE', vocab: {} }, decoder: { type: 'CTC' } }],
     ['an id too large', { model: { type: 'BPE', vocab: { a: 2 ** 31 } } }],
     [
       'an entry that stands for no bytes',
