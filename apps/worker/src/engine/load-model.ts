@@ -11,7 +11,8 @@ import { StoreError } from '@blyan/store/errors';
 import { type BlobSource, fetchBlob } from '@blyan/store/fetch';
 import { type Healed, loadFile, loadTensor } from '@blyan/store/load';
 import { EngineError } from './errors.ts';
-import { StageSession, type StageSessionOptions } from './stage-session.ts';
+import type { StageSessionOptions } from './stage-parts.ts';
+import { StageSession } from './stage-session.ts';
 
 /**
  * @param wanted hash (hex) or name of a model block; absent for the newest one

@@ -1,7 +1,6 @@
 /** One stage as an ONNX Runtime session: positions in, logits or hidden states out, KV written back. */
 import type { ModelConfig } from '@blyan/model/config';
 import {
-  type KvType,
   newKey,
   newValue,
   pastKey,
@@ -12,7 +11,7 @@ import {
 import type { StageGraph } from '@blyan/model/stage/graph';
 import { layerRange, type StageSpec } from '@blyan/model/stage/plan';
 import { Rope } from '@blyan/model/stage/rope';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { Tensor } from 'onnxruntime-node';
 import { EngineError } from './errors.ts';
 import { type KeysValues, KvCache } from './kv-cache.ts';
 import {
@@ -23,13 +22,13 @@ import {
   recentRoom,
   recentStart,
 } from './run-inputs.ts';
-
-export interface StageSessionOptions {
-  /** Threads inside one operator. */
-  threads: number;
-  /** Extra outputs to fetch at each run, e.g. `hidden.3`, for parity tests. */
-  fetch?: string[];
-}
+import {
+  type BuiltParts,
+  createParts,
+  type Part,
+  type StageNumerics,
+  type StageSessionOptions,
+} from './stage-parts.ts';
 
 /** Token ids where the stage embeds, else hidden states [count, hidden]. */
 export type StageInput = { ids: readonly number[] } | { hidden: Float32Array };
@@ -57,23 +56,6 @@ interface Run {
   /** The past goes in whole; else the partly filled block at its end goes in of its own. */
   whole: boolean;
   feeds: Record<string, Tensor>;
-}
-
-/** A session of the runtime over some of the stage's layers. */
-interface Part {
-  session: InferenceSession;
-  spec: StageSpec;
-  /** Numbers of its layers, and where they begin in a cache of the stage. */
-  layers: number[];
-  first: number;
-  fetches: string[];
-}
-
-/** What the parts of a stage were built with, for the numerics profile. */
-export interface StageNumerics {
-  transforms: string[];
-  matmul: string;
-  kv: KvType;
 }
 
 export class StageSession {
@@ -312,79 +294,6 @@ export class StageSession {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const { session } of this.#parts) await session.release();
   }
-}
-
-interface BuiltParts {
-  parts: Part[];
-  embedding: StageGraph['embedding'];
-  slots: number;
-  numerics: StageNumerics;
-  createMs: number;
-  memoryBytes: number;
-}
-
-async function createParts(
-  spec: StageSpec,
-  graphs: AsyncIterable<StageGraph>,
-  { threads, fetch = [] }: StageSessionOptions,
-): Promise<BuiltParts> {
-  const parts: Part[] = [];
-  const transforms = new Set<string>();
-  const matmul = new Set<string>();
-  let embedding: StageGraph['embedding'] = null;
-  let common: Pick<StageGraph, 'slots' | 'kv'> = { slots: 1, kv: 'f32' };
-  let createMs = 0;
-  let memoryBytes = 0;
-  for await (const graph of graphs) {
-    const start = performance.now();
-    const session = await InferenceSession.create(graph.model, {
-      externalData: graph.externalData,
-      executionProviders: ['cpu'],
-      executionMode: 'sequential',
-      graphOptimizationLevel: 'all',
-      // The past is longer at each step: plans by shape would be made once and never used again.
-      enableMemPattern: false,
-      // An arena keeps the peak of the longest prefill for good, and saved no time here.
-      enableCpuMemArena: false,
-      intraOpNumThreads: threads,
-      interOpNumThreads: 1,
-      extra: { session: { force_spinning_stop: '1' } },
-      logSeverityLevel: 3,
-    });
-    createMs += performance.now() - start;
-    for (const { data } of graph.externalData) memoryBytes += data.byteLength;
-    memoryBytes += graph.embedding?.byteLength ?? 0;
-    const layers = layerRange(graph.spec);
-    const extra = fetch.filter((name) => session.outputNames.includes(name));
-    parts.push({
-      session,
-      spec: graph.spec,
-      layers,
-      first: graph.spec.layers[0] - spec.layers[0],
-      fetches: [
-        graph.spec.head ? 'logits' : 'hidden_out',
-        ...layers.flatMap((layer) => [newKey(layer), newValue(layer)]),
-        ...extra,
-      ],
-    });
-    embedding ??= graph.embedding;
-    common = graph;
-    for (const transform of graph.transforms) transforms.add(transform);
-    matmul.add(graph.matmul);
-  }
-  const [kind = 'f32', ...others] = matmul;
-  return {
-    parts,
-    embedding,
-    slots: common.slots,
-    numerics: {
-      transforms: [...transforms].sort(),
-      matmul: others.length > 0 ? 'mixed' : kind,
-      kv: common.kv,
-    },
-    createMs,
-    memoryBytes,
-  };
 }
 
 /** The last value again for each row of padding. */
