@@ -12,6 +12,8 @@ export class Conversation {
   #listeners = new Set<() => void>();
   #line: AbortController | undefined;
   #notifying = false;
+  /** An answer that is to be stopped before the server has taken its question in. */
+  #stopWhenAccepted: string | undefined;
   #saving: ReturnType<typeof setTimeout> | undefined;
   readonly #storage: Storage;
 
@@ -60,6 +62,11 @@ export class Conversation {
   async stop(): Promise<void> {
     const last = this.#messages.at(-1);
     if (!isOpen(last)) return;
+    // The server does not know the question yet, and could only say so: as soon as it does.
+    if (!last.accepted && !last.offline) {
+      this.#stopWhenAccepted = last.id;
+      return;
+    }
     try {
       const response = await cancelAnswer(last.id);
       // The end comes through the stream, with the receipt.
@@ -74,7 +81,8 @@ export class Conversation {
   }
 
   clear(): void {
-    this.stop().catch(() => undefined);
+    const last = this.#messages.at(-1);
+    if (isOpen(last)) cancelAnswer(last.id).catch(() => undefined);
     this.#line?.abort();
     this.#messages = [];
     this.save();
@@ -119,6 +127,10 @@ export class Conversation {
     );
     this.#saving ??= setTimeout(this.save, SAVE_MS);
     this.#notify();
+    const last = this.#messages.at(-1);
+    if (this.#stopWhenAccepted !== id || !isOpen(last) || !last.accepted) return;
+    this.#stopWhenAccepted = undefined;
+    void this.stop();
   }
 
   /** Once a frame: several tokens arrive between two paints. Hidden pages have no frames. */
