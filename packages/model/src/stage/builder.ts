@@ -93,17 +93,6 @@ export class GraphBuilder {
     return name;
   }
 
-  /** An input that may be left out of a run: it is then a tensor of zeros of the shape `fallback`. */
-  optionalInput(
-    name: string,
-    type: ElementType,
-    shape: ValueInfo['shape'],
-    { dims, bytes }: { dims: number[]; bytes: number },
-  ): string {
-    this.#initializers.set(name, { name, type, shape: dims, raw: new Uint8Array(bytes) });
-    return this.input(name, type, shape);
-  }
-
   output(name: string, type: ElementType, shape: ValueInfo['shape']): string {
     this.outputs.push({ name, type, shape });
     return name;
