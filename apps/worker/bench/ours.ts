@@ -16,7 +16,7 @@ import { prefillChunk } from '../src/engine/prefill-chunks.ts';
 import type { StageSession } from '../src/engine/stage-session.ts';
 
 const Chain = z.object({ genesis: z.string(), blocks: z.array(z.unknown()) });
-/** As a worker has them by default. */
+/** As many as the largest batch that is measured. */
 const SLOTS = 8;
 const GREEDY = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0, maxTokens: 1 << 20 };
 
