@@ -73,12 +73,18 @@ export class Frontier {
     return this.#size;
   }
 
-  append(leaf: Hash): void {
+  /** Returns the perfect subtrees of 2 leaves and more that this leaf fills up, smallest first. */
+  append(leaf: Hash): { level: number; index: number; hash: Hash }[] {
     natural(this.#size + 1, 'size');
+    const filled: { level: number; index: number; hash: Hash }[] = [];
     let root: Hash = bytes32(leaf, 'leaf').slice();
-    for (let size = this.#size; size & 1; size >>>= 1) root = nodeHash(this.#roots.pop()!, root);
+    for (let size = this.#size; size & 1; size >>>= 1) {
+      root = nodeHash(this.#roots.pop()!, root);
+      filled.push({ level: filled.length + 1, index: size >>> 1, hash: root });
+    }
     this.#roots.push(root);
     this.#size++;
+    return filled;
   }
 
   root(): Hash {
