@@ -223,3 +223,87 @@ export async function chainGrowth(
     ORDER BY i`;
   return rows.map(({ time, size }) => ({ time: Number(time), size }));
 }
+
+export interface GroupRow {
+  group: string;
+  block: Hash;
+  height: number | null;
+  tensors: number;
+  parameters: bigint;
+  bytes: bigint;
+  formats: string[];
+}
+export interface PartRow {
+  role: string;
+  format: string;
+  tensors: number;
+  parameters: bigint;
+  bytes: bigint;
+}
+
+/** Sizes of a model by layer block, in its order, and by role and format, largest first. */
+export async function modelSizes(
+  db: Tx,
+  model: number,
+): Promise<{ groups: GroupRow[]; parts: PartRow[] }> {
+  const sums = Prisma.sql`count(t."name")::int AS "tensors",
+    coalesce(sum(t."parameters"), 0)::bigint AS "parameters",
+    coalesce(sum(t."byteLength"), 0)::bigint AS "bytes"`;
+  const groups = await db.$queryRaw<GroupRow[]>`
+    SELECT l."group", l."block", l."height", ${sums},
+      coalesce(array_agg(DISTINCT t."format") FILTER (WHERE t."format" IS NOT NULL), '{}') AS "formats"
+    FROM "ModelLayer" l LEFT JOIN "Tensor" t ON t."height" = l."height"
+    WHERE l."model" = ${model}
+    GROUP BY l."position", l."group", l."block", l."height" ORDER BY l."position"`;
+  const parts = await db.$queryRaw<PartRow[]>`
+    SELECT t."role", t."format", ${sums}
+    FROM "ModelLayer" l JOIN "Tensor" t ON t."height" = l."height"
+    WHERE l."model" = ${model} GROUP BY t."role", t."format" ORDER BY "bytes" DESC, t."role"`;
+  return { groups, parts };
+}
+
+export interface DifferenceRow {
+  name: string;
+  here: { height: number; position: number } | null;
+  there: { height: number; position: number } | null;
+}
+
+/** Tensors, by name, whose roots differ between two models or that only one of them has. */
+export async function diffModels(
+  db: Tx,
+  [here, there]: readonly [number, number],
+  { limit, cursor }: { limit: number; cursor: Cursor | null },
+) {
+  const of = (model: number) => Prisma.sql`
+    SELECT t."name", t."root", t."height", t."position"
+    FROM "ModelLayer" l JOIN "Tensor" t ON t."height" = l."height" WHERE l."model" = ${model}`;
+  type Row = { name: string; h: number | null; hp: number; t: number | null; tp: number };
+  const rows = await db.$queryRaw<Row[]>`
+    SELECT coalesce(a."name", b."name") AS "name", a."height" AS "h", a."position" AS "hp",
+      b."height" AS "t", b."position" AS "tp"
+    FROM (${of(here)}) a FULL JOIN (${of(there)}) b ON a."name" = b."name"
+    WHERE a."root" IS DISTINCT FROM b."root"
+      ${cursor ? Prisma.sql`AND coalesce(a."name", b."name") > ${cursor.key}` : Prisma.empty}
+    ORDER BY 1 LIMIT ${limit + 1}`;
+  const differences = rows.map(
+    ({ name, h, hp, t, tp }): DifferenceRow => ({
+      name,
+      here: h === null ? null : { height: h, position: hp },
+      there: t === null ? null : { height: t, position: tp },
+    }),
+  );
+  return page(differences, limit, ({ name }) => ({ key: name, id: 0 }));
+}
+
+/** Tensors by their places in layer blocks. */
+export function tensorsAt(
+  db: Tx,
+  places: readonly { height: number; position: number }[],
+): Promise<TensorUse[]> {
+  if (places.length === 0) return Promise.resolve([]);
+  return db.$queryRaw<TensorUse[]>`
+    SELECT t.*, b."hash" AS "block" FROM "Tensor" t
+    JOIN "Block" b ON b."chain" = 'B' AND b."height" = t."height"
+    WHERE (t."height", t."position") IN
+      (${Prisma.join(places.map(({ height, position }) => Prisma.sql`(${height}, ${position})`))})`;
+}
