@@ -36,13 +36,15 @@ export interface Found {
 
 /** @param text at most 256 characters, trimmed */
 export async function searchAll(db: Db, text: string): Promise<Found> {
+  // A lone number is a height: as a word it would be in nearly every name.
+  const words = /^\d+$/.test(text) ? null : wordQuery(text);
   const [byHeight, byHash, byRoot, byName, layers, models, nodes, receipt] = await Promise.all([
     blocksAt(db, text),
     blocksByHash(db, text),
     tensorsByRoot(db, text),
-    tensorsByName(db, text),
+    tensorsByName(db, words),
     layersByGroup(db, text),
-    modelsByName(db, text),
+    modelsByName(db, words),
     nodesById(db, text),
     receiptById(db, text),
   ]);
@@ -90,8 +92,7 @@ async function tensorsByRoot(db: Db, text: string): Promise<TensorUse[]> {
     JOIN "Block" b ON b."chain" = 'B' AND b."height" = t."height"`;
 }
 
-async function tensorsByName(db: Db, text: string): Promise<TensorUse[]> {
-  const words = wordQuery(text);
+async function tensorsByName(db: Db, words: string | null): Promise<TensorUse[]> {
   if (!words) return [];
   return await db.$queryRaw<TensorUse[]>`
     SELECT t.*, b."hash" AS "block" FROM (
@@ -110,8 +111,7 @@ async function layersByGroup(db: Db, text: string): Promise<FoundLayer[]> {
     WHERE l."group" = ${group} ORDER BY l."model" DESC LIMIT ${LIMIT}`;
 }
 
-async function modelsByName(db: Db, text: string): Promise<ModelRow[]> {
-  const words = wordQuery(text);
+async function modelsByName(db: Db, words: string | null): Promise<ModelRow[]> {
   if (!words) return [];
   return await db.$queryRaw<ModelRow[]>`
     SELECT m.* FROM "Model" m WHERE ${hasWords(Prisma.sql`m."name"`, words)}
