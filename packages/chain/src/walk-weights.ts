@@ -3,7 +3,7 @@ import { isType, type OpenedBlock } from './block.ts';
 import { ChainError } from './errors.ts';
 import { equalBytes, toHex } from './hex.ts';
 import { LEAF_SIZE, MAX_LEAVES } from './limits.ts';
-import { leafCount, leafHash, rootOfLeafList, verifyInclusion } from './merkle.ts';
+import { leafCount, leafHashAsync, rootOfLeafList, verifyInclusion } from './merkle.ts';
 import { createSha256 } from './sha256.ts';
 import type { Hash, LayerBody, StoredFile, TensorDescriptor } from './types.ts';
 import type { WalkSource } from './walk-source.ts';
@@ -83,7 +83,7 @@ export async function* walkChunk(
     if (bytes.length !== end - start) {
       throw new ChainError('BYTE_LENGTH', { chunk, bytes: bytes.length, expected: end - start });
     }
-    const leaf = leafHash(bytes);
+    const leaf = await leafHashAsync(bytes);
     evidence.expected = toHex(given.leaf);
     evidence.actual = toHex(leaf);
     if (!equalBytes(leaf, given.leaf)) {
@@ -172,7 +172,7 @@ async function* walkChunks(
       throw new ChainError('BYTE_LENGTH', { chunk, bytes: bytes.length, expected });
     }
     const leaf = leaves.subarray(32 * chunk, 32 * chunk + 32);
-    if (!equalBytes(leafHash(bytes), leaf)) {
+    if (!equalBytes(await leafHashAsync(bytes), leaf)) {
       const where = leaves === root ? { chunk, root: toHex(root) } : { chunk, leaf: toHex(leaf) };
       throw new ChainError('LEAF_MISMATCH', where);
     }

@@ -7,6 +7,8 @@ import { hasWords, wordQuery } from './keyset.ts';
 
 /** Of each kind. */
 const LIMIT = 8;
+/** A word like "layers" is in every name: so many are looked through for the shortest ones. */
+const SORTED = 1000;
 /** Fewer digits of a hash would match everything. */
 const MIN_HASH = 4;
 
@@ -96,8 +98,9 @@ async function tensorsByName(db: Db, words: string | null): Promise<TensorUse[]>
   if (!words) return [];
   return await db.$queryRaw<TensorUse[]>`
     SELECT t.*, b."hash" AS "block" FROM (
-      SELECT "name" FROM "TensorName" WHERE ${hasWords(Prisma.sql`"name"`, words)}
-      ORDER BY length("name"), "name" LIMIT ${LIMIT}) AS n,
+      SELECT "name" FROM (
+        SELECT "name" FROM "TensorName" WHERE ${hasWords(Prisma.sql`"name"`, words)} LIMIT ${SORTED}) AS matching
+      ORDER BY length("name"), "name" COLLATE "C" LIMIT ${LIMIT}) AS n,
     LATERAL (SELECT * FROM "Tensor" WHERE "name" = n."name" ORDER BY "height" DESC LIMIT 1) AS t
     JOIN "Block" b ON b."chain" = 'B' AND b."height" = t."height"`;
 }
