@@ -26,7 +26,7 @@ export type FetchBytes = (
 ) => Promise<Uint8Array>;
 
 /** Blocks of one request when a chain is followed: as many as the API gives with bodies. */
-export const PAGE = 100;
+const PAGE = 100;
 /** 100 of the largest bodies in base64 would be 140 MB; real ones have a few KiB. */
 const MAX_PAGE_BYTES = 150 * 2 ** 20;
 /** 31 hashes of hex and the JSON around them have under 4 KiB. */

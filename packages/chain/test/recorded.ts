@@ -5,7 +5,7 @@ import type { FetchBytes, StepName, Target } from '@blyan/chain/walk';
 import { type Bytes, bytesOf } from './support.ts';
 
 /** What is sent under one path; null is a 404. */
-export type Answer = { json: unknown } | { bytes: Bytes } | null;
+type Answer = { json: unknown } | { bytes: Bytes } | null;
 export type Answers = Record<string, Answer>;
 
 export type TargetVector =

@@ -26,7 +26,7 @@ interface Rows {
   retires: { model: Hash; height: number }[];
 }
 
-export function rowsOf(block: OpenedBlock): Rows {
+function rowsOf(block: OpenedBlock): Rows {
   const { height } = block.header;
   const rows: Rows = { tensors: [], models: [], layers: [], retires: [] };
   if (isType(block, 'layer')) rows.tensors = tensorRows(height, block.body);
@@ -47,7 +47,7 @@ export function rowsOf(block: OpenedBlock): Rows {
   return rows;
 }
 
-export const recipeText = ({ name, version }: { name: string; version: number }) =>
+const recipeText = ({ name, version }: { name: string; version: number }) =>
   `${name}/${version}`;
 
 function tensorRows(height: number, body: LayerBody): Prisma.TensorCreateManyInput[] {

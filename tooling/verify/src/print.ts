@@ -5,7 +5,7 @@ import { type Progress, STEPS, type Step, type Subject, type Verdict } from '@bl
 const PROGRESS_MS = 200;
 
 const MIB = 2 ** 20;
-export function bytesText(bytes: number): string {
+function bytesText(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
   return bytes < MIB ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / MIB).toFixed(1)} MiB`;
 }

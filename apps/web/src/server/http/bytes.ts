@@ -6,7 +6,7 @@ import { parseRange } from './range.ts';
 
 const FOREVER = 'public, max-age=31536000, immutable';
 
-export const immutableHeaders = (etag: string) => ({ 'cache-control': FOREVER, etag });
+const immutableHeaders = (etag: string) => ({ 'cache-control': FOREVER, etag });
 
 /** Whether the client has it already. */
 function isKnown(request: Request, etag: string): boolean {
