@@ -35,7 +35,7 @@ test('who wants a table', () => {
 });
 
 test('a cursor comes back as it was, and another text is refused', () => {
-  const key = fc.oneof(fc.string({ unit: 'grapheme', maxLength: 100 }), fc.maxSafeInteger());
+  const key = fc.oneof(fc.string({ unit: 'grapheme', maxLength: 30 }), fc.maxSafeInteger());
   fc.assert(
     fc.property(key, fc.nat(), (place, id) => {
       const { cursor } = ModelsQuery.parse({ cursor: encodeCursor({ key: place, id }) });
