@@ -10,6 +10,10 @@ const ROOT_ROUTES = [
   '/v1/:path*',
   '/chain/:path*',
   '/blobs/:path*',
+  '/proofs/:path*',
+  '/models/:path*',
+  '/tensors/:path*',
+  '/search',
   '/gpu/:path*',
 ];
 

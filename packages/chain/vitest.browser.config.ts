@@ -34,6 +34,7 @@ export default defineConfig({
   },
   test: {
     name: 'chain-browser',
+    testTimeout: 20_000,
     include: ['test/*.test.ts'],
     browser: {
       enabled: true,

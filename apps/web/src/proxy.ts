@@ -52,5 +52,10 @@ function refuse(): NextResponse {
 }
 
 export const config = {
-  matcher: ['/', '/explorer', '/explorer/:path*', '/(api|v1|chat|chain|blobs)/(.*%.*)'],
+  matcher: [
+    '/',
+    '/explorer',
+    '/explorer/:path*',
+    '/(api|v1|chat|chain|blobs|proofs|models|tensors|search)/(.*%.*)',
+  ],
 };

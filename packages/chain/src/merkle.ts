@@ -8,7 +8,7 @@
  */
 import { bytes32, equalBytes } from './hex.ts';
 import { LEAF_SIZE } from './limits.ts';
-import { sha256 } from './sha256.ts';
+import { sha256, sha256Async } from './sha256.ts';
 import type { Hash } from './types.ts';
 
 export { LEAF_SIZE };
@@ -21,6 +21,11 @@ const NODE_PREFIX = Uint8Array.of(0x01);
 
 export function leafHash(data: Uint8Array): Hash {
   return sha256(LEAF_PREFIX, data);
+}
+
+/** The same for whole chunks, by the fastest way of the platform. */
+export function leafHashAsync(data: Uint8Array): Promise<Hash> {
+  return sha256Async(LEAF_PREFIX, data);
 }
 
 export function nodeHash(left: Hash, right: Hash): Hash {
@@ -73,12 +78,18 @@ export class Frontier {
     return this.#size;
   }
 
-  append(leaf: Hash): void {
+  /** Returns the perfect subtrees of 2 leaves and more that this leaf fills up, smallest first. */
+  append(leaf: Hash): { level: number; index: number; hash: Hash }[] {
     natural(this.#size + 1, 'size');
+    const filled: { level: number; index: number; hash: Hash }[] = [];
     let root: Hash = bytes32(leaf, 'leaf').slice();
-    for (let size = this.#size; size & 1; size >>>= 1) root = nodeHash(this.#roots.pop()!, root);
+    for (let size = this.#size; size & 1; size >>>= 1) {
+      root = nodeHash(this.#roots.pop()!, root);
+      filled.push({ level: filled.length + 1, index: size >>> 1, hash: root });
+    }
     this.#roots.push(root);
     this.#size++;
+    return filled;
   }
 
   root(): Hash {

@@ -1,6 +1,7 @@
 /** From a model block to its layer blocks: the step that makes an answer traceable to its weights. */
-import { ChainError } from './errors.ts';
+import { ChainError, type ChainErrorDetails } from './errors.ts';
 import { toHex } from './hex.ts';
+import type { ModelBody } from './types.ts';
 import type { ChainVerifier, VerifiedBlock } from './verify.ts';
 
 /**
@@ -11,15 +12,10 @@ export function resolveModel(
   model: VerifiedBlock<'model'>,
   verifier: ChainVerifier,
 ): VerifiedBlock<'layer'>[] {
-  const { layers } = model.body;
-  const count = layers.filter(({ group }) => group.startsWith('layer.')).length;
-  const order = ['embedding', ...Array.from({ length: count }, (_, i) => `layer.${i}`), 'norm'];
-  if (layers.length > order.length) order.push('head');
-  return layers.map(({ group, block: hash }, i) => {
-    const where = { chain: model.chain, height: model.height, group, block: toHex(hash) };
-    if (group !== order[i] || layers.length !== order.length) {
-      throw new ChainError('MODEL_LAYERS', { ...where, reason: `expected ${order.join(', ')}` });
-    }
+  const at = { chain: model.chain, height: model.height };
+  checkLayerOrder(model.body, at);
+  return model.body.layers.map(({ group, block: hash }) => {
+    const where = { ...at, group, block: toHex(hash) };
     const block = verifier.byHash(hash);
     if (!block?.isType('layer')) {
       throw new ChainError('MODEL_LAYERS', { ...where, reason: 'no layer block has this hash' });
@@ -28,5 +24,20 @@ export function resolveModel(
       throw new ChainError('MODEL_LAYERS', { ...where, reason: `it holds ${block.body.group}` });
     }
     return block;
+  });
+}
+
+/** That the groups which a model names are in their order. @throws ChainError MODEL_LAYERS */
+export function checkLayerOrder({ layers }: ModelBody, where: ChainErrorDetails = {}): void {
+  const count = layers.filter(({ group }) => group.startsWith('layer.')).length;
+  const order = ['embedding', ...Array.from({ length: count }, (_, i) => `layer.${i}`), 'norm'];
+  if (layers.length > order.length) order.push('head');
+  const wrong = layers.find(({ group }, i) => group !== order[i]);
+  if (!wrong && layers.length === order.length) return;
+  const entry = wrong && { group: wrong.group, block: toHex(wrong.block) };
+  throw new ChainError('MODEL_LAYERS', {
+    ...where,
+    ...entry,
+    reason: `expected ${order.join(', ')}`,
   });
 }

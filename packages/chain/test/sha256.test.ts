@@ -1,5 +1,5 @@
 import { toHex } from '@blyan/chain/hex';
-import { createSha256, sha256 } from '@blyan/chain/sha256';
+import { createSha256, sha256, sha256Async } from '@blyan/chain/sha256';
 import { sha256 as noble } from '@noble/hashes/sha2.js';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -10,6 +10,12 @@ const utf8 = new TextEncoder();
 describe('SHA-256', () => {
   test.each(vectors)('$name: $comment', ({ text, repeat, hash }) => {
     expect(toHex(sha256(utf8.encode(text.repeat(repeat))))).toBe(hash);
+  });
+
+  test.each(vectors)('$name, by the platform', async ({ text, repeat, hash }) => {
+    const whole = utf8.encode(text.repeat(repeat));
+    const half = whole.length >> 1;
+    expect(toHex(await sha256Async(whole.subarray(0, half), whole.subarray(half)))).toBe(hash);
   });
 
   test('equals noble, in one part or many', () => {

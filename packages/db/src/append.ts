@@ -1,6 +1,6 @@
 /**
  * Appending, in one transaction: lock the head, check the block with the rules of packages/chain,
- * insert, move head, log and checkpoint. The cost does not depend on the length of the chain.
+ * insert, move head, log, checkpoint and the explorer's rows. The cost does not depend on the length of the chain.
  */
 import { AuthoritySet } from '@blyan/chain/authority';
 import { type OpenedBlock, openBlock, sealBlock } from '@blyan/chain/block';
@@ -13,6 +13,7 @@ import type { BlockRef, BlockType, BodyOf, ChainId, Hash, SealedBlock } from '@b
 import { belowOf, bytes, corrupt, reopen, toRow } from './blocks.ts';
 import { type Db, Prisma, type Tx } from './client.ts';
 import { DbError } from './errors.ts';
+import { indexBlock } from './indexing.ts';
 
 /** Waiting for the writer in front, and for a connection. */
 const TRANSACTION = { maxWait: 30_000, timeout: 30_000 };
@@ -138,7 +139,7 @@ async function placeSecond(tx: Tx, block: OpenedBlock, a: Head): Promise<Appende
   return new ChainError('EQUIVOCATION', { ...details, author: toHex(author) });
 }
 
-/** Inserts or moves the head behind a block that was just written, with a checkpoint over it. */
+/** Inserts or moves the head behind a block that was just written, with a checkpoint; indexes the block. */
 export async function moveHead(
   tx: Tx,
   block: OpenedBlock,
@@ -146,7 +147,7 @@ export async function moveHead(
   { secretKey }: CheckpointSigner,
 ): Promise<void> {
   const { chain, height, time } = block.header;
-  log.append(leafHash(block.hash));
+  const filled = log.append(leafHash(block.hash));
   const size = height + 1;
   const checkpoint = signCheckpoint(
     { chain, size, head: block.hash, log: log.root(), time: Math.max(Date.now(), time) },
@@ -159,6 +160,7 @@ export async function moveHead(
     checkpoint: bytes(checkpoint),
   };
   await tx.chainHead.upsert({ where: { chain }, create: { chain, ...data }, update: data });
+  await indexBlock(tx, block, filled);
 }
 
 async function belowAt(tx: Tx, chain: ChainId, height: number): Promise<Below> {

@@ -15,6 +15,7 @@ export {
   type StoredBlock,
   type StoredHead,
 } from './blocks.ts';
+export { indexChains } from './indexing.ts';
 
 /** What an importer needs of the chains: see AppendPort of packages/model. */
 export function appendPort(db: Db, { secretKey }: { secretKey: Uint8Array }) {

@@ -6,7 +6,8 @@
  */
 import { z } from 'zod';
 import { BlockRef } from './answer.ts';
-import { RequestId, TokenId } from './ids.ts';
+import { BlockType } from './explorer.ts';
+import { Hash, RequestId, TokenId } from './ids.ts';
 import {
   MAX_LOGIT_BIAS,
   MAX_MESSAGES,
@@ -274,20 +275,32 @@ export type ChatStreamEvents = {
   error: ApiErrorBody;
 };
 
-/** `GET /chain/{id}/blocks`: heights from `from` upwards; without it, the newest ones, newest first. */
+/**
+ * `GET /chain/{id}/blocks`: heights from `from` upwards; without it the newest ones, newest first, below
+ * `before` if that is given.
+ */
 export const BlocksQuery = z
   .object({
     from: queryNumber.pipe(z.number().int().min(0).max(0x7fffffff)).optional(),
+    before: queryNumber.pipe(z.number().int().min(0).max(0x7fffffff)).optional(),
     limit: queryNumber.pipe(z.number().int().min(1).max(MAX_PAGE)).default(50),
     bodies: queryFlag.default(false),
+    type: BlockType.optional(),
+    author: Hash.optional(),
+    format: z.enum(['json', 'csv']).optional(),
   })
   .superRefine((query, ctx) => {
+    const refuse = (path: string, message: string, code: string) =>
+      ctx.addIssue({ code: 'custom', path: [path], message, params: { code } });
     if (query.bodies && query.limit > MAX_PAGE_WITH_BODIES)
-      ctx.addIssue({
-        code: 'custom',
-        path: ['limit'],
-        message: `At most ${MAX_PAGE_WITH_BODIES} blocks a page with bodies=1.`,
-        params: { code: 'out_of_range' },
-      });
+      refuse(
+        'limit',
+        `At most ${MAX_PAGE_WITH_BODIES} blocks a page with bodies=1.`,
+        'out_of_range',
+      );
+    if (query.bodies && (query.type || query.author || query.format === 'csv'))
+      refuse('bodies', 'Whole blocks come unfiltered, as JSON.', 'unsupported');
+    if (query.from !== undefined && query.before !== undefined)
+      refuse('before', 'Either `from` or `before`: they go opposite ways.', 'conflict');
   });
 export type BlocksQuery = z.infer<typeof BlocksQuery>;

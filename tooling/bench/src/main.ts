@@ -1,9 +1,11 @@
 /**
- * `npm run bench [-- hash formats serving engine]`: JSON lines `{name, value, unit}` on stdout, progress on
- * stderr. Of the engine's part: `--only prefill,decode`, `--rounds N`, `--threads N`, `--work DIR`.
+ * `npm run bench [-- hash formats serving engine explorer]`: JSON lines `{name, value, unit}` on stdout, progress on
+ * stderr. Of the engine's part: `--only prefill,decode`, `--rounds N`, `--threads N`, `--work DIR`; of the
+ * explorer's: `--blocks N`.
  */
 import { parseArgs } from 'node:util';
 import { benchEngine, type EngineOptions, PARTS, type Part } from './engine/suite.ts';
+import { benchExplorer } from './explorer/suite.ts';
 import { benchFormats } from './formats.ts';
 import { benchHash } from './hash.ts';
 import type { Result } from './result.ts';
@@ -13,16 +15,18 @@ const emit = ({ name, value, unit }: Result) =>
   console.log(JSON.stringify({ name, value: Number(value.toPrecision(4)), unit }));
 const log = (line: string) => console.error(`· ${line}`);
 
-const SUITES: Record<string, (options: EngineOptions) => Promise<void>> = {
+type Options = EngineOptions & { blocks: number | undefined };
+const SUITES: Record<string, (options: Options) => Promise<void>> = {
   hash: async () => (await benchHash()).forEach(emit),
   formats: () => benchFormats(emit, log),
   serving: () => benchServing(emit, log),
   engine: (options) => benchEngine(options, emit, log),
+  explorer: (options) => benchExplorer(options, emit, log),
 };
 
 class UsageError extends Error {}
 
-function readArguments(args: string[]): { suites: string[]; options: EngineOptions } {
+function readArguments(args: string[]): { suites: string[]; options: Options } {
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
@@ -31,16 +35,17 @@ function readArguments(args: string[]): { suites: string[]; options: EngineOptio
       rounds: { type: 'string' },
       threads: { type: 'string' },
       work: { type: 'string' },
+      blocks: { type: 'string' },
     },
   });
   const unknown = positionals.filter((name) => !(name in SUITES));
   if (unknown.length > 0) {
     throw new UsageError(`There is no benchmark ${unknown}; there are ${Object.keys(SUITES)}.`);
   }
-  const count = (flag: 'rounds' | 'threads') => {
+  const count = (flag: 'rounds' | 'threads' | 'blocks') => {
     const value = values[flag];
     if (value === undefined) return undefined;
-    if (!/^[1-9]\d{0,3}$/.test(value)) throw new UsageError(`--${flag} is a number, not ${value}.`);
+    if (!/^[1-9]\d{0,6}$/.test(value)) throw new UsageError(`--${flag} is a number, not ${value}.`);
     return Number(value);
   };
   const only = values.only?.split(',').map((name) => {
@@ -50,7 +55,13 @@ function readArguments(args: string[]): { suites: string[]; options: EngineOptio
   });
   return {
     suites: positionals,
-    options: { only, rounds: count('rounds'), threads: count('threads'), work: values.work },
+    options: {
+      only,
+      rounds: count('rounds'),
+      threads: count('threads'),
+      work: values.work,
+      blocks: count('blocks'),
+    },
   };
 }
 

@@ -20,6 +20,7 @@ export const PARTS: Record<string, PartRule> = {
   web: { dir: 'apps/web', may: '*' },
   local: { dir: 'tooling/local', may: '*' },
   bench: { dir: 'tooling/bench', may: '*' },
+  verify: { dir: 'tooling/verify', may: ['chain'] },
   checks: { dir: 'tooling/checks', may: [] },
 };
 

@@ -13,6 +13,7 @@ export type LocalErrorCode =
   | 'REDIS_UNAVAILABLE'
   | 'REDIS_VERSION'
   | 'CHROMIUM_MISSING'
+  | 'PYTHON_MISSING'
   | 'BUILD_FAILED'
   | 'COMMAND_FAILED'
   | 'PART_FAILED'

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { build } from './build.ts';
 import { findChromium } from './chromium.ts';
 import { LocalError } from './errors.ts';
+import { findPython } from './python.ts';
 import { findRedis } from './redis-binary.ts';
 import { createReporter } from './report.ts';
 
@@ -40,9 +41,11 @@ async function main(args: string[]): Promise<void> {
   try {
     const say = (line: string) => reporter.line(`  ${line}`);
     const chromium = findChromium(process.env, say);
+    const python = findPython(say);
     const toolsDir = path.join(ROOT, 'data', 'tools');
     const redis = await findRedis({ toolsDir, say });
     reporter.line(`✓ Chromium: ${chromium}`);
+    reporter.line(`✓ Python: ${python.command} (${python.version})`);
     reporter.line(`✓ Redis: ${redis.command} (${redis.version})`);
     await reporter.step(
       'build',

@@ -1,10 +1,11 @@
 import { toHex } from '@blyan/chain/hex';
+import { indexChains } from '@blyan/db/chain';
 import type { Db } from '@blyan/db/client';
 import { type Genesis, genesisHash, initGenesis } from '@blyan/db/genesis';
 import { authorityKeyPath, createAuthorityKey, readAuthorityKey } from './authority-key.ts';
 import { CommandError } from './command.ts';
 
-/** Makes key and genesis blocks where there are none; everything that is there stays. */
+/** Makes key and genesis blocks where there are none; what is there stays, and is indexed if it is not. */
 export async function initChains(
   { dataDir, network, time }: { dataDir: string; network: string; time: number },
   { db }: { db: Db },
@@ -25,5 +26,6 @@ export async function initChains(
       `The key ${path} may not write to the network in this database. Put the network's own key there, or use another database.`,
     );
   }
+  await indexChains(db);
   return { ...genesis, publicKey: toHex(key.publicKey) };
 }

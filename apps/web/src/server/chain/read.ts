@@ -3,35 +3,34 @@
 import { toBase64 } from '@blyan/chain/base64';
 import { type OpenedBlock, openBlockAs } from '@blyan/chain/block';
 import { decodeHeader } from '@blyan/chain/header';
-import { toHex } from '@blyan/chain/hex';
+import { fromHex, toHex } from '@blyan/chain/hex';
 import { readable, toWire } from '@blyan/chain/json';
 import type { ChainId } from '@blyan/chain/types';
 import { getBlock, head, listBlocks } from '@blyan/db/chain';
 import type { Db } from '@blyan/db/client';
+import { type HeaderRow, listHeaders } from '@blyan/db/explorer';
 import type { BlocksQuery } from '@blyan/protocol/api';
 import { notFound } from '../http/errors.ts';
 
-/** Without bodies: a page of 500 would read up to 500 MB otherwise. */
-const HEADERS = { hash: true, header: true, signature: true } as const;
+/** A row of the database as lists show it. */
+function headOf(chain: ChainId, row: HeaderRow) {
+  const header = decodeHeader(row.header);
+  return {
+    chain,
+    height: header.height,
+    hash: toHex(row.hash),
+    header: readable(header),
+    headerBytes: toBase64(row.header),
+    signature: toHex(row.signature),
+  };
+}
+export type BlockHead = ReturnType<typeof headOf>;
 
-/** Header columns of blocks with `from <= height < to`, ascending. */
+/** Headers of blocks with `from <= height < to`, ascending. */
 export async function readHeads(db: Db, chain: ChainId, from: number, to: number) {
-  const rows = await db.block.findMany({
-    where: { chain, height: { gte: from, lt: to } },
-    orderBy: { height: 'asc' },
-    select: HEADERS,
-  });
-  return rows.map((row) => {
-    const header = decodeHeader(row.header);
-    return {
-      chain,
-      height: header.height,
-      hash: toHex(row.hash),
-      header: readable(header),
-      headerBytes: toBase64(row.header),
-      signature: toHex(row.signature),
-    };
-  });
+  const limit = Math.max(0, to - from);
+  const rows = await listHeaders(db, chain, { from, order: 'asc', limit });
+  return rows.filter((row) => row.height < to).map((row) => headOf(chain, row));
 }
 
 /** Number of blocks; 0 when there is no such chain yet. */
@@ -39,16 +38,40 @@ export async function chainSize(db: Db, chain: ChainId): Promise<number> {
   return (await head(db, chain))?.size ?? 0;
 }
 
-/** One page; `next` is the cursor of the following one, or null. Newest first without `from`. */
-export async function readPage(db: Db, chain: ChainId, { from, limit, bodies }: BlocksQuery) {
+/**
+ * One page. `next` is what the following one begins with, or null: its `from` if this one has a `from`,
+ * else its `before`.
+ */
+export async function readPage(db: Db, chain: ChainId, query: BlocksQuery) {
   const size = await chainSize(db, chain);
-  const start = from ?? Math.max(0, size - limit);
-  const end = Math.min(start + limit, size);
-  const blocks = bodies
-    ? (await readOpened(db, chain, start, end)).map(toWire)
-    : await readHeads(db, chain, start, end);
-  if (from === undefined) blocks.reverse();
-  return { chain, size, blocks, next: from !== undefined && end < size ? end : null };
+  const { from, before, limit, bodies } = query;
+  if (bodies) {
+    const end = Math.min(before ?? size, size);
+    const start = from ?? Math.max(0, end - limit);
+    const stop = Math.min(start + limit, end);
+    const blocks = (await readOpened(db, chain, start, stop)).map(toWire);
+    if (from === undefined) blocks.reverse();
+    const rest = from === undefined ? (start > 0 ? start : null) : stop < size ? stop : null;
+    return { chain, size, blocks, next: rest };
+  }
+  const heads = await filteredHeads(db, chain, query, limit + 1);
+  const blocks = heads.slice(0, limit);
+  const last = blocks.at(-1)?.height ?? 0;
+  const more = heads.length > limit;
+  return { chain, size, blocks, next: more ? last + (from === undefined ? 0 : 1) : null };
+}
+
+async function filteredHeads(db: Db, chain: ChainId, query: BlocksQuery, limit: number) {
+  const { from, before, type, author } = query;
+  if (before === 0) return [];
+  const rows = await listHeaders(db, chain, {
+    from: from ?? (before === undefined ? undefined : before - 1),
+    order: from === undefined ? 'desc' : 'asc',
+    limit,
+    type,
+    author: author === undefined ? undefined : fromHex(author),
+  });
+  return rows.map((row) => headOf(chain, row));
 }
 
 async function readOpened(

@@ -1,5 +1,5 @@
 /**
- * Writes `vectors/chain.json` and `vectors/forgeries.json` (`npm run vectors`). Everything is fixed
+ * Writes `chain.json`, `forgeries.json` and `walks.json` to `vectors/` (`npm run vectors`). Everything is fixed
  * (keys, times), so that a second run writes the same bytes; a difference is a change of the
  * specification.
  */
@@ -9,6 +9,7 @@ import type { ChainVectors } from '../../support.ts';
 import { growChain } from './chain.ts';
 import { forgeForms } from './forms.ts';
 import { key, NAMES, newScenario, secret } from './scenario.ts';
+import { recordWalks } from './walks.ts';
 import { forgeWeights } from './weights.ts';
 
 const scenario = newScenario();
@@ -36,3 +37,4 @@ const out = (name: string, value: unknown) =>
   );
 out('chain', chain);
 out('forgeries', forgeries);
+out('walks', recordWalks(scenario));

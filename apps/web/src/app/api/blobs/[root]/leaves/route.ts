@@ -1,5 +1,6 @@
 import { Hash } from '@blyan/protocol/ids';
 import { z } from 'zod';
+import { immutableBytes } from '@/server/http/bytes';
 import { route } from '@/server/http/route';
 
 export const dynamic = 'force-dynamic';
@@ -7,15 +8,15 @@ export const dynamic = 'force-dynamic';
 /** SHA-256 leaf hashes, 32 bytes each: checked against the root once, then a chunk at a time. */
 export const GET = route({
   paramsSchema: z.object({ root: Hash }),
-  async handler({ params: { root }, ctx }) {
+  async handler({ params: { root }, request, ctx }) {
     const store = await ctx.store();
     const leaves = await store.leaves(root);
-    return new Response(leaves as Uint8Array<ArrayBuffer>, {
-      headers: {
-        'content-type': 'application/octet-stream',
-        'cache-control': 'public, max-age=31536000, immutable',
-        etag: `"${root}-leaves"`,
-      },
+    return immutableBytes(request, {
+      etag: `"${root}-leaves"`,
+      size: leaves.length,
+      read: ({ start, end }) => leaves.subarray(start, end),
     });
   },
 });
+
+export const HEAD = GET;

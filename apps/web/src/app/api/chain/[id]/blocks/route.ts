@@ -1,14 +1,32 @@
 import { BlocksQuery } from '@blyan/protocol/api';
 import { ChainId } from '@blyan/protocol/ids';
 import { z } from 'zod';
-import { readPage } from '@/server/chain/read';
+import { type BlockHead, readPage } from '@/server/chain/read';
+import { csvResponse, nextQuery, wantsCsv } from '@/server/http/csv';
 import { route } from '@/server/http/route';
 
 export const dynamic = 'force-dynamic';
+
+const COLUMNS = {
+  chain: (block: BlockHead) => block.chain,
+  height: (block: BlockHead) => block.height,
+  hash: (block: BlockHead) => block.hash,
+  type: (block: BlockHead) => block.header.type,
+  time: (block: BlockHead) => new Date(block.header.time).toISOString(),
+  author: (block: BlockHead) => block.header.author,
+  bodyLength: (block: BlockHead) => block.header.bodyLength,
+  anchor: (block: BlockHead) => block.header.anchor,
+};
 
 /** With `bodies=1` each block is in the wire shape, as programs verify it; else headers for people. */
 export const GET = route({
   paramsSchema: z.object({ id: ChainId }),
   querySchema: BlocksQuery,
-  handler: ({ params, query, ctx }) => readPage(ctx.db, params.id, query),
+  async handler({ params, query, request, ctx }) {
+    const page = await readPage(ctx.db, params.id, query);
+    if (query.bodies || !wantsCsv(request, query.format)) return page;
+    const direction = query.from === undefined ? 'before' : 'from';
+    const next = page.next === null ? null : nextQuery(request, direction, page.next);
+    return csvResponse(COLUMNS, page.blocks as BlockHead[], next);
+  },
 });

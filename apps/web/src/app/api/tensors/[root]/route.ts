@@ -1,0 +1,12 @@
+import { Hash } from '@blyan/protocol/ids';
+import { z } from 'zod';
+import { readTensor } from '@/server/explorer/tensors';
+import { route } from '@/server/http/route';
+
+export const dynamic = 'force-dynamic';
+
+/** One tensor by the Merkle root of its bytes, which are `/blobs/{root}`. */
+export const GET = route({
+  paramsSchema: z.object({ root: Hash }),
+  handler: ({ params: { root }, ctx }) => readTensor(ctx.db, root),
+});

@@ -1,0 +1,38 @@
+/** What one text can mean, as a list that a page shows from top to bottom. */
+import { toHex } from '@blyan/chain/hex';
+import type { Db } from '@blyan/db/client';
+import { searchAll } from '@blyan/db/search';
+import type { SearchAnswer, SearchResult } from '@blyan/protocol/explorer';
+import { modelSummary, tensorSummary } from './shapes.ts';
+
+export async function search(db: Db, query: string): Promise<SearchAnswer> {
+  const found = await searchAll(db, query);
+  const results: SearchResult[] = [
+    ...found.blocks.map(
+      (block) =>
+        ({
+          type: 'block',
+          chain: block.chain,
+          height: block.height,
+          hash: toHex(block.hash),
+          blockType: block.type,
+          time: Number(block.time),
+        }) as const,
+    ),
+    ...found.models.map((row) => ({ type: 'model' as const, ...modelSummary(row) })),
+    ...found.layers.map((layer) => ({
+      ...layer,
+      type: 'layer' as const,
+      modelHash: toHex(layer.modelHash),
+      block: toHex(layer.block),
+    })),
+    ...found.tensors.map((row) => ({ type: 'tensor' as const, ...tensorSummary(row) })),
+    ...found.nodes.map(({ id }) => ({ type: 'node' as const, id })),
+    ...(found.receipt ? [{ type: 'receipt' as const, id: found.receipt }] : []),
+  ];
+  const message =
+    results.length > 0
+      ? null
+      : `Nothing matches "${query}": no height, no hash that begins so, no tensor, layer, model, node or receipt of that name.`;
+  return { query, results, message };
+}

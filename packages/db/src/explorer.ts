@@ -1,0 +1,321 @@
+/**
+ * What the explorer lists: blocks, models, tensors, and how the chains grew. Every query is bounded and
+ * goes through an index, so that a chain of a million blocks is listed as fast as a short one.
+ */
+import type { BlockType, ChainId, Hash } from '@blyan/chain/types';
+import { bytes } from './blocks.ts';
+import { type Db, Prisma, type Tx } from './client.ts';
+import { after, by, type Cursor, hasWords, type Order, page, wordQuery } from './keyset.ts';
+
+export interface HeaderRow {
+  height: number;
+  hash: Hash;
+  header: Uint8Array;
+  signature: Uint8Array;
+}
+
+/**
+ * Headers of one chain.
+ * @param from first height, inclusive: the lowest one in ascending order, the highest one in descending
+ */
+export function listHeaders(
+  db: Tx,
+  chain: ChainId,
+  filter: {
+    from?: number | undefined;
+    order: Order;
+    limit: number;
+    type?: BlockType | undefined;
+    author?: Hash | undefined;
+  },
+): Promise<HeaderRow[]> {
+  const { from, order, limit, type, author } = filter;
+  const start = order === 'asc' ? { gte: from ?? 0 } : from === undefined ? {} : { lte: from };
+  return db.block.findMany({
+    where: {
+      chain,
+      height: start,
+      ...(type ? { type } : {}),
+      ...(author ? { author: bytes(author) } : {}),
+    },
+    orderBy: { height: order },
+    take: limit,
+    // Without bodies: a page of 500 would read up to 500 MB otherwise.
+    select: { height: true, hash: true, header: true, signature: true },
+  });
+}
+
+export interface ModelRow {
+  height: number;
+  hash: Hash;
+  name: string;
+  family: string;
+  parameters: bigint;
+  recipe: string;
+  layers: number;
+  /** Height of the block that retires it. */
+  retired: number | null;
+}
+export const MODEL_SORTS = ['height', 'name', 'parameters'] as const;
+export type ModelSort = (typeof MODEL_SORTS)[number];
+
+export async function listModels(
+  db: Tx,
+  options: {
+    sort: ModelSort;
+    order: Order;
+    limit: number;
+    cursor: Cursor | null;
+    q?: string | undefined;
+  },
+) {
+  const { sort, order, limit, cursor } = options;
+  const words = options.q === undefined ? null : wordQuery(options.q);
+  const key = Prisma.sql`m.${Prisma.raw(`"${sort}"`)}`;
+  const id = Prisma.sql`m."height"`;
+  const rows = await db.$queryRaw<ModelRow[]>`
+    SELECT m.* FROM "Model" m
+    WHERE TRUE ${words ? Prisma.sql`AND ${hasWords(Prisma.sql`m."name"`, words)}` : Prisma.empty}
+      ${after(key, id, order, cursor)}
+    ${by(key, id, order)} LIMIT ${limit + 1}`;
+  const number = (row: ModelRow) => (sort === 'name' ? row.name : Number(row[sort]));
+  return page(rows, limit, (row) => ({ key: number(row), id: row.height }));
+}
+
+export function findModel(db: Tx, hash: Hash): Promise<ModelRow | null> {
+  return db.model.findUnique({ where: { hash: bytes(hash) } });
+}
+
+export interface TensorRow {
+  height: number;
+  position: number;
+  group: string;
+  name: string;
+  role: string;
+  dtype: string;
+  format: string;
+  shape: bigint[];
+  parameters: bigint;
+  byteLength: bigint;
+  root: Hash;
+}
+/** A tensor of a model, with its layer block and its place among all of the model's. */
+export type ModelTensorRow = TensorRow & { block: Hash; ordinal: number };
+
+export const TENSOR_SORTS = ['ordinal', 'name', 'byteLength', 'parameters'] as const;
+export type TensorSort = (typeof TENSOR_SORTS)[number];
+
+export async function listModelTensors(
+  db: Tx,
+  model: number,
+  options: {
+    sort: TensorSort;
+    order: Order;
+    limit: number;
+    cursor: Cursor | null;
+    q?: string | undefined;
+    group?: string | undefined;
+    format?: string | undefined;
+  },
+) {
+  const { sort, order, limit, cursor, q, group, format } = options;
+  // A layer has at most 1024 tensors.
+  const ordinal = Prisma.sql`(l."position" * 1024 + t."position")`;
+  // The model's own order is that of two primary keys, so that a page of it reads no more than it shows.
+  const [key, id] = {
+    ordinal: [Prisma.sql`l."position"`, Prisma.sql`t."position"`],
+    // Bytewise: ten times as fast as the order of a language, and the same on every server.
+    name: [Prisma.sql`t."name" COLLATE "C"`, ordinal],
+    byteLength: [Prisma.sql`t."byteLength"`, ordinal],
+    parameters: [Prisma.sql`t."parameters"`, ordinal],
+  }[sort] as [Prisma.Sql, Prisma.Sql];
+  const has = (text: string) => Prisma.sql`AND strpos(lower(t."name"), ${text.toLowerCase()}) > 0`;
+  const rows = await db.$queryRaw<ModelTensorRow[]>`
+    SELECT t.*, l."block", ${ordinal} AS "ordinal"
+    FROM "ModelLayer" l JOIN "Tensor" t ON t."height" = l."height"
+    WHERE l."model" = ${model}
+      ${q ? has(q) : Prisma.empty}
+      ${group ? Prisma.sql`AND l."group" = ${group}` : Prisma.empty}
+      ${format ? Prisma.sql`AND t."format" = ${format}` : Prisma.empty}
+      ${after(key, id, order, cursor)}
+    ${by(key, id, order)} LIMIT ${limit + 1}`;
+  return page(rows, limit, (row): Cursor => {
+    if (sort === 'ordinal') return { key: Math.floor(row.ordinal / 1024), id: row.position };
+    return { key: sort === 'name' ? row.name : Number(row[sort]), id: row.ordinal };
+  });
+}
+
+export type TensorUse = TensorRow & {
+  /** Hash of the layer block. */
+  block: Hash;
+};
+
+/** Layer blocks that hold a tensor, newest first. */
+export function usesOfTensor(db: Tx, root: Hash, limit: number): Promise<TensorUse[]> {
+  return db.$queryRaw<TensorUse[]>`
+    SELECT t.*, b."hash" AS "block" FROM "Tensor" t
+    JOIN "Block" b ON b."chain" = 'B' AND b."height" = t."height"
+    WHERE t."root" = ${bytes(root)} ORDER BY t."height" DESC LIMIT ${limit}`;
+}
+
+/** Models that name one of these layer blocks, newest first. */
+export function modelsOfLayers(
+  db: Tx,
+  heights: readonly number[],
+  limit: number,
+): Promise<(ModelRow & { layer: number })[]> {
+  return db.$queryRaw<(ModelRow & { layer: number })[]>`
+    SELECT m.*, l."height" AS "layer" FROM "ModelLayer" l JOIN "Model" m ON m."height" = l."model"
+    WHERE l."height" IN (${Prisma.join([...heights])}) ORDER BY m."height" DESC LIMIT ${limit}`;
+}
+
+/** Up to here answers are counted one by one; a page says "1000 and more" then. */
+export const MAX_ANSWERS = 1000;
+
+/**
+ * How many answers these models gave. Not which: the id of an answer is the right to read it.
+ * @returns at most MAX_ANSWERS
+ */
+export async function countAnswers(db: Tx, models: readonly Hash[]): Promise<number> {
+  if (models.length === 0) return 0;
+  const [row] = await db.$queryRaw<{ count: number }[]>`
+    SELECT count(*)::int AS "count" FROM (
+      SELECT 1 FROM "Request"
+      WHERE "model" IN (${Prisma.join(models.map(bytes))}) AND "status" = 'completed'
+      LIMIT ${MAX_ANSWERS}) AS counted`;
+  return row?.count ?? 0;
+}
+
+export interface ChainSummary {
+  chain: ChainId;
+  size: number;
+  hash: Hash;
+  /** Of headers, bodies and signatures. */
+  bytes: bigint;
+  /** Who ever wrote, at most 64. */
+  authors: Hash[];
+}
+
+export async function chainSummary(db: Tx, chain: ChainId): Promise<ChainSummary | null> {
+  const head = await db.chainHead.findUnique({
+    where: { chain },
+    select: { size: true, hash: true, bytes: true },
+  });
+  if (!head) return null;
+  // From one author to the next through the index, instead of reading all blocks.
+  const authors = await db.$queryRaw<{ author: Hash }[]>`
+    WITH RECURSIVE next AS (
+      (SELECT "author", 1 AS n FROM "Block" WHERE "chain" = ${chain} ORDER BY "author" LIMIT 1)
+      UNION ALL
+      SELECT (SELECT "author" FROM "Block" WHERE "chain" = ${chain} AND "author" > next."author"
+              ORDER BY "author" LIMIT 1), n + 1
+      FROM next WHERE next."author" IS NOT NULL AND n < 64)
+    SELECT "author" FROM next WHERE "author" IS NOT NULL`;
+  return { chain, ...head, authors: authors.map(({ author }) => author) };
+}
+
+/** How many blocks a chain had at `points` moments from its first block to its last. */
+export async function chainGrowth(
+  db: Tx,
+  chain: ChainId,
+  points: number,
+): Promise<{ time: number; size: number }[]> {
+  const rows = await db.$queryRaw<{ time: bigint; size: number }[]>`
+    WITH ends AS (
+      SELECT (SELECT "time" FROM "Block" WHERE "chain" = ${chain} ORDER BY "height" LIMIT 1) AS first,
+             (SELECT "time" FROM "Block" WHERE "chain" = ${chain} ORDER BY "height" DESC LIMIT 1) AS last)
+    SELECT at."time", b."height" + 1 AS "size"
+    FROM ends, generate_series(0, ${points - 1}) AS i,
+      LATERAL (SELECT first + (last - first) * i / ${Math.max(1, points - 1)} AS "time") AS at,
+      LATERAL (SELECT "height" FROM "Block" WHERE "chain" = ${chain} AND "time" <= at."time"
+               ORDER BY "time" DESC, "height" DESC LIMIT 1) AS b
+    ORDER BY i`;
+  return rows.map(({ time, size }) => ({ time: Number(time), size }));
+}
+
+export interface GroupRow {
+  group: string;
+  block: Hash;
+  height: number | null;
+  tensors: number;
+  parameters: bigint;
+  bytes: bigint;
+  formats: string[];
+}
+export interface PartRow {
+  role: string;
+  format: string;
+  tensors: number;
+  parameters: bigint;
+  bytes: bigint;
+}
+
+/** Sizes of a model by layer block, in its order, and by role and format, largest first. */
+export async function modelSizes(
+  db: Db,
+  model: number,
+): Promise<{ groups: GroupRow[]; parts: PartRow[] }> {
+  const sums = Prisma.sql`count(t."name")::int AS "tensors",
+    coalesce(sum(t."parameters"), 0)::bigint AS "parameters",
+    coalesce(sum(t."byteLength"), 0)::bigint AS "bytes"`;
+  const [groups, parts] = await Promise.all([
+    db.$queryRaw<GroupRow[]>`
+      SELECT l."group", l."block", l."height", ${sums},
+        coalesce(array_agg(DISTINCT t."format") FILTER (WHERE t."format" IS NOT NULL), '{}')
+          AS "formats"
+      FROM "ModelLayer" l LEFT JOIN "Tensor" t ON t."height" = l."height"
+      WHERE l."model" = ${model}
+      GROUP BY l."position", l."group", l."block", l."height" ORDER BY l."position"`,
+    db.$queryRaw<PartRow[]>`
+      SELECT t."role", t."format", ${sums}
+      FROM "ModelLayer" l JOIN "Tensor" t ON t."height" = l."height"
+      WHERE l."model" = ${model} GROUP BY t."role", t."format" ORDER BY "bytes" DESC, t."role"`,
+  ]);
+  return { groups, parts };
+}
+
+export interface DifferenceRow {
+  name: string;
+  here: { height: number; position: number } | null;
+  there: { height: number; position: number } | null;
+}
+
+/** Tensors, by name, whose roots differ between two models or that only one of them has. */
+export async function diffModels(
+  db: Tx,
+  [here, there]: readonly [number, number],
+  { limit, cursor }: { limit: number; cursor: Cursor | null },
+) {
+  const of = (model: number) => Prisma.sql`
+    SELECT t."name", t."root", t."height", t."position"
+    FROM "ModelLayer" l JOIN "Tensor" t ON t."height" = l."height" WHERE l."model" = ${model}`;
+  type Row = { name: string; h: number | null; hp: number; t: number | null; tp: number };
+  const rows = await db.$queryRaw<Row[]>`
+    SELECT coalesce(a."name", b."name") AS "name", a."height" AS "h", a."position" AS "hp",
+      b."height" AS "t", b."position" AS "tp"
+    FROM (${of(here)}) a FULL JOIN (${of(there)}) b ON a."name" = b."name"
+    WHERE a."root" IS DISTINCT FROM b."root"
+      ${cursor ? Prisma.sql`AND coalesce(a."name", b."name") COLLATE "C" > ${cursor.key}` : Prisma.empty}
+    ORDER BY coalesce(a."name", b."name") COLLATE "C" LIMIT ${limit + 1}`;
+  const differences = rows.map(
+    ({ name, h, hp, t, tp }): DifferenceRow => ({
+      name,
+      here: h === null ? null : { height: h, position: hp },
+      there: t === null ? null : { height: t, position: tp },
+    }),
+  );
+  return page(differences, limit, ({ name }) => ({ key: name, id: 0 }));
+}
+
+/** Tensors by their places in layer blocks. */
+export function tensorsAt(
+  db: Tx,
+  places: readonly { height: number; position: number }[],
+): Promise<TensorUse[]> {
+  if (places.length === 0) return Promise.resolve([]);
+  return db.$queryRaw<TensorUse[]>`
+    SELECT t.*, b."hash" AS "block" FROM "Tensor" t
+    JOIN "Block" b ON b."chain" = 'B' AND b."height" = t."height"
+    WHERE (t."height", t."position") IN
+      (${Prisma.join(places.map(({ height, position }) => Prisma.sql`(${height}, ${position})`))})`;
+}

@@ -1,0 +1,139 @@
+/** On a chain that is long enough for a choice, every list and search goes through an index. */
+import { sha256 } from '@blyan/chain/sha256';
+import { createDb, type Db, PrismaClient } from '@blyan/db/client';
+import {
+  chainGrowth,
+  chainSummary,
+  countAnswers,
+  listHeaders,
+  listModels,
+  listModelTensors,
+  modelSizes,
+  modelsOfLayers,
+  usesOfTensor,
+} from '@blyan/db/explorer';
+import { proveConsistency, proveInclusion } from '@blyan/db/proofs';
+import { searchAll } from '@blyan/db/search';
+import { createTestDatabase, type TestDatabase } from '@blyan/db/testing';
+import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import type {} from '../../../tooling/local/src/test-context.ts';
+
+const BLOCKS = 10_000;
+const author = sha256(Uint8Array.of(1));
+const root = sha256(Uint8Array.of(2));
+
+let database: TestDatabase;
+let pool: pg.Pool;
+let db: Db;
+const asked: { text: string; values: unknown[] }[] = [];
+
+beforeAll(async () => {
+  database = await createTestDatabase(inject('databaseUrl'));
+  await fill(database.url);
+  pool = new pg.Pool({ connectionString: database.url, max: 2 });
+  const query = pool.query.bind(pool);
+  // What Prisma sends, as it sends it, to be explained afterwards.
+  pool.query = ((config: { text: string; values?: unknown[] }, ...rest: unknown[]) => {
+    asked.push({ text: config.text, values: config.values ?? [] });
+    return (query as (...args: unknown[]) => unknown)(config, ...rest);
+  }) as typeof pool.query;
+  db = new PrismaClient({ adapter: new PrismaPg(pool) });
+}, 60_000);
+afterAll(async () => {
+  await db?.$disconnect();
+  await pool?.end();
+  await database?.[Symbol.asyncDispose]();
+});
+
+/** Rows for the planner; nothing reads their bytes. */
+async function fill(url: string) {
+  const filler = createDb(url);
+  const rows = `generate_series(0, ${BLOCKS - 1}) AS i`;
+  const hash = (text: string) => `sha256(convert_to(${text}, 'UTF8'))`;
+  await filler.$executeRawUnsafe(`
+    INSERT INTO "Block" ("chain", "height", "hash", "type", "time", "author", "header", "body",
+      "bodyHash", "signature")
+    SELECT 'B', i, ${hash(`'b' || i`)}, CASE WHEN i = 0 THEN 'genesis' ELSE 'layer' END, i * 1000,
+      ${hash(`'author' || i % 3`)}, ${hash(`'h' || i`)}, ${hash(`'y' || i`)}, ${hash(`'y' || i`)},
+      ${hash(`'s' || i`)} FROM ${rows}`);
+  await filler.$executeRawUnsafe(`
+    INSERT INTO "Tensor" ("height", "position", "group", "name", "role", "dtype", "format", "shape",
+      "parameters", "byteLength", "root")
+    SELECT i, 0, 'layer.' || i % 100, 'model.layers.' || i % 5000 || '.mlp.up_proj.weight', 'up',
+      'bf16', 'bf16', '{1}', i, i, ${hash(`'t' || i % 5000`)} FROM ${rows}`);
+  await filler.$executeRawUnsafe(`INSERT INTO "TensorName" SELECT DISTINCT "name" FROM "Tensor"`);
+  await filler.$executeRawUnsafe(`
+    INSERT INTO "Model" ("height", "hash", "name", "family", "parameters", "recipe", "layers")
+    SELECT i, ${hash(`'m' || i`)}, 'name-' || i, 'qwen3', i, 'raw/1', 2 FROM ${rows}`);
+  await filler.$executeRawUnsafe(`
+    INSERT INTO "ModelLayer" ("model", "position", "group", "block", "height")
+    SELECT i, p, 'layer.' || p, ${hash(`'b' || i`)}, i FROM ${rows}, generate_series(0, 1) AS p`);
+  await filler.$executeRawUnsafe(`
+    INSERT INTO "LogNode" SELECT 'B', level, i, ${hash(`'n' || i`)}
+    FROM ${rows}, generate_series(1, 14) AS level WHERE (i + 1) << level <= ${BLOCKS}`);
+  await filler.$executeRawUnsafe(`
+    INSERT INTO "Request" ("id", "model", "params", "deadline", "status")
+    SELECT 'request-' || i, ${hash(`'m' || i`)}, '{}', now(), 'completed' FROM ${rows}`);
+  await filler.$executeRawUnsafe(`
+    INSERT INTO "ChainHead" ("chain", "size", "hash", "frontier", "checkpoint", "indexed")
+    VALUES ('B', ${BLOCKS}, '', '', '', ${BLOCKS})`);
+  await filler.$executeRawUnsafe('ANALYZE');
+  await filler.$disconnect();
+}
+
+const page = { order: 'desc', limit: 50 } as const;
+const sorted = { order: 'asc', limit: 50, cursor: null } as const;
+const QUERIES: [name: string, run: () => Promise<unknown>][] = [
+  ['the newest blocks', () => listHeaders(db, 'B', page)],
+  ['blocks from the middle', () => listHeaders(db, 'B', { ...page, from: 9000 })],
+  ['blocks by a rare type', () => listHeaders(db, 'B', { ...page, type: 'genesis' })],
+  ['blocks by an author', () => listHeaders(db, 'B', { ...page, author })],
+  ['an inclusion proof', () => proveInclusion(db, 'B', { height: 777, size: BLOCKS })],
+  ['a consistency proof', () => proveConsistency(db, 'B', { from: 777, to: BLOCKS })],
+  ['authors of a chain', () => chainSummary(db, 'B')],
+  ['growth of a chain', () => chainGrowth(db, 'B', 20)],
+  ['models by height', () => listModels(db, { ...sorted, sort: 'height' })],
+  ['models by name', () => listModels(db, { ...sorted, sort: 'name' })],
+  ['models by words', () => listModels(db, { ...sorted, sort: 'height', q: 'name 777' })],
+  ['tensors of a model', () => listModelTensors(db, 777, { ...sorted, sort: 'name' })],
+  ['sizes of a model', () => modelSizes(db, 777)],
+  ['uses of a tensor', () => usesOfTensor(db, root, 50)],
+  ['models of layers', () => modelsOfLayers(db, [5, 6], 50)],
+  ['answers of models', () => countAnswers(db, [author])],
+  ['search: a height', () => searchAll(db, '777')],
+  ['search: a part of a hash', () => searchAll(db, 'abcd1')],
+  ['search: a tensor', () => searchAll(db, 'layers.777.mlp')],
+  ['search: a layer', () => searchAll(db, 'layer.1')],
+  ['search: an answer', () => searchAll(db, 'abcdefghijklmnopqrstuvwxyz')],
+  ['search: nothing', () => searchAll(db, 'no such words')],
+];
+
+/** Small whatever the chain: one row a chain, one row a node. */
+const SMALL = new Set(['ChainHead', 'Node']);
+
+interface Plan {
+  'Node Type': string;
+  'Relation Name'?: string;
+  Plans?: Plan[];
+}
+const nodesOf = (plan: Plan): Plan[] => [plan, ...(plan.Plans ?? []).flatMap(nodesOf)];
+
+test.each(QUERIES)('%s', async (_, run) => {
+  asked.length = 0;
+  await run();
+  const queries = asked.splice(0);
+  expect(queries.length).toBeGreaterThan(0);
+  for (const { text, values } of queries) {
+    const { rows } = await pool.query({ text: `EXPLAIN (FORMAT JSON) ${text}`, values });
+    const nodes = nodesOf(rows[0]['QUERY PLAN'][0].Plan);
+    const scanned = nodes
+      .filter((node) => node['Node Type'] === 'Seq Scan')
+      .map((node) => node['Relation Name'] ?? '');
+    expect(
+      scanned.filter((table) => !SMALL.has(table)),
+      text,
+    ).toEqual([]);
+  }
+});

@@ -1,0 +1,283 @@
+/**
+ * The HTTP API of the explorer: blocks, blobs, proofs, tensors, models and the search. Hashes are lowercase
+ * hex, times are milliseconds since 1970, sizes are bytes. Lists go on with the cursor under `next`, which
+ * is to be passed as it is; null is the end.
+ */
+import { z } from 'zod';
+import { ChainId, Hash, RequestId } from './ids.ts';
+
+/** Rows of one answer. */
+export const MAX_ROWS = 500;
+/** Longest text that is searched for. */
+export const MAX_SEARCH = 256;
+/** Points of a chart: one for each pixel column of a wide one would be more than anybody sees. */
+export const MAX_POINTS = 500;
+
+const MAX_HEIGHT = 0x7fffffff;
+const queryNumber = z.coerce.number();
+const height = queryNumber.pipe(z.number().int().min(0).max(MAX_HEIGHT));
+const limit = queryNumber.pipe(z.number().int().min(1).max(MAX_ROWS)).default(50);
+const order = z.enum(['asc', 'desc']);
+/** PostgreSQL has no NUL in text, and no name has a control character. */
+const PRINTABLE = /^\P{Cc}*$/u;
+const text = z
+  .string()
+  .trim()
+  .min(1)
+  .max(MAX_SEARCH)
+  .regex(PRINTABLE, 'expected no control characters');
+
+/** `csv` asks for a table; so does `Accept: text/csv`. */
+const listFormat = z.enum(['json', 'csv']).optional();
+
+export const BlockType = z.enum(['genesis', 'model', 'authority', 'retire', 'layer', 'epoch']);
+export const TensorFormat = z.enum(['f32', 'f16', 'bf16', 'fp8', 'q8', 'q4', 'nf4']);
+
+/** Where a page of a sorted list ended: `[value of the sorted column, number of the row]`. */
+const Place = z.tuple([
+  z.union([z.string().max(512).regex(PRINTABLE), z.number()]),
+  z.number().int(),
+]);
+
+export function encodeCursor({ key, id }: { key: string | number; id: number }): string {
+  const bytes = new TextEncoder().encode(JSON.stringify([key, id]));
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replaceAll('=', '');
+}
+
+const Cursor = z
+  .string()
+  .max(2048)
+  .transform((value, ctx) => {
+    try {
+      const binary = atob(value.replaceAll('-', '+').replaceAll('_', '/'));
+      const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
+      const [key, id] = Place.parse(JSON.parse(new TextDecoder().decode(bytes)));
+      return { key, id };
+    } catch {
+      ctx.addIssue({ code: 'custom', message: 'expected the `next` of the page before' });
+      return z.NEVER;
+    }
+  });
+
+/** `GET /chain/{id}/block/{ref}`: JSON for people (its `wire` is exact), or the bytes themselves. */
+export const BlockQuery = z.object({
+  format: z.enum(['json', 'cbor', 'header', 'body', 'signature']).default('json'),
+});
+
+/** `GET /proofs/inclusion`: that a block is in the log of the first `size` blocks. */
+export const InclusionQuery = z.object({
+  chain: ChainId,
+  height,
+  /** The present size without it. */
+  size: height.optional(),
+});
+
+/** `GET /proofs/consistency`: that the log of `to` blocks begins with that of `from`. */
+export const ConsistencyQuery = z.object({ chain: ChainId, from: height, to: height.optional() });
+
+/** `GET /proofs/chunk`: that a chunk of 1 MiB is in a blob. */
+export const ChunkProofQuery = z.object({
+  root: Hash,
+  index: queryNumber.pipe(
+    z
+      .number()
+      .int()
+      .min(0)
+      .max(2 ** 20 - 1),
+  ),
+});
+
+export const InclusionProof = z.object({
+  chain: ChainId,
+  height: z.number(),
+  size: z.number(),
+  /** SHA-256(0x00 ‖ block hash). */
+  leaf: Hash,
+  path: z.array(Hash),
+});
+export const ConsistencyProof = z.object({
+  chain: ChainId,
+  from: z.number(),
+  to: z.number(),
+  path: z.array(Hash),
+});
+export const ChunkProof = z.object({
+  root: Hash,
+  index: z.number(),
+  /** Number of leaves. */
+  size: z.number(),
+  leaf: Hash,
+  path: z.array(Hash),
+});
+
+/** `GET /chain`. */
+export const ChainSummary = z.object({
+  chain: ChainId,
+  size: z.number(),
+  head: Hash,
+  /** Of headers, bodies and signatures. */
+  bytes: z.number(),
+  authors: z.array(Hash),
+});
+
+/** `GET /chain/{id}/growth`: number of blocks at moments spread evenly over its life. */
+export const GrowthQuery = z.object({
+  points: queryNumber.pipe(z.number().int().min(2).max(MAX_POINTS)).default(60),
+  format: listFormat,
+});
+
+/** `GET /models`. */
+export const ModelsQuery = z.object({
+  q: text.optional(),
+  sort: z.enum(['height', 'name', 'parameters']).default('height'),
+  order: order.default('desc'),
+  cursor: Cursor.optional(),
+  limit,
+  format: listFormat,
+});
+
+export const ModelSummary = z.object({
+  hash: Hash,
+  /** On chain A. */
+  height: z.number(),
+  name: z.string(),
+  family: z.string(),
+  parameters: z.number(),
+  recipe: z.string(),
+  layers: z.number(),
+  /** Height of the block that retires it. */
+  retired: z.number().nullable(),
+});
+
+/** `GET /models/{hash}`: sizes by layer and by role. */
+export const ModelDetails = ModelSummary.extend({
+  bytes: z.number(),
+  tensors: z.number(),
+  groups: z.array(
+    z.object({
+      group: z.string(),
+      block: Hash,
+      height: z.number().nullable(),
+      tensors: z.number(),
+      parameters: z.number(),
+      bytes: z.number(),
+      formats: z.array(z.string()),
+    }),
+  ),
+  parts: z.array(
+    z.object({
+      role: z.string(),
+      format: z.string(),
+      tensors: z.number(),
+      parameters: z.number(),
+      bytes: z.number(),
+    }),
+  ),
+});
+
+/** `GET /models/{hash}/tensors`. `ordinal` is the model's own order. */
+export const ModelTensorsQuery = z.object({
+  /** Part of a name. */
+  q: text.optional(),
+  group: z.string().max(64).regex(PRINTABLE).optional(),
+  tensorFormat: TensorFormat.optional(),
+  sort: z.enum(['ordinal', 'name', 'byteLength', 'parameters']).default('ordinal'),
+  order: order.default('asc'),
+  cursor: Cursor.optional(),
+  limit,
+  format: listFormat,
+});
+
+export const TensorSummary = z.object({
+  name: z.string(),
+  role: z.string(),
+  group: z.string(),
+  dtype: z.string(),
+  format: z.string(),
+  shape: z.array(z.number()),
+  parameters: z.number(),
+  byteLength: z.number(),
+  root: Hash,
+  /** Layer block on chain B. */
+  block: Hash,
+  height: z.number(),
+});
+
+/** `GET /models/{hash}/diff`: tensors that differ between two models, by name. */
+export const ModelDiffQuery = z.object({
+  with: Hash,
+  cursor: Cursor.optional(),
+  limit,
+  format: listFormat,
+});
+
+export const TensorDifference = z.object({
+  name: z.string(),
+  here: TensorSummary.nullable(),
+  there: TensorSummary.nullable(),
+});
+
+/** `GET /tensors/{root}`. `answers` says how many, not which: an answer's id is the right to read it. */
+export const TensorDetails = TensorSummary.extend({
+  leafSize: z.number(),
+  chunks: z.number(),
+  recipe: z.object({ name: z.string(), version: z.number() }),
+  source: z.unknown(),
+  /** Layer blocks that hold it, newest first; `moreUses`: there are others. */
+  uses: z.array(z.object({ block: Hash, height: z.number(), group: z.string(), name: z.string() })),
+  moreUses: z.boolean(),
+  models: z.array(ModelSummary),
+  answers: z.object({ count: z.number(), more: z.boolean() }),
+});
+
+/** `GET /search`. */
+export const SearchQuery = z.object({ q: text });
+
+export const SearchResult = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('block'),
+    chain: ChainId,
+    height: z.number(),
+    hash: Hash,
+    blockType: BlockType,
+    time: z.number(),
+  }),
+  z.object({ type: z.literal('tensor'), ...TensorSummary.shape }),
+  z.object({
+    type: z.literal('layer'),
+    group: z.string(),
+    model: z.string(),
+    modelHash: Hash,
+    block: Hash,
+    height: z.number().nullable(),
+  }),
+  z.object({ type: z.literal('model'), ...ModelSummary.shape }),
+  z.object({ type: z.literal('node'), id: z.string() }),
+  z.object({ type: z.literal('receipt'), id: RequestId }),
+]);
+
+/** `results` is empty when nothing matches, and `message` says so. */
+export const SearchAnswer = z.object({
+  query: z.string(),
+  results: z.array(SearchResult),
+  message: z.string().nullable(),
+});
+
+export type BlockQuery = z.infer<typeof BlockQuery>;
+export type ChainSummary = z.infer<typeof ChainSummary>;
+export type ChunkProof = z.infer<typeof ChunkProof>;
+export type ConsistencyProof = z.infer<typeof ConsistencyProof>;
+export type InclusionProof = z.infer<typeof InclusionProof>;
+export type ModelDetails = z.infer<typeof ModelDetails>;
+export type ModelDiffQuery = z.infer<typeof ModelDiffQuery>;
+export type ModelsQuery = z.infer<typeof ModelsQuery>;
+export type ModelSummary = z.infer<typeof ModelSummary>;
+export type ModelTensorsQuery = z.infer<typeof ModelTensorsQuery>;
+export type SearchAnswer = z.infer<typeof SearchAnswer>;
+export type SearchResult = z.infer<typeof SearchResult>;
+export type TensorDetails = z.infer<typeof TensorDetails>;
+export type TensorDifference = z.infer<typeof TensorDifference>;
+export type TensorSummary = z.infer<typeof TensorSummary>;
