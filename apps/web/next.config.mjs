@@ -11,6 +11,7 @@ const ROOT_ROUTES = [
   '/chain/:path*',
   '/blobs/:path*',
   '/gpu/:path*',
+  '/openapi.json',
 ];
 
 const root = path.resolve(import.meta.dirname, '../..');

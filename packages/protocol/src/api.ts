@@ -159,7 +159,7 @@ export const ChatRequest = ChatFields.superRefine((body, ctx) => {
 export type ChatRequest = z.infer<typeof ChatRequest>;
 
 const queryNumber = z.coerce.number();
-const queryFlag = z.enum(['0', '1', 'true', 'false']).transform((v) => v === '1' || v === 'true');
+const queryFlag = z.stringbool({ truthy: ['1', 'true'], falsy: ['0', 'false'], case: 'sensitive' });
 
 /** `GET /chat/stream`: `prompt` starts an answer, `id` alone resumes one, both do whichever fits. */
 export const ChatStreamQuery = z
@@ -250,6 +250,9 @@ export const ChatResponse = z.object({
   provenance: Provenance,
 });
 export type ChatResponse = z.infer<typeof ChatResponse>;
+
+export const CancelParams = z.object({ id: RequestId });
+export const Cancelled = z.object({ id: z.string(), cancelled: z.literal(true) });
 
 /** Events of `/chat/stream`: `event:` is the key, `data:` the JSON of the value. */
 export type ChatStreamEvents = {

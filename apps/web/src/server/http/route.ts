@@ -30,15 +30,22 @@ type Handler = (
   segment: { params: Promise<Record<string, string | string[] | undefined>> },
 ) => Promise<Response>;
 
+/** What a route validates with, for the test that the API's document says the same. */
+export interface RouteSchemas {
+  bodySchema?: z.ZodType | undefined;
+  querySchema?: z.ZodType | undefined;
+  paramsSchema?: z.ZodType | undefined;
+}
+
 export function route<
   B extends z.ZodType | undefined = undefined,
   Q extends z.ZodType | undefined = undefined,
   P extends z.ZodType | undefined = undefined,
->(spec: RouteSpec<B, Q, P>): Handler {
+>(spec: RouteSpec<B, Q, P>): Handler & { schemas: RouteSchemas } {
   // The signal of a Request falls silent once the Request is collected (undici holds it weakly), and a
   // handler that waits for an answer may hold nothing else of it.
   const inFlight = new Set<Request>();
-  return async (request, segment) => {
+  const handle: Handler = async (request, segment) => {
     inFlight.add(request);
     let ctx: Context | undefined;
     try {
@@ -62,4 +69,6 @@ export function route<
       inFlight.delete(request);
     }
   };
+  const { bodySchema, querySchema, paramsSchema } = spec;
+  return Object.assign(handle, { schemas: { bodySchema, querySchema, paramsSchema } });
 }

@@ -1,12 +1,11 @@
-import { Hash } from '@blyan/protocol/ids';
-import { z } from 'zod';
+import { BlobParams } from '@blyan/protocol/chain-api';
 import { route } from '@/server/http/route';
 
 export const dynamic = 'force-dynamic';
 
 /** SHA-256 leaf hashes, 32 bytes each: checked against the root once, then a chunk at a time. */
 export const GET = route({
-  paramsSchema: z.object({ root: Hash }),
+  paramsSchema: BlobParams,
   async handler({ params: { root }, ctx }) {
     const store = await ctx.store();
     const leaves = await store.leaves(root);

@@ -1,6 +1,5 @@
 import { BlocksQuery } from '@blyan/protocol/api';
-import { ChainId } from '@blyan/protocol/ids';
-import { z } from 'zod';
+import { ChainParams } from '@blyan/protocol/chain-api';
 import { readPage } from '@/server/chain/read';
 import { route } from '@/server/http/route';
 
@@ -8,7 +7,7 @@ export const dynamic = 'force-dynamic';
 
 /** With `bodies=1` each block is in the wire shape, as programs verify it; else headers for people. */
 export const GET = route({
-  paramsSchema: z.object({ id: ChainId }),
+  paramsSchema: ChainParams,
   querySchema: BlocksQuery,
   handler: ({ params, query, ctx }) => readPage(ctx.db, params.id, query),
 });

@@ -1,6 +1,5 @@
 import { readableBlock, toWire } from '@blyan/chain/json';
-import { ChainId } from '@blyan/protocol/ids';
-import { z } from 'zod';
+import { BlockParams } from '@blyan/protocol/chain-api';
 import { readBlock } from '@/server/chain/read';
 import { route } from '@/server/http/route';
 
@@ -8,7 +7,7 @@ export const dynamic = 'force-dynamic';
 
 /** The block for people, and under `wire` its exact bytes. By hash it can never change. */
 export const GET = route({
-  paramsSchema: z.object({ id: ChainId, ref: z.string().max(64) }),
+  paramsSchema: BlockParams,
   async handler({ params: { id, ref }, ctx }) {
     const block = await readBlock(ctx.db, id, ref);
     return Response.json(
