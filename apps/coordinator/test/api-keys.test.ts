@@ -10,7 +10,7 @@ const NOW = Date.UTC(2026, 0, 1);
 describe('arguments', () => {
   test('a key has limits unless it is to have none', () => {
     expect(parseKeyArgs(['create', 'laptop'], NOW)).toMatchObject({
-      limits: { name: 'laptop', requestsPerMinute: 3000, tokensPerMinute: 1e7, expiresAt: null },
+      limits: { name: 'laptop', requestsPerMinute: 6000, tokensPerMinute: 2e7, expiresAt: null },
     });
     const args = ['create', 'ci', '--requests', '0', '--tokens=5', '--days', '30'];
     expect(parseKeyArgs(args, NOW)).toMatchObject({

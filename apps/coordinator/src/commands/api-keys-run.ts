@@ -5,8 +5,8 @@ import type { ApiKey, Db } from '@blyan/db/client';
 import { CommandError } from './command.ts';
 
 /** Five times and ten times what an address gets without a key. */
-const DEFAULT_REQUESTS = 3000;
-const DEFAULT_TOKENS = 10_000_000;
+const DEFAULT_REQUESTS = 6000;
+const DEFAULT_TOKENS = 20_000_000;
 /** PostgreSQL's integer. */
 const MAX_LIMIT = 2 ** 31 - 1;
 const MAX_NAME = 100;
