@@ -7,16 +7,23 @@ import { readServices } from '../../src/secrets.ts';
 import { DATABASE } from '../../src/services.ts';
 import { aiSdkTests } from './clients/ai-sdk.ts';
 import { langchainTests } from './clients/langchain.ts';
+import { limitTests } from './clients/limits.ts';
 import { openaiTests } from './clients/openai.ts';
 import type { ClientContext } from './clients/support.ts';
 import { slowEngine, type TempDir, tempDataDir } from './support.ts';
+
+const SLOTS = 2;
+const MAX_WAITING = 3;
 
 let data: TempDir;
 let product: Product;
 let database: pg.Client;
 beforeAll(async () => {
   data = await tempDataDir();
-  product = await startProduct({ dataDir: data.dir });
+  product = await startProduct({
+    dataDir: data.dir,
+    env: { BLYAN_WORKER_SLOTS: String(SLOTS), BLYAN_MAX_WAITING: String(MAX_WAITING) },
+  });
   const { postgres } = await readServices(data.dir);
   database = new pg.Client({
     host: '127.0.0.1',
@@ -41,11 +48,16 @@ const context: ClientContext = {
   apiUrl: () => `${product.url}/api/v1`,
   slow: () => slowEngine(product),
   answers: async () => (await rows()).map(({ id }) => id),
-  async untilCancelled(before) {
+  queued: async () => (await rows()).filter(({ status }) => status === 'queued').length,
+  dataDir: () => data.dir,
+  slots: SLOTS,
+  maxWaiting: MAX_WAITING,
+  async untilCancelled(before, count = 1) {
     await vi.waitFor(
       async () => {
         const asked = (await rows()).filter(({ id }) => !before.includes(id));
-        expect(asked.map(({ status }) => status)).toEqual(['cancelled']);
+        const statuses = asked.map(({ status }) => status);
+        expect(statuses).toEqual(Array(count).fill('cancelled'));
       },
       { timeout: 10_000, interval: 100 },
     );
@@ -55,3 +67,4 @@ const context: ClientContext = {
 openaiTests(context);
 aiSdkTests(context);
 langchainTests(context);
+limitTests(context);

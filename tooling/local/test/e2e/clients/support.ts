@@ -12,8 +12,14 @@ export interface ClientContext {
   slow(): Promise<Disposable>;
   /** Ids of all answers so far. */
   answers(): Promise<string[]>;
-  /** Waits until every answer that is not among those given was ended early. */
-  untilCancelled(before: string[]): Promise<void>;
+  /** Waits until the answers that are not among those given, so many, were ended early. */
+  untilCancelled(before: string[], count?: number): Promise<void>;
+  /** Answers that wait for a worker. */
+  queued(): Promise<number>;
+  dataDir(): string;
+  /** Answers at a time, and how many may wait then. */
+  slots: number;
+  maxWaiting: number;
 }
 
 export const refusalOf = (promise: Promise<unknown>): Promise<unknown> =>
