@@ -51,11 +51,12 @@ test('operation ids are unique', () => {
 describe('schemas are those that validate', () => {
   test.each(OPERATIONS.map((operation) => [nameOf(operation), operation] as const))(
     '%s',
-    (name, { params, query, body, path: at }) => {
+    (name, { params, query, body, example, path: at }) => {
       const schemas = handlers.get(name)?.schemas;
       expect(schemas?.bodySchema).toBe(body);
       expect(schemas?.querySchema).toBe(query);
       expect(schemas?.paramsSchema).toBe(params);
+      if (body) expect(body.safeParse(example).success).toBe(true);
       const inPath = [...at.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
       expect(Object.keys(params?.shape ?? {})).toEqual(inPath);
     },

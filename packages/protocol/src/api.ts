@@ -86,17 +86,37 @@ const Messages = z
 
 /** Fields of a generation that both APIs share. Bounds that belong to a model are checked later. */
 export const samplingFields = {
-  model: z.string().min(1).max(256).nullish(),
-  max_tokens: z.number().int().min(1).nullish(),
-  temperature: z.number().min(0).max(2).nullish(),
-  top_p: z.number().gt(0).max(1).nullish(),
-  /** 0 and -1 both mean off, as in other servers. */
-  top_k: z.number().int().min(-1).max(0x7fffffff).nullish(),
-  min_p: z.number().min(0).max(1).nullish(),
+  model: z
+    .string()
+    .min(1)
+    .max(256)
+    .nullish()
+    .meta({ description: 'Name on the chain; default: the newest that a worker serves.' }),
+  max_tokens: z.number().int().min(1).nullish().meta({ description: 'Longest answer.' }),
+  temperature: z.number().min(0).max(2).nullish().meta({ description: '0 is greedy.' }),
+  top_p: z
+    .number()
+    .gt(0)
+    .max(1)
+    .nullish()
+    .meta({ description: 'Keeps the fewest tokens that together have this probability.' }),
+  top_k: z
+    .number()
+    .int()
+    .min(-1)
+    .max(0x7fffffff)
+    .nullish()
+    // As in other servers.
+    .meta({ description: 'Keeps the k likeliest tokens; 0 and -1 are off.' }),
+  min_p: z
+    .number()
+    .min(0)
+    .max(1)
+    .nullish()
+    .meta({ description: "Keeps tokens with this part of the best one's probability." }),
   repetition_penalty: RepetitionPenalty.nullish(),
   presence_penalty: Penalty.nullish(),
   frequency_penalty: Penalty.nullish(),
-  /** `{"token id": bias}`; a vocabulary's bound is checked later. */
   logit_bias: z
     .record(z.string(), Bias)
     .refine((bias) => Object.keys(bias).every((key) => /^(0|[1-9]\d{0,8})$/.test(key)), {
@@ -106,10 +126,19 @@ export const samplingFields = {
       error: `expected at most ${MAX_LOGIT_BIAS} tokens`,
       params: { code: 'invalid_length' },
     })
-    .nullish(),
-  seed: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).nullish(),
-  /** Tokens that end the answer; like the model's own they are no part of the text. */
-  stop_token_ids: z.array(TokenId).max(MAX_STOP_TOKENS).nullish(),
+    .nullish()
+    // A vocabulary's bound is checked later.
+    .meta({ description: 'By token id; added to the logit.' }),
+  seed: z
+    .number()
+    .int()
+    .min(0)
+    .max(Number.MAX_SAFE_INTEGER)
+    .nullish()
+    .meta({ description: 'The same seed gives the same answer; default: drawn.' }),
+  stop_token_ids: z.array(TokenId).max(MAX_STOP_TOKENS).nullish().meta({
+    description: "They end the answer; like the model's own they are no part of the text.",
+  }),
   stop: z
     .union(
       [
@@ -121,10 +150,12 @@ export const samplingFields = {
       },
     )
     .refine((stop) => [stop].flat().every(isStorable), { error: STOP_REFUSED })
-    .nullish(),
+    .nullish()
+    .meta({ description: 'Ends the answer before it.' }),
   stream: z.boolean().nullish(),
-  /** Lets the model think before it answers, where its template knows how. Default: off. */
-  thinking: z.boolean().nullish(),
+  thinking: z.boolean().nullish().meta({
+    description: 'Lets the model think first, where its template knows how. Default: off.',
+  }),
 } as const;
 
 const ChatFields = z.object({

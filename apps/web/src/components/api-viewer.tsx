@@ -1,6 +1,7 @@
 'use client';
 
 import 'swagger-ui-dist/swagger-ui.css';
+import './api-viewer.css';
 import { useTheme } from 'next-themes';
 import { useEffect, useRef, useState } from 'react';
 

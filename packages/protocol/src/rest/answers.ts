@@ -31,6 +31,7 @@ export const ANSWER_OPERATIONS = operations([
     description:
       'With `stream` the answer comes as it is written. A client that disconnects ends the work.',
     body: ChatCompletionRequest,
+    example: { messages: [{ role: 'user', content: 'Hello' }], max_tokens: 50 },
     key: 'user',
     replies: {
       200: {
@@ -47,6 +48,7 @@ export const ANSWER_OPERATIONS = operations([
     tag: 'OpenAI',
     summary: 'Go on with a text as it is, without a chat template',
     body: CompletionRequest,
+    example: { prompt: 'Blyan is', max_tokens: 16 },
     key: 'user',
     replies: {
       200: {
@@ -80,6 +82,7 @@ export const ANSWER_OPERATIONS = operations([
     tag: 'Chat',
     summary: 'Answer a prompt or a conversation',
     body: ChatRequest,
+    example: { prompt: 'Hello', max_tokens: 50 },
     key: 'user',
     replies: {
       200: {
@@ -97,6 +100,7 @@ export const ANSWER_OPERATIONS = operations([
     summary: 'Stream an answer',
     description: `${EVENTS} A reader that leaves does not end the answer: cancel it, or come back for the rest.`,
     body: ChatRequest,
+    example: { prompt: 'Hello', max_tokens: 50 },
     headers: RESUMED,
     key: 'user',
     replies: { 200: { description: EVENTS, events: 'text' } },

@@ -121,7 +121,7 @@ const idOf = ({ method, path }: Operation) =>
   `${method}${path.replace(/[{}]/g, '').replace(/[^a-z0-9]+/gi, '_')}`;
 
 function operationOf(operation: Operation): Json {
-  const { tag, summary, description, body, key, replies, errors } = operation;
+  const { tag, summary, description, body, example, key, replies, errors } = operation;
   const limited = errors.includes(429);
   const listed = parameters(operation);
   return {
@@ -133,7 +133,9 @@ function operationOf(operation: Operation): Json {
     ...(body && {
       requestBody: {
         required: true,
-        content: { 'application/json': { schema: reference(body, 'input') } },
+        content: {
+          'application/json': { schema: reference(body, 'input'), ...(example ? { example } : {}) },
+        },
       },
     }),
     ...(key === 'user' ? { security: [{}, { userKey: [] }] } : {}),

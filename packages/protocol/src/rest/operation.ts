@@ -37,6 +37,8 @@ export interface Operation {
   params?: z.ZodObject;
   query?: z.ZodObject;
   body?: z.ZodType;
+  /** A body that works everywhere, to try the route with. */
+  example?: object;
   /** Request headers that the route reads, with what each is for. */
   headers?: Record<string, string>;
   /** Absent: no key is looked at. A user's is never needed. */

@@ -31,6 +31,7 @@ export const SERVER_OPERATIONS = operations([
     tag: 'Nodes',
     summary: 'Register a worker',
     body: RegisterRequest,
+    example: { nodeId: 'worker-2', version: '0.1.0' },
     key: 'node',
     replies: { 200: { description: 'What the worker connects to.', json: RegisterResponse } },
     errors: [400, 401, 413, 500, 503],
