@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { request } from 'node:http';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
+import { OPERATIONS } from '@blyan/protocol/rest/registry';
 import { ChatOpenAI } from '@langchain/openai';
 import { generateText } from 'ai';
 import OpenAI from 'openai';
@@ -125,6 +126,31 @@ export function limitTests(context: ClientContext): void {
       expect(document.openapi).toBe('3.1.0');
       expect(document.paths['/v1/chat/completions'].post.requestBody.required).toBe(true);
       expect(await (await fetch(`${root()}/api/openapi.json`)).json()).toEqual(document);
+    });
+
+    const ask = { prompt: 'Hello', max_tokens: 4 };
+    const conversation = { messages: [HELLO], max_tokens: 4, logprobs: true, top_logprobs: 1 };
+    test.each([
+      ['get', '/health', '/health', undefined],
+      ['get', '/ready', '/ready', undefined],
+      ['get', '/v1/models', '/v1/models', undefined],
+      ['get', '/v1/models/{id}', `/v1/models/${MODEL}`, undefined],
+      ['get', '/chain/{id}/blocks', '/chain/B/blocks?limit=2', undefined],
+      ['get', '/chain/{id}/blocks', '/chain/B/blocks?limit=2&bodies=1', undefined],
+      ['get', '/chain/{id}/block/{ref}', '/chain/A/block/1', undefined],
+      ['get', '/chain/{id}/checkpoint', '/chain/A/checkpoint', undefined],
+      ['post', '/chat', '/chat', ask],
+      ['post', '/v1/completions', '/v1/completions', { ...ask, logprobs: 1 }],
+      ['post', '/v1/chat/completions', '/v1/chat/completions', conversation],
+    ])('%s %s answers what its document says (%s)', async (method, path, address, body) => {
+      const operation = OPERATIONS.find((known) => known.method === method && known.path === path);
+      const headers = { 'content-type': 'application/json' };
+      const init = body ? { method: 'POST', headers, body: JSON.stringify(body) } : {};
+      const response = await fetch(root() + address, init);
+      const schema = operation!.replies[response.status]!.json!;
+      const answer = await response.json();
+      // Nothing is missing, and nothing is left out of the document.
+      expect(schema.parse(answer)).toEqual(answer);
     });
 
     test.each(['/', '/docs', '/explorer'])('sends %s with a policy for its scripts', async (at) => {
