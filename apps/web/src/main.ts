@@ -7,6 +7,9 @@ import { withCaller } from './door/caller.ts';
 import { createDoor } from './door/door.ts';
 import { type Config, readEnvironment } from './env.ts';
 
+/** Nobody is left who would end a process that hangs. */
+const ORPHAN_GRACE_MS = 5000;
+
 function config(): Config {
   try {
     return readEnvironment();
@@ -41,6 +44,15 @@ server.once('error', (error) => {
   process.exit(1);
 });
 server.listen(port, host);
+
+// The supervisor is gone, however it ended: stop as if it had said so.
+if (process.channel) {
+  process.channel.unref();
+  process.on('disconnect', () => {
+    setTimeout(() => process.exit(1), ORPHAN_GRACE_MS).unref();
+    process.kill(process.pid, 'SIGTERM');
+  });
+}
 
 // Open answers go on for a while, and what still waits then is cut: server/stopping.ts.
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {

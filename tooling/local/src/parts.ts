@@ -71,7 +71,6 @@ export function partSpecs(c: PartsContext): PartSpec[] {
     },
     {
       ...common('web'),
-      watchParent: true,
       args: [path.join(app(c.root, 'web'), 'dist', 'main.js')],
       cwd: app(c.root, 'web'),
       env: { ...trustedEnv(c), BLYAN_API_KEY: c.apiKey },
