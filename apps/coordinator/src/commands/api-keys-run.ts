@@ -13,7 +13,7 @@ const MAX_NAME = 100;
 const MAX_DAYS = 36_500;
 const DAY_MS = 86_400_000;
 
-export const USAGE = `Usage: npm run api-keys -- <command>
+const USAGE = `Usage: npm run api-keys -- <command>
 
   create <name>    makes a key and shows it, once
     --requests N   questions a minute; default ${DEFAULT_REQUESTS}, 0 for no limit

@@ -23,7 +23,7 @@ export function hostnameOf(authority: string): string | null {
   return hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
 }
 
-export const isLoopback = (name: string): boolean =>
+const isLoopback = (name: string): boolean =>
   name === 'localhost' ||
   name.endsWith('.localhost') ||
   (ipaddr.isValid(name) && ipaddr.process(name).range() === 'loopback');

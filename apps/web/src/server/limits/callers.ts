@@ -22,7 +22,7 @@ const NONE_FOR_MS = 5000;
 const NO_KEY = new Set(['none', 'EMPTY']);
 
 /** Of `Authorization: Bearer` or `X-API-Key`; null for no key, an empty one included. */
-export function keyOf(headers: Headers): string | null {
+function keyOf(headers: Headers): string | null {
   const authorization = headers.get('authorization');
   const key = /^Bearer\s+(\S+)\s*$/i.exec(authorization ?? '')?.[1] ?? headers.get('x-api-key');
   return key === null || key === '' || NO_KEY.has(key) ? null : key;
