@@ -15,6 +15,7 @@ const ROOT_ROUTES = [
   '/tensors/:path*',
   '/search',
   '/gpu/:path*',
+  '/openapi.json',
 ];
 
 const root = path.resolve(import.meta.dirname, '../..');
@@ -49,6 +50,7 @@ const config = {
         { key: 'Referrer-Policy', value: 'no-referrer' },
         { key: 'X-Frame-Options', value: 'DENY' },
         { key: 'Cross-Origin-Opener-Policy', value: 'same-origin' },
+        { key: 'Cross-Origin-Resource-Policy', value: 'same-origin' },
         { key: 'Permissions-Policy', value: 'camera=(), microphone=(), geolocation=()' },
       ],
     },

@@ -16,6 +16,7 @@ const COMMANDS = {
   test: 'tooling/local/src/test.ts',
   check: 'tooling/checks/src/check.ts',
   'model:import': 'tooling/local/src/model-import.ts',
+  'api-keys': 'tooling/local/src/api-keys.ts',
   bench: 'tooling/bench/src/main.ts',
   verify: 'tooling/verify/src/main.ts',
   install: null,

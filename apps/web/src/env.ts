@@ -1,11 +1,68 @@
 /** The environment of the web app, read and checked once. The only reader of `process.env` here. */
 import path from 'node:path';
 import { z } from 'zod';
+import { type Network, parseNetwork } from './door/address.ts';
+import { hostnameOf } from './door/hosts.ts';
 
 const url = (example: string, protocols: RegExp) =>
   z.url({ protocol: protocols, error: `expected an address like ${example}` });
 
+/** Values between commas, each checked and turned into what `read` makes of it. */
+const list = <T>(read: (value: string) => T, error: string) =>
+  z
+    .string()
+    .default('')
+    .transform((text, ctx) => {
+      const values = text.split(',').map((value) => value.trim());
+      try {
+        return values.filter((value) => value !== '').map(read);
+      } catch {
+        ctx.addIssue({ code: 'custom', message: error });
+        return z.NEVER;
+      }
+    });
+
+function readHost(value: string): string {
+  if (value !== '*' && hostnameOf(value.replace(/^\*\./, '')) !== value.replace(/^\*\./, ''))
+    throw new RangeError(value);
+  return value;
+}
+
+function readOrigin(value: string): string {
+  if (value !== '*' && new URL(value).origin !== value) throw new RangeError(value);
+  return value;
+}
+
+/** 0 is no limit. */
+const perMinute = (fallback: number) =>
+  z.coerce
+    .number({ error: `expected a number, 0 for no limit, for example ${fallback}` })
+    .int()
+    .min(0)
+    .max(Number.MAX_SAFE_INTEGER)
+    .default(fallback);
+
 const Env = z.object({
+  PORT: z.coerce
+    .number({ error: 'expected a port, for example 8000' })
+    .int()
+    .min(1)
+    .max(65_535)
+    .default(8000),
+  HOST: z.string().min(1).default('127.0.0.1'),
+  /** Where people reach this server, when that is another address. */
+  BLYAN_PUBLIC_URL: url('https://blyan.example.org', /^https?$/).optional(),
+  BLYAN_ALLOWED_HOSTS: list(readHost, 'expected names like blyan.example.org, *.example.org'),
+  BLYAN_CORS_ORIGINS: list(readOrigin, 'expected origins like https://app.example.org, or *'),
+  BLYAN_TRUSTED_PROXIES: list(parseNetwork, 'expected networks like 10.0.0.0/8, 127.0.0.1'),
+  BLYAN_REQUESTS_PER_MINUTE: perMinute(1200),
+  BLYAN_TOKENS_PER_MINUTE: perMinute(2_000_000),
+  BLYAN_MAX_WAITING: z.coerce
+    .number({ error: 'expected a number of requests, for example 256' })
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(256),
   DATABASE_URL: url('postgresql://blyan:secret@127.0.0.1:5432/blyan', /^postgres(ql)?$/),
   REDIS_URL: url('redis://:secret@127.0.0.1:6379', /^rediss?$/),
   /** Redis as the nodes reach it, when that is another address. */
@@ -36,6 +93,18 @@ const Env = z.object({
 });
 
 export interface Config {
+  port: number;
+  /** Address or name to listen on. */
+  host: string;
+  publicUrl: string | null;
+  allowedHosts: string[];
+  corsOrigins: string[];
+  trustedProxies: Network[];
+  /** For each address without a key; 0 is no limit. */
+  requestsPerMinute: number;
+  tokensPerMinute: number;
+  /** Requests that may wait for a worker at a time. */
+  maxWaiting: number;
   databaseUrl: string;
   redisUrl: string;
   nodeRedisUrl: string;
@@ -64,6 +133,15 @@ export function readConfig(source: Record<string, string | undefined>): Config {
   }
   const env = parsed.data;
   return {
+    port: env.PORT,
+    host: env.HOST,
+    publicUrl: env.BLYAN_PUBLIC_URL ?? null,
+    allowedHosts: env.BLYAN_ALLOWED_HOSTS,
+    corsOrigins: env.BLYAN_CORS_ORIGINS,
+    trustedProxies: env.BLYAN_TRUSTED_PROXIES,
+    requestsPerMinute: env.BLYAN_REQUESTS_PER_MINUTE,
+    tokensPerMinute: env.BLYAN_TOKENS_PER_MINUTE,
+    maxWaiting: env.BLYAN_MAX_WAITING,
     databaseUrl: env.DATABASE_URL,
     redisUrl: env.REDIS_URL,
     nodeRedisUrl: env.NODE_REDIS_URL ?? env.REDIS_URL,

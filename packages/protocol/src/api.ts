@@ -87,17 +87,37 @@ const Messages = z
 
 /** Fields of a generation that both APIs share. Bounds that belong to a model are checked later. */
 export const samplingFields = {
-  model: z.string().min(1).max(256).nullish(),
-  max_tokens: z.number().int().min(1).nullish(),
-  temperature: z.number().min(0).max(2).nullish(),
-  top_p: z.number().gt(0).max(1).nullish(),
-  /** 0 and -1 both mean off, as in other servers. */
-  top_k: z.number().int().min(-1).max(0x7fffffff).nullish(),
-  min_p: z.number().min(0).max(1).nullish(),
+  model: z
+    .string()
+    .min(1)
+    .max(256)
+    .nullish()
+    .meta({ description: 'Name on the chain; default: the newest that a worker serves.' }),
+  max_tokens: z.number().int().min(1).nullish().meta({ description: 'Longest answer.' }),
+  temperature: z.number().min(0).max(2).nullish().meta({ description: '0 is greedy.' }),
+  top_p: z
+    .number()
+    .gt(0)
+    .max(1)
+    .nullish()
+    .meta({ description: 'Keeps the fewest tokens that together have this probability.' }),
+  top_k: z
+    .number()
+    .int()
+    .min(-1)
+    .max(0x7fffffff)
+    .nullish()
+    // As in other servers.
+    .meta({ description: 'Keeps the k likeliest tokens; 0 and -1 are off.' }),
+  min_p: z
+    .number()
+    .min(0)
+    .max(1)
+    .nullish()
+    .meta({ description: "Keeps tokens with this part of the best one's probability." }),
   repetition_penalty: RepetitionPenalty.nullish(),
   presence_penalty: Penalty.nullish(),
   frequency_penalty: Penalty.nullish(),
-  /** `{"token id": bias}`; a vocabulary's bound is checked later. */
   logit_bias: z
     .record(z.string(), Bias)
     .refine((bias) => Object.keys(bias).every((key) => /^(0|[1-9]\d{0,8})$/.test(key)), {
@@ -107,10 +127,19 @@ export const samplingFields = {
       error: `expected at most ${MAX_LOGIT_BIAS} tokens`,
       params: { code: 'invalid_length' },
     })
-    .nullish(),
-  seed: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).nullish(),
-  /** Tokens that end the answer; like the model's own they are no part of the text. */
-  stop_token_ids: z.array(TokenId).max(MAX_STOP_TOKENS).nullish(),
+    .nullish()
+    // A vocabulary's bound is checked later.
+    .meta({ description: 'By token id; added to the logit.' }),
+  seed: z
+    .number()
+    .int()
+    .min(0)
+    .max(Number.MAX_SAFE_INTEGER)
+    .nullish()
+    .meta({ description: 'The same seed gives the same answer; default: drawn.' }),
+  stop_token_ids: z.array(TokenId).max(MAX_STOP_TOKENS).nullish().meta({
+    description: "They end the answer; like the model's own they are no part of the text.",
+  }),
   stop: z
     .union(
       [
@@ -122,10 +151,12 @@ export const samplingFields = {
       },
     )
     .refine((stop) => [stop].flat().every(isStorable), { error: STOP_REFUSED })
-    .nullish(),
+    .nullish()
+    .meta({ description: 'Ends the answer before it.' }),
   stream: z.boolean().nullish(),
-  /** Lets the model think before it answers, where its template knows how. Default: off. */
-  thinking: z.boolean().nullish(),
+  thinking: z.boolean().nullish().meta({
+    description: 'Lets the model think first, where its template knows how. Default: off.',
+  }),
 } as const;
 
 const ChatFields = z.object({
@@ -160,7 +191,7 @@ export const ChatRequest = ChatFields.superRefine((body, ctx) => {
 export type ChatRequest = z.infer<typeof ChatRequest>;
 
 const queryNumber = z.coerce.number();
-const queryFlag = z.enum(['0', '1', 'true', 'false']).transform((v) => v === '1' || v === 'true');
+const queryFlag = z.stringbool({ truthy: ['1', 'true'], falsy: ['0', 'false'], case: 'sensitive' });
 
 /** `GET /chat/stream`: `prompt` starts an answer, `id` alone resumes one, both do whichever fits. */
 export const ChatStreamQuery = z
@@ -251,6 +282,9 @@ export const ChatResponse = z.object({
   provenance: Provenance,
 });
 export type ChatResponse = z.infer<typeof ChatResponse>;
+
+export const CancelParams = z.object({ id: RequestId });
+export const Cancelled = z.object({ id: z.string(), cancelled: z.literal(true) });
 
 /** Events of `/chat/stream`: `event:` is the key, `data:` the JSON of the value. */
 export type ChatStreamEvents = {

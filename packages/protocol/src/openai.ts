@@ -1,6 +1,6 @@
 /** The part of the HTTP API that OpenAI clients speak. Shapes as those clients were seen to use. */
 import { z } from 'zod';
-import { type ApiUsage, ChatMessage, type ErrorType, samplingFields, Text } from './api.ts';
+import { ApiUsage, ChatMessage, samplingFields, Text } from './api.ts';
 import { TokenId } from './ids.ts';
 import { MAX_CHOICES, MAX_MESSAGES, MAX_PROMPT_TOKENS, MAX_TOP_LOGPROBS } from './limits.ts';
 
@@ -63,86 +63,111 @@ export const CompletionRequest = z
 export type CompletionRequest = z.infer<typeof CompletionRequest>;
 
 /** `token` is its text, or its bytes as `\\xe2\\x80` where they are no whole characters. */
-export interface LikelyToken {
-  token: string;
-  logprob: number;
-  /** UTF-8. */
-  bytes: number[];
-}
-export interface TokenOfContent extends LikelyToken {
-  top_logprobs: LikelyToken[];
-}
-export interface ChatLogprobs {
-  content: TokenOfContent[];
-  refusal: null;
-}
+export const LikelyToken = z.object({
+  token: z.string(),
+  logprob: z.number(),
+  bytes: z.array(z.number().int()).meta({ description: 'UTF-8.' }),
+});
+export type LikelyToken = z.infer<typeof LikelyToken>;
 
-export interface ChatCompletionChunk {
-  id: string;
-  object: 'chat.completion.chunk';
-  created: number;
-  model: string;
-  choices: {
-    index: number;
-    delta: { role?: 'assistant'; content?: string; reasoning_content?: string };
-    logprobs: ChatLogprobs | null;
-    finish_reason: 'stop' | 'length' | null;
-  }[];
-  usage?: ApiUsage | null;
-}
+export const TokenOfContent = LikelyToken.extend({ top_logprobs: z.array(LikelyToken) });
+export type TokenOfContent = z.infer<typeof TokenOfContent>;
 
-export interface ChatCompletion {
-  id: string;
-  object: 'chat.completion';
-  created: number;
-  model: string;
-  choices: {
-    index: number;
-    message: { role: 'assistant'; content: string; reasoning_content?: string; refusal: null };
-    logprobs: ChatLogprobs | null;
-    finish_reason: 'stop' | 'length';
-  }[];
-  usage: ApiUsage;
-}
+export const ChatLogprobs = z.object({ content: z.array(TokenOfContent), refusal: z.null() });
+export type ChatLogprobs = z.infer<typeof ChatLogprobs>;
+
+const FinishedBy = z.enum(['stop', 'length']);
+const index = z.number().int();
+const created = z.number().int().meta({ description: 'Unix seconds.' });
+/** Of a model that thinks, apart from its text. */
+const reasoning_content = z
+  .string()
+  .meta({ description: 'The thinking part, apart from the text.' })
+  .optional();
+
+export const ChatCompletionChunk = z.object({
+  id: z.string(),
+  object: z.literal('chat.completion.chunk'),
+  created,
+  model: z.string(),
+  choices: z.array(
+    z.object({
+      index,
+      delta: z.object({
+        role: z.literal('assistant').optional(),
+        content: z.string().optional(),
+        reasoning_content,
+      }),
+      logprobs: ChatLogprobs.nullable(),
+      finish_reason: FinishedBy.nullable(),
+    }),
+  ),
+  usage: ApiUsage.nullish(),
+});
+export type ChatCompletionChunk = z.infer<typeof ChatCompletionChunk>;
+
+export const ChatCompletion = z.object({
+  id: z.string(),
+  object: z.literal('chat.completion'),
+  created,
+  model: z.string(),
+  choices: z.array(
+    z.object({
+      index,
+      message: z.object({
+        role: z.literal('assistant'),
+        content: z.string(),
+        reasoning_content,
+        refusal: z.null(),
+      }),
+      logprobs: ChatLogprobs.nullable(),
+      finish_reason: FinishedBy,
+    }),
+  ),
+  usage: ApiUsage,
+});
+export type ChatCompletion = z.infer<typeof ChatCompletion>;
 
 /** All lists are as long as `tokens`. */
-export interface CompletionLogprobs {
-  tokens: string[];
-  token_logprobs: number[];
-  /** By text of the token. */
-  top_logprobs: Record<string, number>[];
-  /** Characters of the text before each token, in UTF-16 units. */
-  text_offset: number[];
-}
+export const CompletionLogprobs = z.object({
+  tokens: z.array(z.string()),
+  token_logprobs: z.array(z.number()),
+  top_logprobs: z
+    .array(z.record(z.string(), z.number()))
+    .meta({ description: 'By text of the token.' }),
+  text_offset: z.array(z.number().int()).meta({
+    description: 'Characters of the text before each token, in UTF-16 units.',
+  }),
+});
+export type CompletionLogprobs = z.infer<typeof CompletionLogprobs>;
 
 /** Also the shape of a chunk, with what is new in it. */
-export interface Completion {
-  id: string;
-  object: 'text_completion';
-  created: number;
-  model: string;
-  choices: {
-    index: number;
-    text: string;
-    /** Of a model that thinks, apart from its text. */
-    reasoning_content?: string;
-    logprobs: CompletionLogprobs | null;
-    finish_reason: 'stop' | 'length' | null;
-  }[];
-  usage?: ApiUsage | null;
-}
+export const Completion = z.object({
+  id: z.string(),
+  object: z.literal('text_completion'),
+  created,
+  model: z.string(),
+  choices: z.array(
+    z.object({
+      index,
+      text: z.string(),
+      reasoning_content,
+      logprobs: CompletionLogprobs.nullable(),
+      finish_reason: FinishedBy.nullable(),
+    }),
+  ),
+  usage: ApiUsage.nullish(),
+});
+export type Completion = z.infer<typeof Completion>;
 
-export interface ModelObject {
-  id: string;
-  object: 'model';
-  /** Unix seconds. */
-  created: number;
-  owned_by: string;
-}
+export const ModelObject = z.object({
+  id: z.string(),
+  object: z.literal('model'),
+  created,
+  owned_by: z.string(),
+});
+export type ModelObject = z.infer<typeof ModelObject>;
 
-export interface OpenAiError {
-  message: string;
-  type: ErrorType;
-  param: string | null;
-  code: string | null;
-}
+/** The segments of an address: names may hold a slash, like those of a hub. */
+export const ModelParams = z.object({ id: z.array(z.string()).min(1) });
+export const ModelList = z.object({ object: z.literal('list'), data: z.array(ModelObject) });

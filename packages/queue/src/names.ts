@@ -8,6 +8,9 @@ export const COORDINATOR_CHANNEL = 'blyan:coordinator';
 /** ClusterStatus, written by the coordinator, expiring. */
 export const CLUSTER_KEY = 'blyan:cluster';
 
+/** Counters of limits, expiring. */
+export const LIMIT_PREFIX = 'blyan:limit';
+
 /** Everything of one node lives under this prefix, so that one ACL pattern covers it. */
 export const nodePrefix = (nodeId: string) => `blyan:node:${nodeId}`;
 /** BullMQ queue of the node's jobs, under its prefix. */

@@ -17,6 +17,8 @@ import { median, type Result } from './result.ts';
 
 const EMBEDDED = 'blyan-guide';
 const RANDOM = 'random-qwen3-0.6b-q4';
+/** All questions come from one address here. */
+const NO_LIMITS = { BLYAN_REQUESTS_PER_MINUTE: '0', BLYAN_TOKENS_PER_MINUTE: '0' };
 const ROUNDS = 5;
 const LOADS = 3;
 const ANSWER_TOKENS = 64;
@@ -29,7 +31,7 @@ export async function benchServing(emit: (result: Result) => void, log: (line: s
   try {
     log('starting the product with the embedded model');
     {
-      await using product = await startProduct({ dataDir });
+      await using product = await startProduct({ dataDir, env: NO_LIMITS });
       await benchModel('embedded', EMBEDDED, product, dataDir, emit);
       const checkpoint = join(work, 'checkpoint');
       log('writing a random checkpoint of the Qwen3-0.6B shape');
@@ -41,7 +43,10 @@ export async function benchServing(emit: (result: Result) => void, log: (line: s
       await rm(checkpoint, { recursive: true });
     }
     log('starting the product with the random model');
-    await using product = await startProduct({ dataDir, env: { BLYAN_MODEL: RANDOM } });
+    await using product = await startProduct({
+      dataDir,
+      env: { ...NO_LIMITS, BLYAN_MODEL: RANDOM },
+    });
     await benchModel('qwen3-0.6b-q4', RANDOM, product, dataDir, emit);
   } finally {
     await rm(work, { recursive: true, force: true });

@@ -1,9 +1,7 @@
 /** A part of ours as a child process: own process group, output into a log file, life tied to ours. */
 import { spawn } from 'node:child_process';
 import { createWriteStream, existsSync, renameSync, statSync } from 'node:fs';
-import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { pathToFileURL } from 'node:url';
 import { waitForExit } from './processes.ts';
 import type { Running } from './supervise.ts';
 
@@ -14,16 +12,12 @@ const WARN = 40;
 export interface PartProcess {
   name: string;
   args: string[];
-  /** The program does not notice by itself that its supervisor is gone. */
-  watchParent?: boolean;
   cwd: string;
   env: NodeJS.ProcessEnv;
   logFile: string;
   /** How long it may take to finish its work when told to stop. */
   drainMs: number;
 }
-
-const hook = pathToFileURL(path.join(import.meta.dirname, 'exit-with-parent.mjs')).href;
 
 /** Our parts log JSON lines (pino); only warnings and worse are for the terminal. */
 export function terminalLine(raw: string): string | null {
@@ -41,7 +35,7 @@ export async function startPart(p: PartProcess, say: (line: string) => void): Pr
     renameSync(p.logFile, `${p.logFile}.1`);
   }
   const log = createWriteStream(p.logFile, { flags: 'a', mode: 0o600 });
-  const child = spawn(process.execPath, [...(p.watchParent ? ['--import', hook] : []), ...p.args], {
+  const child = spawn(process.execPath, p.args, {
     cwd: p.cwd,
     env: p.env,
     detached: true,

@@ -1,5 +1,4 @@
 /** Our three parts: what they run and which variables each may see. */
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import type { LocalEnv } from './env.ts';
 import { localUrl } from './env.ts';
@@ -61,8 +60,6 @@ const app = (root: string, name: string) => path.join(root, 'apps', name);
 
 /** In the order of starting; the order of stopping is in stop.ts. */
 export function partSpecs(c: PartsContext): PartSpec[] {
-  const requireFromWeb = createRequire(path.join(app(c.root, 'web'), 'package.json'));
-  const next = requireFromWeb.resolve('next/dist/bin/next');
   const common = (name: string) => ({ name, logFile: path.join(c.logs, `${name}.log`) });
   const processes: PartProcess[] = [
     {
@@ -74,8 +71,7 @@ export function partSpecs(c: PartsContext): PartSpec[] {
     },
     {
       ...common('web'),
-      watchParent: true,
-      args: [next, 'start', '--hostname', c.env.host, '--port', String(c.env.port)],
+      args: [path.join(app(c.root, 'web'), 'dist', 'main.js')],
       cwd: app(c.root, 'web'),
       env: { ...trustedEnv(c), BLYAN_API_KEY: c.apiKey },
       // It finishes open answers for up to 8 s; then it still has to close.

@@ -21,6 +21,7 @@ export function Header({ genesis }: { genesis: string | null }) {
             Chat
           </NavLink>
           <NavLink href="/explorer">Explorer</NavLink>
+          <NavLink href="/docs">API</NavLink>
         </nav>
         <div className="ml-auto flex items-center gap-1">
           <ThemeToggle />

@@ -6,6 +6,10 @@ import { IntakeQueue } from '@blyan/queue/intake';
 import { BlobStore } from '@blyan/store/blob-store';
 import { type Logger, pino } from 'pino';
 import { type Config, readEnvironment } from '../env.ts';
+import { type Admission, type AdmissionDeps, UNLIMITED } from './limits/admission.ts';
+import { Callers } from './limits/callers.ts';
+import { WaitingPlaces } from './limits/line.ts';
+import { Rates } from './limits/rates.ts';
 import { ModelCatalog } from './model/catalog.ts';
 import { type Stopping, stopOnSignal } from './stopping.ts';
 
@@ -20,6 +24,9 @@ export interface Context {
   store: () => Promise<BlobStore>;
   models: ModelCatalog;
   stopping: Stopping;
+  limits: AdmissionDeps;
+  /** Of the request that is worked on; each has a context of its own where limits are looked at. */
+  admission: Admission;
 }
 
 export function createContext(config: Config): Context {
@@ -47,6 +54,12 @@ export function createContext(config: Config): Context {
     store,
     models: new ModelCatalog({ modelName: config.modelName }, { db, store }),
     stopping: stopOnSignal(),
+    limits: {
+      callers: new Callers(config, { db }),
+      rates: new Rates(redis),
+      places: new WaitingPlaces(config, { db }),
+    },
+    admission: UNLIMITED,
   };
 }
 

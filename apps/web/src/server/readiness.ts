@@ -1,23 +1,12 @@
 /** `/ready`: each part that a question needs, checked now. */
 import type { ClusterStatus } from '@blyan/protocol/cluster';
+import type { Readiness } from '@blyan/protocol/rest/server';
 import { answers as redisAnswers } from '@blyan/queue/connection';
 import { availability, describe, freshCluster, servedHashes } from './cluster.ts';
 import type { Context } from './context.ts';
 import { toApiError } from './http/errors.ts';
 
-interface Check {
-  ok: boolean;
-  /** Why not, or null. */
-  reason: string | null;
-}
-
-export interface Readiness {
-  ready: boolean;
-  checks: { database: Check; redis: Check; coordinator: Check; model: Check; worker: Check };
-  model: string | null;
-  /** All that is missing, in words; null when nothing is. */
-  reason: string | null;
-}
+type Check = Readiness['checks']['database'];
 
 /** A check that hangs is a failed check. */
 const CHECK_TIMEOUT_MS = 2000;

@@ -1,7 +1,7 @@
 /**
  * The end of this process, in two steps. Told to stop, it takes no new question and goes on with the
- * open answers; after a while it cuts those too. Next.js closes the server at the same signal, waits
- * for open responses and exits; here is what it leaves out.
+ * open answers; after a while it cuts those too. The server (main.ts) closes at the same signal, waits for
+ * open responses and exits; here is what that leaves out.
  */
 import { subscribe } from 'node:diagnostics_channel';
 import { type EventEmitter, setMaxListeners } from 'node:events';
@@ -13,7 +13,7 @@ const DRAIN_MS = 8000;
 const GOODBYE_MS = 1000;
 /** How often it is seen whether anything is still open. */
 const LOOK_MS = 100;
-/** The only public way to the server that Next.js made. */
+/** The server is bundled apart from what runs behind it, here. */
 const REQUEST_START = 'http.server.request.start';
 
 export interface Stopping {

@@ -73,6 +73,18 @@ async function shots(name: string): Promise<void> {
   await page.emulateMedia({ colorScheme: 'light' });
 }
 
+test('the API can be read and tried', async () => {
+  await page.goto(`${product.url}/docs`);
+  const health = page.locator('#operations-Server-get_health');
+  await health.waitFor();
+  expect(await page.locator('.opblock').count()).toBeGreaterThan(10);
+  await shots('docs');
+  await health.getByRole('button').first().click();
+  await health.getByRole('button', { name: 'Execute' }).click();
+  await health.locator('.live-responses-table').getByText('"status"').waitFor();
+  await shots('docs-tried');
+});
+
 test('ask, read where the answer came from, and follow it to the block', async () => {
   await page.goto(product.url);
   await page.getByRole('textbox', { name: 'Message' }).waitFor();

@@ -37,13 +37,16 @@ const ANNOUNCE_TIMEOUT_MS = 2000;
 
 /**
  * Twice with one id is one answer.
- * @throws ApiError 400, 404, 503 before anything is written
+ * @throws ApiError 400, 404, 429, 503 before anything is written
  */
 export async function ask(question: Question, ctx: Context): Promise<Asked> {
   const known = question.id ? await findAsked(question.id, ctx) : null;
-  if (known) return known;
+  if (known) {
+    ctx.admission.taken();
+    return known;
+  }
   const id = question.id ?? newId();
-  const ready = await prepare(question, ctx);
+  const ready = await prepare(question, 1, ctx);
   try {
     const [asked] = await take([id], ready, ctx);
     return asked!;
@@ -63,7 +66,7 @@ export async function askChoices(
   count: number,
   ctx: Context,
 ): Promise<{ asked: Asked[]; tokenizer: Tokenizer }> {
-  const ready = await prepare(question, ctx);
+  const ready = await prepare(question, count, ctx);
   const asked = await take(Array.from({ length: count }, newId), ready, ctx);
   return { asked, tokenizer: ready.model.tokenizer };
 }
@@ -78,7 +81,7 @@ interface Ready {
   stop: string[];
 }
 
-async function prepare(question: Question, ctx: Context): Promise<Ready> {
+async function prepare(question: Question, answers: number, ctx: Context): Promise<Ready> {
   if (ctx.stopping.asked.aborted) throw shuttingDown();
   const cluster = await freshCluster(ctx.redis);
   const listed = await ctx.models.resolve(question.model, servedHashes(cluster));
@@ -91,6 +94,7 @@ async function prepare(question: Question, ctx: Context): Promise<Ready> {
   });
   const state = availability(cluster, model.hash);
   if (state.state === 'unavailable') throw unavailableError(state);
+  await ctx.admission.spend({ tokens: prompt.length + answers * params.maxTokens, answers });
   return { model, prompt, params, stop: question.stop };
 }
 
@@ -115,6 +119,7 @@ async function take(ids: string[], { model, prompt, params, stop }: Ready, ctx: 
       deadline: new Date(deadline),
     })),
   });
+  ctx.admission.taken();
   await Promise.all(ids.map((id) => announce(id, ctx)));
   return asked;
 }

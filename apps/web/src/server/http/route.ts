@@ -1,7 +1,9 @@
 /** Routes are declared: what they take and what they do. Parsing and errors are here, once. */
 import { MAX_BODY_BYTES } from '@blyan/protocol/limits';
 import type { z } from 'zod';
+import { callerAddress } from '../../door/caller.ts';
 import { type Context, context } from '../context.ts';
+import { type Admission, admit, UNLIMITED } from '../limits/admission.ts';
 import { readJson } from './body.ts';
 import { toApiError } from './errors.ts';
 
@@ -15,6 +17,8 @@ interface RouteSpec<
   bodySchema?: B;
   querySchema?: Q;
   paramsSchema?: P;
+  /** Whether the request may begin an answer, and so is counted and may be refused by limits. */
+  limited?: boolean | ((query: Parsed<Q>) => boolean);
   /** Returns a response, or a value that is sent as JSON with status 200. */
   handler(input: {
     body: Parsed<B>;
@@ -30,26 +34,43 @@ type Handler = (
   segment: { params: Promise<Record<string, string | string[] | undefined>> },
 ) => Promise<Response>;
 
+/** What a route validates with, for the test that the API's document says the same. */
+export interface RouteSchemas {
+  bodySchema?: z.ZodType | undefined;
+  querySchema?: z.ZodType | undefined;
+  paramsSchema?: z.ZodType | undefined;
+}
+
 export function route<
   B extends z.ZodType | undefined = undefined,
   Q extends z.ZodType | undefined = undefined,
   P extends z.ZodType | undefined = undefined,
->(spec: RouteSpec<B, Q, P>): Handler {
+>(spec: RouteSpec<B, Q, P>): Handler & { schemas: RouteSchemas } {
   // The signal of a Request falls silent once the Request is collected (undici holds it weakly), and a
   // handler that waits for an answer may hold nothing else of it.
   const inFlight = new Set<Request>();
-  return async (request, segment) => {
+  const handle: Handler = async (request, segment) => {
     inFlight.add(request);
     let ctx: Context | undefined;
+    let admission = UNLIMITED;
     try {
       const params = spec.paramsSchema?.parse(await segment.params) as Parsed<P>;
       const search = Object.fromEntries(new URL(request.url).searchParams);
       const query = spec.querySchema?.parse(search) as Parsed<Q>;
-      const body = spec.bodySchema?.parse(await readJson(request, MAX_BODY_BYTES)) as Parsed<B>;
       ctx = context();
+      const { limited = false } = spec;
+      if (typeof limited === 'function' ? limited(query) : limited) {
+        // Before the body is read: whoever is refused costs nothing more.
+        admission = await admit(request.headers, callerAddress(), ctx.limits);
+        ctx = { ...ctx, admission };
+      }
+      const body = spec.bodySchema?.parse(await readJson(request, MAX_BODY_BYTES)) as Parsed<B>;
       const result = await spec.handler({ body, query, params, request, ctx });
-      if (result instanceof Response) return result;
-      return Response.json(result, { headers: { 'cache-control': 'no-store' } });
+      const response =
+        result instanceof Response
+          ? result
+          : Response.json(result, { headers: { 'cache-control': 'no-store' } });
+      return withHeaders(response, admission);
     } catch (error) {
       const failure = toApiError(error);
       if (failure.status >= 500 && failure.cause)
@@ -57,9 +78,18 @@ export function route<
           { err: failure.cause, path: new URL(request.url).pathname },
           'request failed',
         );
-      return failure.toResponse();
+      return withHeaders(failure.toResponse(), admission);
     } finally {
+      admission.taken();
       inFlight.delete(request);
     }
   };
+  const { bodySchema, querySchema, paramsSchema } = spec;
+  return Object.assign(handle, { schemas: { bodySchema, querySchema, paramsSchema } });
+}
+
+function withHeaders(response: Response, admission: Admission): Response {
+  for (const [name, value] of Object.entries(admission.headers()))
+    response.headers.set(name, value);
+  return response;
 }

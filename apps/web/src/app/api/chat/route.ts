@@ -7,6 +7,7 @@ export const dynamic = 'force-dynamic';
 
 export const POST = route({
   bodySchema: ChatRequest,
+  limited: true,
   async handler({ body, ctx, request }) {
     const question = questionOf(body);
     if (!body.stream) return answerWhole(question, ctx, request.signal);

@@ -1,6 +1,5 @@
 import { Readable } from 'node:stream';
-import { Hash } from '@blyan/protocol/ids';
-import { z } from 'zod';
+import { BlobParams } from '@blyan/protocol/chain-api';
 import { immutableBytes } from '@/server/http/bytes';
 import { notFound } from '@/server/http/errors';
 import { route } from '@/server/http/route';
@@ -9,7 +8,7 @@ export const dynamic = 'force-dynamic';
 
 /** Raw bytes; whoever fetches them verifies them against the root. Content under a hash never changes. */
 export const GET = route({
-  paramsSchema: z.object({ root: Hash }),
+  paramsSchema: BlobParams,
   async handler({ params: { root }, request, ctx }) {
     const store = await ctx.store();
     const info = await store.stat(root);

@@ -18,6 +18,8 @@ function lastEntry(request: Request, fromQuery?: string): string {
 
 export const GET = route({
   querySchema: ChatStreamQuery,
+  // To read on in an answer is free.
+  limited: ({ prompt }) => prompt !== undefined,
   async handler({ query, request, ctx }) {
     const from = lastEntry(request, query.last_event_id);
     if (query.prompt === undefined) {
@@ -39,6 +41,7 @@ export const GET = route({
 
 export const POST = route({
   bodySchema: ChatRequest,
+  limited: true,
   async handler({ body, request, ctx }) {
     const from = body.id ? lastEntry(request) : '0';
     return streamAnswer(await ask(questionOf(body), ctx), from, ctx, request.signal);

@@ -1,5 +1,4 @@
-import { Hash } from '@blyan/protocol/ids';
-import { z } from 'zod';
+import { ModelParams } from '@blyan/protocol/chain-api';
 import { readModel } from '@/server/explorer/models';
 import { route } from '@/server/http/route';
 
@@ -7,6 +6,6 @@ export const dynamic = 'force-dynamic';
 
 /** One model with its sizes; its block is `/chain/A/block/{hash}`. */
 export const GET = route({
-  paramsSchema: z.object({ hash: Hash }),
+  paramsSchema: ModelParams,
   handler: ({ params: { hash }, ctx }) => readModel(ctx.db, hash),
 });

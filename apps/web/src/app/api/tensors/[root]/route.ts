@@ -1,5 +1,4 @@
-import { Hash } from '@blyan/protocol/ids';
-import { z } from 'zod';
+import { BlobParams } from '@blyan/protocol/chain-api';
 import { readTensor } from '@/server/explorer/tensors';
 import { route } from '@/server/http/route';
 
@@ -7,6 +6,6 @@ export const dynamic = 'force-dynamic';
 
 /** One tensor by the Merkle root of its bytes, which are `/blobs/{root}`. */
 export const GET = route({
-  paramsSchema: z.object({ root: Hash }),
+  paramsSchema: BlobParams,
   handler: ({ params: { root }, ctx }) => readTensor(ctx.db, root),
 });

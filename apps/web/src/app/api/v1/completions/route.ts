@@ -6,6 +6,7 @@ export const dynamic = 'force-dynamic';
 
 export const POST = route({
   bodySchema: CompletionRequest,
+  limited: true,
   handler: ({ body, ctx, request }) =>
     body.stream
       ? continueStream(body, ctx, request.signal)

@@ -1,5 +1,4 @@
-import { Hash } from '@blyan/protocol/ids';
-import { z } from 'zod';
+import { BlobParams } from '@blyan/protocol/chain-api';
 import { immutableBytes } from '@/server/http/bytes';
 import { route } from '@/server/http/route';
 
@@ -7,7 +6,7 @@ export const dynamic = 'force-dynamic';
 
 /** SHA-256 leaf hashes, 32 bytes each: checked against the root once, then a chunk at a time. */
 export const GET = route({
-  paramsSchema: z.object({ root: Hash }),
+  paramsSchema: BlobParams,
   async handler({ params: { root }, request, ctx }) {
     const store = await ctx.store();
     const leaves = await store.leaves(root);

@@ -1,6 +1,5 @@
 import { BlocksQuery } from '@blyan/protocol/api';
-import { ChainId } from '@blyan/protocol/ids';
-import { z } from 'zod';
+import { ChainParams } from '@blyan/protocol/chain-api';
 import { type BlockHead, readPage } from '@/server/chain/read';
 import { csvResponse, nextQuery, wantsCsv } from '@/server/http/csv';
 import { route } from '@/server/http/route';
@@ -20,7 +19,7 @@ const COLUMNS = {
 
 /** With `bodies=1` each block is in the wire shape, as programs verify it; else headers for people. */
 export const GET = route({
-  paramsSchema: z.object({ id: ChainId }),
+  paramsSchema: ChainParams,
   querySchema: BlocksQuery,
   async handler({ params, query, request, ctx }) {
     const page = await readPage(ctx.db, params.id, query);

@@ -1,8 +1,7 @@
 import { toBase64 } from '@blyan/chain/base64';
 import { openCheckpoint } from '@blyan/chain/checkpoint';
 import { readable } from '@blyan/chain/json';
-import { ChainId } from '@blyan/protocol/ids';
-import { z } from 'zod';
+import { ChainParams } from '@blyan/protocol/chain-api';
 import { notFound } from '@/server/http/errors';
 import { route } from '@/server/http/route';
 
@@ -10,7 +9,7 @@ export const dynamic = 'force-dynamic';
 
 /** The latest signed checkpoint: `bytes` is what was signed and is to be kept; the rest is for people. */
 export const GET = route({
-  paramsSchema: z.object({ id: ChainId }),
+  paramsSchema: ChainParams,
   async handler({ params: { id }, ctx }) {
     const head = await ctx.db.chainHead.findUnique({
       where: { chain: id },

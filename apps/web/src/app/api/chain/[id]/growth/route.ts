@@ -1,7 +1,6 @@
 import { chainGrowth } from '@blyan/db/explorer';
+import { ChainParams } from '@blyan/protocol/chain-api';
 import { GrowthQuery } from '@blyan/protocol/explorer';
-import { ChainId } from '@blyan/protocol/ids';
-import { z } from 'zod';
 import { csvResponse, wantsCsv } from '@/server/http/csv';
 import { route } from '@/server/http/route';
 
@@ -15,7 +14,7 @@ const COLUMNS = {
 
 /** Number of blocks over time. */
 export const GET = route({
-  paramsSchema: z.object({ id: ChainId }),
+  paramsSchema: ChainParams,
   querySchema: GrowthQuery,
   async handler({ params: { id }, query, request, ctx }) {
     const points = await chainGrowth(ctx.db, id, query.points);

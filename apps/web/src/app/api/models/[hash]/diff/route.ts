@@ -1,6 +1,5 @@
+import { ModelParams } from '@blyan/protocol/chain-api';
 import { ModelDiffQuery, type TensorDifference } from '@blyan/protocol/explorer';
-import { Hash } from '@blyan/protocol/ids';
-import { z } from 'zod';
 import { readDifferences } from '@/server/explorer/models';
 import { csvResponse, nextQuery, wantsCsv } from '@/server/http/csv';
 import { route } from '@/server/http/route';
@@ -19,7 +18,7 @@ const COLUMNS = {
 
 /** Tensors by name that differ between this model and another one. */
 export const GET = route({
-  paramsSchema: z.object({ hash: Hash }),
+  paramsSchema: ModelParams,
   querySchema: ModelDiffQuery,
   async handler({ params: { hash }, query, request, ctx }) {
     const page = await readDifferences(ctx.db, hash, query);

@@ -1,6 +1,5 @@
+import { ModelParams } from '@blyan/protocol/chain-api';
 import { ModelTensorsQuery } from '@blyan/protocol/explorer';
-import { Hash } from '@blyan/protocol/ids';
-import { z } from 'zod';
 import { readModelTensors } from '@/server/explorer/models';
 import { TENSOR_COLUMNS } from '@/server/explorer/shapes';
 import { csvResponse, nextQuery, wantsCsv } from '@/server/http/csv';
@@ -10,7 +9,7 @@ export const dynamic = 'force-dynamic';
 
 /** The tensors of a model, sorted and filtered. */
 export const GET = route({
-  paramsSchema: z.object({ hash: Hash }),
+  paramsSchema: ModelParams,
   querySchema: ModelTensorsQuery,
   async handler({ params: { hash }, query, request, ctx }) {
     const page = await readModelTensors(ctx.db, hash, query);

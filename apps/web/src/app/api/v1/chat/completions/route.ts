@@ -6,6 +6,7 @@ export const dynamic = 'force-dynamic';
 
 export const POST = route({
   bodySchema: ChatCompletionRequest,
+  limited: true,
   handler: ({ body, ctx, request }) =>
     body.stream
       ? completeStream(body, ctx, request.signal)

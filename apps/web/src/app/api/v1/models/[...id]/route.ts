@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { ModelParams } from '@blyan/protocol/openai';
 import { notFound } from '@/server/http/errors';
 import { route } from '@/server/http/route';
 import { modelObjects, nameOfSegments } from '@/server/model/openai';
@@ -7,7 +7,7 @@ export const dynamic = 'force-dynamic';
 
 /** Names may hold a slash, like those of a hub. */
 export const GET = route({
-  paramsSchema: z.object({ id: z.array(z.string()).min(1) }),
+  paramsSchema: ModelParams,
   async handler({ params, ctx }) {
     const name = nameOfSegments(params.id);
     if (name === null) throw notFound('model_not_found', 'This is no name of a model.', 'model');

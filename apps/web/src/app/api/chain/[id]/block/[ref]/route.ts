@@ -2,9 +2,8 @@ import { encode } from '@blyan/chain/codec';
 import { toHex } from '@blyan/chain/hex';
 import { readableBlock, toWire } from '@blyan/chain/json';
 import type { SealedBlock } from '@blyan/chain/types';
+import { BlockParams } from '@blyan/protocol/chain-api';
 import { BlockQuery } from '@blyan/protocol/explorer';
-import { ChainId } from '@blyan/protocol/ids';
-import { z } from 'zod';
 import { readBlock } from '@/server/chain/read';
 import { immutableBytes, immutableJson } from '@/server/http/bytes';
 import { route } from '@/server/http/route';
@@ -20,7 +19,7 @@ const PARTS: Record<Exclude<BlockQuery['format'], 'json'>, (sealed: SealedBlock)
 
 /** The block for people, and under `wire` its exact bytes; or bytes. By hash it can never change. */
 export const GET = route({
-  paramsSchema: z.object({ id: ChainId, ref: z.string().max(64) }),
+  paramsSchema: BlockParams,
   querySchema: BlockQuery,
   async handler({ params: { id, ref }, query: { format }, request, ctx }) {
     const block = await readBlock(ctx.db, id, ref);

@@ -1,0 +1,87 @@
+/** What a request for an answer may use: looked at before any work, and told in its headers. */
+import { ApiError } from '../http/errors.ts';
+import type { Caller, Callers } from './callers.ts';
+import type { Place, WaitingPlaces } from './line.ts';
+import type { Counted, Rates, Spent } from './rates.ts';
+
+/** One request's part of the limits. */
+export interface Admission {
+  /**
+   * For answers that begin now. @param tokens of the prompt and of the longest answers
+   * @throws ApiError 400 out_of_range, 429, 503
+   */
+  spend(use: { tokens: number; answers: number }): Promise<void>;
+  /** The answers' rows are written. */
+  taken(): void;
+  /** For the response, whichever it is. */
+  headers(): Record<string, string>;
+}
+
+/** For what is no request of a user's. */
+export const UNLIMITED: Admission = {
+  spend: async () => undefined,
+  taken: () => undefined,
+  headers: () => ({}),
+};
+
+export interface AdmissionDeps {
+  callers: Callers;
+  rates: Rates;
+  places: WaitingPlaces;
+}
+
+/** Admits a request, or refuses it. @throws ApiError 401, 429, 503 */
+export async function admit(
+  headers: Headers,
+  address: string,
+  { callers, rates, places }: AdmissionDeps,
+): Promise<Admission> {
+  const caller = await callers.of(headers, address);
+  const told: Record<string, string> = {};
+  await spend('requests', 1, caller, { rates, told });
+  const place: Place = await places.take();
+  return {
+    async spend({ tokens, answers }) {
+      if (answers > 1) place.grow(answers - 1);
+      await spend('tokens', tokens, caller, { rates, told });
+    },
+    taken: place.free,
+    headers: () => told,
+  };
+}
+
+async function spend(
+  counted: Counted,
+  points: number,
+  caller: Caller,
+  { rates, told }: { rates: Rates; told: Record<string, string> },
+): Promise<void> {
+  const limit = caller[counted];
+  if (limit === 0) return;
+  if (points > limit)
+    throw new ApiError(
+      400,
+      'out_of_range',
+      `The prompt and the longest answer have ${points} tokens together, and no more than ${limit} a minute are allowed: ask for fewer.`,
+      { param: 'max_tokens' },
+    );
+  const spent = await rates.spend(counted, caller.id, limit, points);
+  Object.assign(told, limitHeaders(counted, spent));
+  if (spent.ok) return;
+  const seconds = Math.max(1, Math.ceil(spent.resetMs / 1000));
+  throw new ApiError(
+    429,
+    'rate_limit_exceeded',
+    `No more than ${limit} ${counted} a minute: try again in ${seconds} s.`,
+    { headers: { 'retry-after': String(seconds), ...told } },
+  );
+}
+
+/** As OpenAI names them. */
+function limitHeaders(counted: Counted, { limit, remaining, resetMs }: Spent) {
+  return {
+    [`x-ratelimit-limit-${counted}`]: String(limit),
+    [`x-ratelimit-remaining-${counted}`]: String(remaining),
+    [`x-ratelimit-reset-${counted}`]: `${Math.ceil(resetMs / 1000)}s`,
+  };
+}

@@ -1,0 +1,150 @@
+/** Routes of the explorer: what is on the chains, found and proved. */
+import { z } from 'zod';
+import { BlobParams, ChainParams, ModelParams } from '../chain-api.ts';
+import {
+  ChainSummary,
+  ChunkProof,
+  ChunkProofQuery,
+  ConsistencyProof,
+  ConsistencyQuery,
+  GrowthQuery,
+  InclusionProof,
+  InclusionQuery,
+  ModelDetails,
+  ModelDiffQuery,
+  ModelSummary,
+  ModelsQuery,
+  ModelTensorsQuery,
+  SearchAnswer,
+  SearchQuery,
+  TensorDetails,
+  TensorDifference,
+  TensorSummary,
+} from '../explorer.ts';
+import { operations } from './operation.ts';
+
+const errors = [400, 404, 500, 503] as const;
+const next = z.string().nullable().meta({ description: '`cursor` of the next page.' });
+const page = <const K extends string>(key: K, row: z.ZodType) =>
+  z.looseObject({ [key]: z.array(row), next });
+const CSV = 'As a table with `format=csv` or `Accept: text/csv`; the next page is in `Link`.';
+
+export const EXPLORER_OPERATIONS = operations([
+  {
+    method: 'get',
+    path: '/chain',
+    tag: 'Chain',
+    summary: 'All chains: size, head and authors',
+    replies: {
+      200: {
+        description: 'Those that have a genesis.',
+        json: z.looseObject({ chains: z.array(ChainSummary) }),
+      },
+    },
+    errors: [500, 503],
+  },
+  {
+    method: 'get',
+    path: '/chain/{id}/growth',
+    tag: 'Chain',
+    summary: 'Number of blocks at moments spread evenly over its life',
+    description: CSV,
+    params: ChainParams,
+    query: GrowthQuery,
+    replies: {
+      200: {
+        description: 'The points.',
+        json: z.looseObject({ points: z.array(z.looseObject({})) }),
+      },
+    },
+    errors,
+  },
+  {
+    method: 'get',
+    path: '/proofs/inclusion',
+    tag: 'Proofs',
+    summary: 'That a block is in the log of the first blocks of its chain',
+    query: InclusionQuery,
+    replies: { 200: { description: 'An RFC 6962 audit path.', json: InclusionProof } },
+    errors,
+  },
+  {
+    method: 'get',
+    path: '/proofs/consistency',
+    tag: 'Proofs',
+    summary: 'That a longer log begins with a shorter one',
+    query: ConsistencyQuery,
+    replies: { 200: { description: 'An RFC 6962 consistency proof.', json: ConsistencyProof } },
+    errors,
+  },
+  {
+    method: 'get',
+    path: '/proofs/chunk',
+    tag: 'Proofs',
+    summary: 'That a chunk of 1 MiB is in a blob',
+    query: ChunkProofQuery,
+    replies: { 200: { description: 'An audit path.', json: ChunkProof } },
+    errors,
+  },
+  {
+    method: 'get',
+    path: '/models',
+    tag: 'Models',
+    summary: 'Models on chain A',
+    description: CSV,
+    query: ModelsQuery,
+    replies: { 200: { description: 'A page.', json: page('models', ModelSummary) } },
+    errors,
+  },
+  {
+    method: 'get',
+    path: '/models/{hash}',
+    tag: 'Models',
+    summary: 'A model: sizes by layer and by role',
+    params: ModelParams,
+    replies: { 200: { description: 'The model.', json: ModelDetails } },
+    errors,
+  },
+  {
+    method: 'get',
+    path: '/models/{hash}/tensors',
+    tag: 'Models',
+    summary: "A model's tensors: sorted, filtered",
+    description: CSV,
+    params: ModelParams,
+    query: ModelTensorsQuery,
+    replies: { 200: { description: 'A page.', json: page('tensors', TensorSummary) } },
+    errors,
+  },
+  {
+    method: 'get',
+    path: '/models/{hash}/diff',
+    tag: 'Models',
+    summary: 'Tensors that differ between two models, by name',
+    description: CSV,
+    params: ModelParams,
+    query: ModelDiffQuery,
+    replies: { 200: { description: 'A page.', json: page('differences', TensorDifference) } },
+    errors,
+  },
+  {
+    method: 'get',
+    path: '/tensors/{root}',
+    tag: 'Models',
+    summary: 'A tensor: descriptor, blocks and models that have it, answers that used it',
+    params: BlobParams,
+    replies: { 200: { description: 'The tensor.', json: TensorDetails } },
+    errors,
+  },
+  {
+    method: 'get',
+    path: '/search',
+    tag: 'Search',
+    summary: 'A height, a hash or its beginning, a tensor, layer, model, node or receipt',
+    query: SearchQuery,
+    replies: {
+      200: { description: 'What matches; `message` when nothing does.', json: SearchAnswer },
+    },
+    errors,
+  },
+]);
