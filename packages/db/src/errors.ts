@@ -21,6 +21,10 @@ export type DbErrorCode =
   /** Not for the key of the main node itself. */
   | 'KEY_BUILT_IN'
   | 'NODE_UNKNOWN'
+  /** No such invitation, or it was used, or its time is over. */
+  | 'INVITE_INVALID'
+  /** There is an admin with this e-mail address. */
+  | 'ADMIN_EXISTS'
   | 'DATABASE_UNREACHABLE';
 
 const RETRYABLE: ReadonlySet<DbErrorCode> = new Set(['CONTENDED', 'DATABASE_UNREACHABLE']);

@@ -6,6 +6,7 @@ import { IntakeQueue } from '@blyan/queue/intake';
 import { BlobStore } from '@blyan/store/blob-store';
 import { type Logger, pino } from 'pino';
 import { type Config, readEnvironment } from '../env.ts';
+import { type Auth, createAuth } from './admin/auth.ts';
 import { ModelCatalog } from './model/catalog.ts';
 import { type Stopping, stopOnSignal } from './stopping.ts';
 
@@ -19,6 +20,8 @@ export interface Context {
   /** Opened at the first use, because opening sweeps the directory. */
   store: () => Promise<BlobStore>;
   models: ModelCatalog;
+  /** Null: there is no secret for sessions, and nobody can sign in. */
+  auth: Auth | null;
   stopping: Stopping;
 }
 
@@ -46,6 +49,7 @@ export function createContext(config: Config): Context {
     answers: AnswerReader.open({ url: config.redisUrl, logger: queueLogger }),
     store,
     models: new ModelCatalog({ modelName: config.modelName }, { db, store }),
+    auth: createAuth(config, db),
     stopping: stopOnSignal(),
   };
 }
