@@ -16,6 +16,7 @@ const COMMANDS = {
   test: 'tooling/local/src/test.ts',
   check: 'tooling/checks/src/check.ts',
   'model:import': 'tooling/local/src/model-import.ts',
+  admin: 'tooling/local/src/admin.ts',
   bench: 'tooling/bench/src/main.ts',
   install: null,
 };

@@ -6,6 +6,7 @@ await build({
   absWorkingDir: fileURLToPath(new URL('..', import.meta.url)),
   entryPoints: {
     main: 'src/main.ts',
+    'commands/admin': 'src/commands/admin.ts',
     'commands/init': 'src/commands/init.ts',
     'commands/model-import': 'src/commands/model-import.ts',
   },

@@ -7,8 +7,7 @@ import type { ApiErrorBody } from '@blyan/protocol/api';
 import { type NextRequest, NextResponse } from 'next/server';
 import { isDevelopment } from './env.ts';
 
-const isPage = (path: string) =>
-  path === '/' || path === '/explorer' || path.startsWith('/explorer/');
+const isPage = (path: string) => path === '/' || /^\/(explorer|admin)(\/|$)/.test(path);
 
 function isEncoded(path: string): boolean {
   try {
@@ -52,5 +51,10 @@ function refuse(): NextResponse {
 }
 
 export const config = {
-  matcher: ['/', '/explorer', '/explorer/:path*', '/(api|v1|chat|chain|blobs)/(.*%.*)'],
+  matcher: [
+    '/',
+    '/(explorer|admin)',
+    '/(explorer|admin)/:path*',
+    '/(api|v1|chat|chain|blobs)/(.*%.*)',
+  ],
 };

@@ -1,6 +1,6 @@
 /** Who may do what as an admin: sessions, origins, confirmation, limits, one-time links. */
 
-import { createInvite, createSetupToken } from '@blyan/db/admin-invites';
+import { createInvite, createSetupToken } from '@blyan/db/admins';
 import { listAudit } from '@blyan/db/audit-log';
 import { createTestDatabase, type TestDatabase } from '@blyan/db/testing';
 import { disconnect } from '@blyan/queue/connection';

@@ -25,6 +25,7 @@ export type DbErrorCode =
   | 'INVITE_INVALID'
   /** There is an admin with this e-mail address. */
   | 'ADMIN_EXISTS'
+  | 'ADMIN_UNKNOWN'
   | 'DATABASE_UNREACHABLE';
 
 const RETRYABLE: ReadonlySet<DbErrorCode> = new Set(['CONTENDED', 'DATABASE_UNREACHABLE']);

@@ -1,6 +1,6 @@
 /** An admin's own account: confirming who one is, sessions, other admins' links. */
 
-import { createInvite, setupPath } from '@blyan/db/admin-invites';
+import { createInvite, setupPath } from '@blyan/db/admins';
 import { appendAudit } from '@blyan/db/audit-log';
 import { z } from 'zod';
 import { confirmSession } from '../../admin/confirm.ts';

@@ -1,5 +1,5 @@
 /** Becoming an admin by a one-time link. The only part of this router without a session. */
-import { acceptInvite, assertInviteOpen, isInviteOpen } from '@blyan/db/admin-invites';
+import { acceptInvite, assertInviteOpen, isInviteOpen } from '@blyan/db/admins';
 import { hashPassword } from 'better-auth/crypto';
 import { z } from 'zod';
 import { PASSWORD_MAX, PASSWORD_MIN } from '../../admin/auth.ts';

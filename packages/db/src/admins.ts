@@ -1,4 +1,4 @@
-/** Becoming an admin: only by a one-time link, of whose token a hash is kept. */
+/** Who is an admin: one becomes it only by a one-time link, of whose token a hash is kept. */
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { type Actor, appendAudit } from './audit-log.ts';
 import type { Db, Tx } from './client.ts';
@@ -113,5 +113,27 @@ export async function acceptInvite(
       subject: `admin:${email}`,
       after: { name, email, invitedBy: invite?.createdBy ?? null },
     });
+  });
+}
+
+export interface AdminInfo {
+  name: string;
+  email: string;
+  createdAt: Date;
+  twoFactorEnabled: boolean;
+}
+
+export async function listAdmins(tx: Tx): Promise<AdminInfo[]> {
+  const select = { name: true, email: true, createdAt: true, twoFactorEnabled: true } as const;
+  return await tx.admin.findMany({ select, orderBy: { createdAt: 'asc' } });
+}
+
+/** With its sessions and second factor. @throws DbError ADMIN_UNKNOWN */
+export async function removeAdmin(db: Db, email: string, actor: Actor): Promise<void> {
+  await db.$transaction(async (tx) => {
+    const { count } = await tx.admin.deleteMany({ where: { email: email.toLowerCase() } });
+    if (count === 0) throw new DbError('ADMIN_UNKNOWN', `There is no admin ${email}.`);
+    const subject = `admin:${email.toLowerCase()}`;
+    await appendAudit(tx, { actor, action: 'admin.remove', subject });
   });
 }

@@ -1,0 +1,36 @@
+'use client';
+
+import { useMutation } from '@tanstack/react-query';
+import { toast } from 'sonner';
+import { Command } from '@/components/command';
+import { RelativeTime } from '@/components/relative-time';
+import { useTRPC } from '@/lib/trpc';
+import { NotConfirmed, useConfirmed } from '../access/confirm';
+import { failureOf } from '../failure';
+import { Button } from '../ui/button';
+
+export function Invite() {
+  const trpc = useTRPC();
+  const confirmed = useConfirmed();
+  const invite = useMutation(trpc.admin.account.invite.mutationOptions());
+  const make = () =>
+    confirmed(() => invite.mutateAsync()).catch((error: unknown) => {
+      if (!(error instanceof NotConfirmed)) toast.error(failureOf(error).message);
+    });
+  return (
+    <div className="grid justify-items-start gap-3 text-sm">
+      <Button onClick={make} disabled={invite.isPending}>
+        Make a link
+      </Button>
+      {invite.data && (
+        <div className="grid w-full gap-1.5">
+          <Command>{location.origin + invite.data.path}</Command>
+          <p className="text-faint">
+            Send it by a way that nobody else reads. It ends{' '}
+            <RelativeTime time={invite.data.expiresAt.getTime()} />.
+          </p>
+        </div>
+      )}
+    </div>
+  );
+}
