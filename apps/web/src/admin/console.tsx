@@ -1,10 +1,13 @@
 'use client';
 
+import { useQuery } from '@tanstack/react-query';
 import { useTheme } from 'next-themes';
-import type { ReactNode } from 'react';
+import { type ReactNode, useEffect } from 'react';
 import { Toaster } from 'sonner';
 import { NavLink } from '@/components/nav-link';
+import { useTRPC } from '@/lib/trpc';
 import { ConfirmProvider } from './access/confirm';
+import { failureOf } from './failure';
 import { SignOut } from './sign-out';
 
 interface ConsoleProps {
@@ -16,6 +19,7 @@ interface ConsoleProps {
 /** What all pages of a signed-in admin have around them. */
 export function Console({ email, twoFactor, children }: ConsoleProps) {
   const { resolvedTheme } = useTheme();
+  useSignedIn();
   return (
     <ConfirmProvider twoFactor={twoFactor}>
       <div className="border-b">
@@ -37,4 +41,18 @@ export function Console({ email, twoFactor, children }: ConsoleProps) {
       <Toaster position="bottom-right" theme={resolvedTheme === 'dark' ? 'dark' : 'light'} />
     </ConfirmProvider>
   );
+}
+
+const CHECK_MS = 60_000;
+
+/** A session that is over ends at the sign-in, not in a page full of refusals. */
+function useSignedIn(): void {
+  const trpc = useTRPC();
+  const { error } = useQuery(
+    trpc.admin.account.me.queryOptions(undefined, { refetchInterval: CHECK_MS, retry: false }),
+  );
+  const over = error !== null && failureOf(error).reason === 'not_signed_in';
+  useEffect(() => {
+    if (over) location.assign('/admin/sign-in');
+  }, [over]);
 }

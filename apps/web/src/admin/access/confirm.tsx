@@ -76,7 +76,7 @@ function ConfirmForm({ twoFactor, onDone }: { twoFactor: boolean; onDone: () => 
   const failure = confirm.isError ? failureOf(confirm.error) : null;
   return (
     <form
-      className="grid gap-4"
+      className="grid grid-cols-1 gap-4"
       onSubmit={(event) => {
         event.preventDefault();
         const form = new FormData(event.currentTarget);

@@ -62,7 +62,7 @@ export function Setup({ passwordMin }: { passwordMin: number }) {
 
   return (
     <form
-      className="mt-6 grid gap-4"
+      className="mt-6 grid grid-cols-1 gap-4"
       onSubmit={(event) => {
         event.preventDefault();
         // What fails is shown below.

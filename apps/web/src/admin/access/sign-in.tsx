@@ -54,7 +54,7 @@ export function SignIn({ next }: { next: string }) {
 
   return (
     <form
-      className="mt-6 grid gap-4"
+      className="mt-6 grid grid-cols-1 gap-4"
       onSubmit={(event) => {
         event.preventDefault();
         void submit(new FormData(event.currentTarget));

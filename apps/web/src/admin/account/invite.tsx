@@ -18,12 +18,12 @@ export function Invite() {
       if (!(error instanceof NotConfirmed)) toast.error(failureOf(error).message);
     });
   return (
-    <div className="grid justify-items-start gap-3 text-sm">
+    <div className="grid grid-cols-1 justify-items-start gap-3 text-sm">
       <Button onClick={make} disabled={invite.isPending}>
         Make a link
       </Button>
       {invite.data && (
-        <div className="grid w-full gap-1.5">
+        <div className="grid w-full grid-cols-1 gap-1.5">
           <Command>{location.origin + invite.data.path}</Command>
           <p className="text-faint">
             Send it by a way that nobody else reads. It ends{' '}

@@ -144,7 +144,7 @@ function Enrol({ enrolment: { totpURI }, onDone }: { enrolment: Enrolment; onDon
     else setProblem(result.message);
   }
   return (
-    <form onSubmit={submit} className="grid gap-4 text-sm">
+    <form onSubmit={submit} className="grid grid-cols-1 gap-4 text-sm">
       <p className="text-soft">Scan this with the authenticator app, or type the secret below.</p>
       <div
         role="img"
@@ -174,7 +174,7 @@ function Enrol({ enrolment: { totpURI }, onDone }: { enrolment: Enrolment; onDon
 
 function BackupCodes({ codes, onDone }: { codes: string[]; onDone: () => void }) {
   return (
-    <div className="grid gap-4 text-sm">
+    <div className="grid grid-cols-1 gap-4 text-sm">
       <p className="text-soft">
         Each signs you in once without the app. Keep them where you keep passwords: they are not
         shown again.

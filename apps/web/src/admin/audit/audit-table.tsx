@@ -9,7 +9,7 @@ import type { Entry } from './page';
 
 export function AuditTable({ entries }: { entries: readonly Entry[] }) {
   return (
-    <div className="mt-4 overflow-x-auto">
+    <div className="relative mt-4 overflow-x-auto">
       <table className="data-table" aria-label="Audit log">
         <thead>
           <tr>

@@ -78,7 +78,7 @@ function CreateForm({ onMade }: { onMade: (name: string, secret: string) => void
 
   return (
     <form
-      className="grid gap-4"
+      className="grid grid-cols-1 gap-4"
       onSubmit={(event) => {
         event.preventDefault();
         void submit(new FormData(event.currentTarget));

@@ -62,7 +62,7 @@ function RotateForm({ id, onMade }: { id: string; onMade: (secret: string) => vo
 
   return (
     <form
-      className="grid gap-4"
+      className="grid grid-cols-1 gap-4"
       onSubmit={(event) => {
         event.preventDefault();
         void submit(new FormData(event.currentTarget));

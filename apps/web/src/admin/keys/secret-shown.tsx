@@ -9,7 +9,7 @@ import { DialogButtons } from '../ui/dialog';
 export function SecretShown({ secret, onDone }: { secret: string; onDone: () => void }) {
   const [kept, setKept] = useState(false);
   return (
-    <div className="grid gap-4 text-sm">
+    <div className="grid grid-cols-1 gap-4 text-sm">
       <p className="text-soft">
         Copy it now: it is not kept here and cannot be shown again. The operator sets it for the
         worker, in the environment or in <code>.env</code>:

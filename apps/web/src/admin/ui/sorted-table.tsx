@@ -56,7 +56,7 @@ export function SortedTable<T extends RowData>(props: SortedTableProps<T>) {
   const classOf = (column: { columnDef: unknown }) =>
     (column.columnDef as Column<T>).className ?? '';
   return (
-    <div className="overflow-x-auto">
+    <div className="relative overflow-x-auto">
       <table className="data-table" aria-label={label}>
         <thead>
           {table.getHeaderGroups().map((group) => (
