@@ -10,6 +10,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 
 import type {} from '../../../tooling/local/src/test-context.ts';
 import { readConfig } from '../src/env.ts';
 import { handleAuth } from '../src/server/admin/auth-route.ts';
+import { isOwnOrigin } from '../src/server/admin/origin.ts';
 import { authOf } from '../src/server/admin/session.ts';
 import { type Context, createContext } from '../src/server/context.ts';
 import { addressOf } from '../src/server/http/client-address.ts';
@@ -218,6 +219,19 @@ describe('another site', () => {
     ]) {
       expect(await call).toMatchObject({ reason: 'foreign_origin' });
     }
+  });
+
+  test.each([
+    ['same-origin', 'https://behind.a.proxy', true],
+    ['same-site', ORIGIN, false],
+    ['cross-site', ORIGIN, false],
+    [null, ORIGIN, true],
+    [null, 'https://blyan.example.org', true],
+    [null, 'http://blyan.test:8001', false],
+  ])('Sec-Fetch-Site %s with Origin %s: %s', (site, origin, own) => {
+    const headers = new Headers({ host: new URL(ORIGIN).host, origin });
+    if (site) headers.set('sec-fetch-site', site);
+    expect(isOwnOrigin(headers, 'https://blyan.example.org')).toBe(own);
   });
 
   test('cannot use what needs no session either, while programs can', async () => {

@@ -81,9 +81,9 @@ async function start(env: LocalEnv, reporter: Reporter): Promise<void> {
       },
       () => 'web, coordinator and worker run; first answer',
     );
+    const setup = await setupLink(context.databaseUrl);
     run.ready = true;
     writeRunFile(env.dataDir, run);
-    const setup = await setupLink(context.databaseUrl);
     announce({ url, genesis, setup, env, ms: Date.now() - began }, reporter);
     await new Promise<void>((resolve) =>
       stopping.signal.addEventListener('abort', () => resolve(), { once: true }),

@@ -34,7 +34,7 @@ import {
 } from './args.ts';
 import { table } from './table.ts';
 
-export interface AdminDeps {
+interface AdminDeps {
   db: Db;
   redis: Redis;
   actor: Actor;

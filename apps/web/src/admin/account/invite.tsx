@@ -2,12 +2,12 @@
 
 import { useMutation } from '@tanstack/react-query';
 import { toast } from 'sonner';
-import { Command } from '@/components/command';
 import { RelativeTime } from '@/components/relative-time';
 import { useTRPC } from '@/lib/trpc';
 import { NotConfirmed, useConfirmed } from '../access/confirm';
 import { failureOf } from '../failure';
 import { Button } from '../ui/button';
+import { Secret } from '../ui/secret';
 
 export function Invite() {
   const trpc = useTRPC();
@@ -24,7 +24,7 @@ export function Invite() {
       </Button>
       {invite.data && (
         <div className="grid w-full grid-cols-1 gap-1.5">
-          <Command>{location.origin + invite.data.path}</Command>
+          <Secret>{location.origin + invite.data.path}</Secret>
           <p className="text-faint">
             Send it by a way that nobody else reads. It ends{' '}
             <RelativeTime time={invite.data.expiresAt.getTime()} />.

@@ -5,13 +5,13 @@ import { useRouter } from 'next/navigation';
 import { type FormEvent, useState } from 'react';
 import { toast } from 'sonner';
 import { renderSVG } from 'uqr';
-import { Command } from '@/components/command';
 import { State } from '@/components/state';
 import { useTRPC } from '@/lib/trpc';
 import { authPost } from '../auth-client';
 import { Button } from '../ui/button';
 import { Dialog, DialogButtons } from '../ui/dialog';
 import { Field } from '../ui/field';
+import { Secret } from '../ui/secret';
 
 interface Enrolment {
   totpURI: string;
@@ -153,7 +153,7 @@ function Enrol({ enrolment: { totpURI }, onDone }: { enrolment: Enrolment; onDon
         // biome-ignore lint/security/noDangerouslySetInnerHtml: made here, of squares only
         dangerouslySetInnerHTML={{ __html: renderSVG(totpURI, { border: 1 }) }}
       />
-      <Command>{secret}</Command>
+      <Secret>{secret}</Secret>
       <Field
         label="Code"
         name="code"
@@ -179,7 +179,7 @@ function BackupCodes({ codes, onDone }: { codes: string[]; onDone: () => void })
         Each signs you in once without the app. Keep them where you keep passwords: they are not
         shown again.
       </p>
-      <Command>{codes.join('\n')}</Command>
+      <Secret>{codes.join('\n')}</Secret>
       <DialogButtons>
         <Button kind="primary" onClick={onDone}>
           I have kept them

@@ -5,7 +5,7 @@ import { Fragment, useState } from 'react';
 import { RelativeTime } from '@/components/relative-time';
 import { State } from '@/components/state';
 import { changesOf } from './changes';
-import type { Entry } from './page';
+import type { Entry } from './types';
 
 export function AuditTable({ entries }: { entries: readonly Entry[] }) {
   return (

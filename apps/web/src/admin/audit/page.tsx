@@ -1,13 +1,11 @@
 'use client';
 
 import { useInfiniteQuery } from '@tanstack/react-query';
-import type { inferRouterOutputs } from '@trpc/server';
 import { Download } from 'lucide-react';
 import { useDeferredValue, useState } from 'react';
 import { toast } from 'sonner';
 import { Problem } from '@/components/problem';
 import { useTRPC, useTRPCClient } from '@/lib/trpc';
-import type { AppRouter } from '@/server/trpc/root';
 import { failureOf } from '../failure';
 import { Button } from '../ui/button';
 import { downloadCsv, toCsv } from '../ui/csv';
@@ -15,8 +13,7 @@ import { Select } from '../ui/field';
 import { Empty, PageHead, SearchField, TableSkeleton } from '../ui/page';
 import { useUrlState } from '../ui/url-state';
 import { AuditTable } from './audit-table';
-
-export type Entry = inferRouterOutputs<AppRouter>['admin']['audit']['list']['entries'][number];
+import type { Entry } from './types';
 
 const PAGE = 50;
 const CSV_PAGE = 200;

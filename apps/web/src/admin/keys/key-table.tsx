@@ -9,9 +9,9 @@ import { useTRPC } from '@/lib/trpc';
 import { failureOf } from '../failure';
 import { type RowAction, RowMenu } from '../ui/row-menu';
 import { type Column, SortedTable } from '../ui/sorted-table';
-import type { Key } from './page';
 import { RevokeKey } from './revoke-key';
 import { RotateKey } from './rotate-key';
+import type { Key } from './types';
 
 const STATES = {
   active: { kind: 'good', word: 'active' },

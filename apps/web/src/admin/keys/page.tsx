@@ -1,13 +1,11 @@
 'use client';
 
 import { useQuery } from '@tanstack/react-query';
-import type { inferRouterOutputs } from '@trpc/server';
 import { Download, Plus } from 'lucide-react';
 import { useMemo, useState } from 'react';
 import { Command } from '@/components/command';
 import { Problem } from '@/components/problem';
 import { useTRPC } from '@/lib/trpc';
-import type { AppRouter } from '@/server/trpc/root';
 import { failureOf } from '../failure';
 import { Button } from '../ui/button';
 import { downloadCsv, toCsv } from '../ui/csv';
@@ -16,8 +14,7 @@ import { Empty, PageHead, SearchField, TableSkeleton } from '../ui/page';
 import { useUrlState } from '../ui/url-state';
 import { CreateKey } from './create-key';
 import { KeyTable } from './key-table';
-
-export type Key = inferRouterOutputs<AppRouter>['admin']['keys']['list'][number];
+import type { Key } from './types';
 
 /** Last use changes by itself. */
 const REFRESH_MS = 5000;

@@ -8,7 +8,7 @@ import { failureOf } from '../failure';
 import { Button } from '../ui/button';
 import { Dialog, DialogButtons } from '../ui/dialog';
 import { Field } from '../ui/field';
-import type { Key } from './page';
+import type { Key } from './types';
 
 export function RevokeKey({ target, onClose }: { target: Key | null; onClose: () => void }) {
   return (

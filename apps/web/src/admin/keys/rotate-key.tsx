@@ -9,8 +9,8 @@ import { failureOf } from '../failure';
 import { Button } from '../ui/button';
 import { Dialog, DialogButtons } from '../ui/dialog';
 import { Select } from '../ui/field';
-import type { Key } from './page';
 import { SecretShown } from './secret-shown';
+import type { Key } from './types';
 
 const GRACE = [
   ['0', 'at once; its nodes are cut off'],

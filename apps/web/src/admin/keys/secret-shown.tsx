@@ -1,9 +1,9 @@
 'use client';
 
 import { useState } from 'react';
-import { Command } from '@/components/command';
 import { Button } from '../ui/button';
 import { DialogButtons } from '../ui/dialog';
+import { Secret } from '../ui/secret';
 
 /** The only time that a secret is seen: closing takes a word that it was kept. */
 export function SecretShown({ secret, onDone }: { secret: string; onDone: () => void }) {
@@ -14,7 +14,7 @@ export function SecretShown({ secret, onDone }: { secret: string; onDone: () => 
         Copy it now: it is not kept here and cannot be shown again. The operator sets it for the
         worker, in the environment or in <code>.env</code>:
       </p>
-      <Command>{`BLYAN_API_KEY=${secret}`}</Command>
+      <Secret>{`BLYAN_API_KEY=${secret}`}</Secret>
       <label className="flex items-center gap-2">
         <input
           type="checkbox"

@@ -10,7 +10,7 @@ interface ButtonProps extends ComponentProps<'button'> {
   kind?: keyof typeof KINDS;
 }
 
-export const buttonClass = (kind: keyof typeof KINDS = 'plain') =>
+const buttonClass = (kind: keyof typeof KINDS = 'plain') =>
   `inline-flex h-8 items-center justify-center gap-1.5 whitespace-nowrap rounded-md px-3 text-sm disabled:opacity-50 ${KINDS[kind]}`;
 
 export function Button({ kind = 'plain', type = 'button', className = '', ...rest }: ButtonProps) {

@@ -6,7 +6,7 @@ import type { Context } from '../context.ts';
 /** The newest; more than that no table shows. */
 const MAX_ROWS = 500;
 
-export type NodeState =
+type NodeState =
   | ClusterStatus['nodes'][number]['status']['state']
   /** It was heard before, and is silent now. */
   | 'silent'

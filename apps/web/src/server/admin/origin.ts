@@ -1,10 +1,15 @@
 /** Requests that change something must come from our own pages: another site's cannot set Origin. */
 import { ApiError } from '../http/errors.ts';
 
-/** Own: the configured origin, or one of the host that the request was sent to. */
+/**
+ * Own: what the browser itself calls the same origin (it does so over https, whatever a proxy makes of
+ * the host), or the configured origin, or one of the host that the request was sent to.
+ */
 export function isOwnOrigin(headers: Headers, publicOrigin: string | null): boolean {
   const origin = headers.get('origin');
   if (origin === null || !URL.canParse(origin)) return false;
+  const site = headers.get('sec-fetch-site');
+  if (site !== null) return site === 'same-origin';
   return origin === publicOrigin || new URL(origin).host === headers.get('host');
 }
 
