@@ -17,6 +17,7 @@ const COMMANDS = {
   check: 'tooling/checks/src/check.ts',
   'model:import': 'tooling/local/src/model-import.ts',
   'api-keys': 'tooling/local/src/api-keys.ts',
+  admin: 'tooling/local/src/admin.ts',
   bench: 'tooling/bench/src/main.ts',
   verify: 'tooling/verify/src/main.ts',
   install: null,

@@ -7,6 +7,7 @@ await build({
   entryPoints: {
     main: 'src/main.ts',
     'commands/api-keys': 'src/commands/api-keys.ts',
+    'commands/admin': 'src/commands/admin.ts',
     'commands/init': 'src/commands/init.ts',
     'commands/model-import': 'src/commands/model-import.ts',
   },

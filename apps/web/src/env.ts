@@ -85,6 +85,11 @@ const Env = z.object({
     .int()
     .min(1)
     .default(1024),
+  /** Of sessions and second factors of admins. */
+  BETTER_AUTH_SECRET: z
+    .string()
+    .min(32, 'expected at least 32 characters, for example from: openssl rand -hex 32')
+    .optional(),
   BLYAN_LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], {
       error: 'expected one of trace, debug, info, warn, error, silent',
@@ -116,6 +121,10 @@ export interface Config {
   requestTimeoutMs: number;
   /** Length of an answer when the request names none and the context has room for more. */
   defaultMaxTokens: number;
+  /** Null: nobody can sign in to /admin. */
+  authSecret: string | null;
+  /** Origin under which browsers reach this server, where a proxy makes it another one. */
+  publicOrigin: string | null;
   logLevel: string;
 }
 
@@ -153,6 +162,8 @@ export function readConfig(source: Record<string, string | undefined>): Config {
     modelName: env.BLYAN_MODEL ?? null,
     requestTimeoutMs: env.BLYAN_REQUEST_TIMEOUT_S * 1000,
     defaultMaxTokens: env.BLYAN_DEFAULT_MAX_TOKENS,
+    authSecret: env.BETTER_AUTH_SECRET ?? null,
+    publicOrigin: env.BLYAN_PUBLIC_URL ? new URL(env.BLYAN_PUBLIC_URL).origin : null,
     logLevel: env.BLYAN_LOG_LEVEL,
   };
 }

@@ -27,3 +27,6 @@ export const stageChannels = (assignmentId: string) => `blyan:stage:${assignment
 
 /** Canonical stream of an answer; also the channel of its wake-ups. */
 export const answerStream = (requestId: string) => `gen:${requestId}`;
+
+/** Tries to prove who one is, counted by address or account; expiring. */
+export const attemptCounter = (bucket: string) => `blyan:attempts:${bucket}`;

@@ -2,10 +2,11 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { importEmbeddedModel, initialise, migrate } from './chain-setup.ts';
-import { readEnv } from './env.ts';
+import { localUrl, readEnv } from './env.ts';
 import { LocalError } from './errors.ts';
 import { prepareDataDir } from './preflight.ts';
 import { createReporter } from './report.ts';
+import { setupLink } from './setup-link.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../../..');
 const reporter = createReporter(process.stdout, process.env);
@@ -32,6 +33,8 @@ async function main(): Promise<void> {
   const file = process.env.BLYAN_GENESIS_FILE;
   if (file) await writeFile(file, `${genesis}\n`);
   reporter.line(`BLYAN_GENESIS=${genesis}`);
+  const setup = env.authSecret ? await setupLink(env.databaseUrl) : null;
+  if (setup) reporter.line(`First admin, once: ${env.publicUrl ?? localUrl(env)}${setup}`);
 }
 
 try {

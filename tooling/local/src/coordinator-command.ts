@@ -7,39 +7,18 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { build } from './build.ts';
 import { command, initialise, migrate } from './chain-setup.ts';
-import { type LocalEnv, localUrl, readEnv, withDotEnv } from './env.ts';
+import { localUrl, readEnv, withDotEnv } from './env.ts';
 import { LocalError } from './errors.ts';
 import { baseEnv } from './parts.ts';
-import { POSTGRES_USER } from './postgres.ts';
 import { prepareDataDir } from './preflight.ts';
 import { createReporter, type Reporter } from './report.ts';
-import { readServices } from './secrets.ts';
-import { DATABASE, startServices } from './services.ts';
-import { isRunning, readRunFile, takeStartLock } from './start-lock.ts';
+import { runningServices } from './running-services.ts';
+import { startServices } from './services.ts';
+import { takeStartLock } from './start-lock.ts';
 import { onStopSignal, stopInOrder } from './stop.ts';
 import type { Part } from './supervise.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../../..');
-
-interface Urls {
-  databaseUrl: string;
-  redisUrl: string;
-}
-
-/** Of the `npm start` that runs on this data directory; null when none does. */
-async function runningServices(env: LocalEnv): Promise<Urls | null> {
-  const run = await readRunFile(env.dataDir);
-  const parts = Object.values(run?.parts ?? {});
-  const alive = (await Promise.all(parts.map(isRunning))).some(Boolean);
-  if (!alive) return null;
-  const { postgres, redis } = await readServices(env.dataDir);
-  return {
-    databaseUrl:
-      env.databaseUrl ??
-      `postgresql://${POSTGRES_USER}:${postgres.password}@127.0.0.1:${postgres.port}/${DATABASE}`,
-    redisUrl: env.redisUrl ?? `redis://:${redis.password}@127.0.0.1:${redis.port}/0`,
-  };
-}
 
 export interface CommandRun {
   /** Of the bundled command, as in `model-import`. */

@@ -43,6 +43,16 @@ const variables = {
     wants: 'at least 16 characters',
     example: '(leave it out: npm start makes one)',
   },
+  BETTER_AUTH_SECRET: {
+    schema: optional(z.string().min(32)),
+    wants: 'at least 32 characters',
+    example: '(leave it out: npm start makes one)',
+  },
+  BLYAN_PUBLIC_URL: {
+    schema: optional(urlOf(['http:', 'https:'])),
+    wants: 'an address of this server',
+    example: 'https://blyan.example.org',
+  },
   BLYAN_MODEL: {
     schema: optional(z.string().max(100)),
     wants: 'a model name',
@@ -63,6 +73,9 @@ export interface LocalEnv {
   databaseUrl?: string;
   redisUrl?: string;
   apiKey?: string;
+  authSecret?: string;
+  /** Where browsers find the server, when that is not HOST and PORT. */
+  publicUrl?: string;
   model?: string;
   /** Everything as it was given, `.env` included, for the parts. */
   source: NodeJS.ProcessEnv;
@@ -84,7 +97,7 @@ export function readEnv(root: string, source: NodeJS.ProcessEnv): LocalEnv {
   for (const [name, { schema, wants, example }] of Object.entries(variables)) {
     const parsed = schema.safeParse(source[name]);
     if (!parsed.success) {
-      const shown = /KEY|URL/.test(name) ? '' : ` and is "${source[name]}"`;
+      const shown = /KEY|URL|SECRET/.test(name) ? '' : ` and is "${source[name]}"`;
       throw new LocalError(
         'ENV_INVALID',
         `${name} must be ${wants}${shown}: for example ${name}=${example}.`,
@@ -103,6 +116,8 @@ export function readEnv(root: string, source: NodeJS.ProcessEnv): LocalEnv {
     databaseUrl: text('DATABASE_URL'),
     redisUrl: text('REDIS_URL'),
     apiKey: text('BLYAN_API_KEY'),
+    authSecret: text('BETTER_AUTH_SECRET'),
+    publicUrl: text('BLYAN_PUBLIC_URL')?.replace(/\/+$/, ''),
     model: text('BLYAN_MODEL'),
     source,
   };

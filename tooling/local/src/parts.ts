@@ -11,6 +11,7 @@ export interface PartsContext {
   databaseUrl: string;
   redisUrl: string;
   apiKey: string;
+  authSecret: string;
   /** Hash of chain A's first block, hexadecimal. */
   genesis: string;
   logs: string;
@@ -73,7 +74,8 @@ export function partSpecs(c: PartsContext): PartSpec[] {
       ...common('web'),
       args: [path.join(app(c.root, 'web'), 'dist', 'main.js')],
       cwd: app(c.root, 'web'),
-      env: { ...trustedEnv(c), BLYAN_API_KEY: c.apiKey },
+      // Not a BLYAN_ name: those go to the worker too.
+      env: { ...trustedEnv(c), BLYAN_API_KEY: c.apiKey, BETTER_AUTH_SECRET: c.authSecret },
       // It finishes open answers for up to 8 s; then it still has to close.
       drainMs: DRAIN_MS,
     },

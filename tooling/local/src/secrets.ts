@@ -51,13 +51,18 @@ export const writeServices = (dataDir: string, services: ServicesFile) =>
   writeSecret(path.join(dataDir, 'services.json'), `${JSON.stringify(services, null, 2)}\n`);
 
 /** The key that the local worker and the web app share. */
-export async function readApiKey(dataDir: string): Promise<string> {
+export const readApiKey = (dataDir: string) => readKey(dataDir, 'api-key', 16);
+
+/** With it the web app signs the sessions of admins and encrypts their second factors. */
+export const readAuthSecret = (dataDir: string) => readKey(dataDir, 'auth-secret', 32);
+
+async function readKey(dataDir: string, name: string, minLength: number): Promise<string> {
   const dir = path.join(dataDir, 'keys');
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await chmod(dir, 0o700);
-  const file = path.join(dir, 'api-key');
+  const file = path.join(dir, name);
   const found = (await readFile(file, 'utf8').catch(() => '')).trim();
-  if (found.length >= 16) return found;
+  if (found.length >= minLength) return found;
   const made = secret();
   await writeSecret(file, `${made}\n`);
   return made;

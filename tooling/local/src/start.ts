@@ -11,8 +11,9 @@ import { checkPort, prepareDataDir } from './preflight.ts';
 import { startOf } from './processes.ts';
 import { firstAnswer, untilReady } from './ready.ts';
 import { createReporter, type Reporter, seconds } from './report.ts';
-import { readApiKey } from './secrets.ts';
+import { readApiKey, readAuthSecret } from './secrets.ts';
 import { startServices } from './services.ts';
+import { setupLink } from './setup-link.ts';
 import { type RunFile, runFile, takeStartLock, writeRunFile } from './start-lock.ts';
 import { onStopSignal, stopInOrder } from './stop.ts';
 import { Part } from './supervise.ts';
@@ -64,7 +65,8 @@ async function start(env: LocalEnv, reporter: Reporter): Promise<void> {
     const genesis = await initialise(context, reporter);
     await importEmbeddedModel(context, reporter);
     const apiKey = env.apiKey ?? (await readApiKey(env.dataDir));
-    for (const spec of partSpecs({ ...context, apiKey, genesis, say: deps.say })) {
+    const authSecret = env.authSecret ?? (await readAuthSecret(env.dataDir));
+    for (const spec of partSpecs({ ...context, apiKey, authSecret, genesis, say: deps.say })) {
       stopping.signal.throwIfAborted();
       const part = new Part(spec, deps);
       parts.push(part);
@@ -79,9 +81,10 @@ async function start(env: LocalEnv, reporter: Reporter): Promise<void> {
       },
       () => 'web, coordinator and worker run; first answer',
     );
+    const setup = await setupLink(context.databaseUrl);
     run.ready = true;
     writeRunFile(env.dataDir, run);
-    announce({ url, genesis, env, ms: Date.now() - began }, reporter);
+    announce({ url, genesis, setup, env, ms: Date.now() - began }, reporter);
     await new Promise<void>((resolve) =>
       stopping.signal.addEventListener('abort', () => resolve(), { once: true }),
     );
@@ -101,14 +104,22 @@ function buildEnv(env: LocalEnv): NodeJS.ProcessEnv {
   return { ...baseEnv(env.source), ...Object.fromEntries(kept) };
 }
 
-function announce(
-  { url, genesis, env, ms }: { url: string; genesis: string; env: LocalEnv; ms: number },
-  { line }: Reporter,
-): void {
+interface Announcement {
+  url: string;
+  genesis: string;
+  /** Path of the one-time link to the first admin; null when there is an admin. */
+  setup: string | null;
+  env: LocalEnv;
+  ms: number;
+}
+
+function announce({ url, genesis, setup, env, ms }: Announcement, { line }: Reporter): void {
   line('');
   line(`Blyan is ready (${seconds(ms)})`);
   line(`  Chat      ${url}/`);
   line(`  Explorer  ${url}/explorer`);
+  line(`  Admin     ${env.publicUrl ?? url}${setup ?? '/admin'}`);
+  if (setup) line('            (works once: whoever opens it becomes the first admin)');
   line(`  API       curl -X POST ${url}/chat -H 'Content-Type: application/json' \\`);
   line(`              -d '{"prompt":"Hello","max_tokens":50}'`);
   // Whole: it is what a worker on another machine pins.

@@ -56,23 +56,26 @@ describe('environment', () => {
     expect(localUrl({ host: '::1', port: 1 })).toBe('http://[::1]:1');
   });
 
-  test("the worker never sees the database's address", () => {
+  test("the worker sees neither the database's address nor the secret of sessions", () => {
     const source = {
       PATH: '/bin',
       DATABASE_URL: 'postgresql://secret@h/d',
       BLYAN_MODEL: 'm',
       HF_TOKEN: 'hf_secret',
+      BETTER_AUTH_SECRET: 'of the sessions of admins, 32 characters',
       FOO: '1',
     };
     expect(baseEnv(source)).toMatchObject({ PATH: '/bin', BLYAN_MODEL: 'm' });
     expect(Object.keys(baseEnv(source))).not.toContain('DATABASE_URL');
     expect(Object.keys(baseEnv(source))).not.toContain('FOO');
+    expect(Object.keys(baseEnv(source))).not.toContain('BETTER_AUTH_SECRET');
     const specs = partSpecs({
       root: path.resolve(import.meta.dirname, '../../..'),
       env: readEnv('/x', source),
       databaseUrl: 'd',
       redisUrl: 'r',
       apiKey: 'k',
+      authSecret: 's',
       genesis: 'g',
       logs: dir,
       say: () => undefined,

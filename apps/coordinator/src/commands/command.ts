@@ -8,7 +8,14 @@ export class CommandError extends Error {
 
 /** As a shell reports a process that was interrupted. */
 const INTERRUPTED = 130;
-const TYPED = new Set(['ModelError', 'StoreError', 'ChainError', 'DbError', 'CommandError']);
+const TYPED = new Set([
+  'ModelError',
+  'StoreError',
+  'ChainError',
+  'DbError',
+  'QueueError',
+  'CommandError',
+]);
 
 /** Runs an entry file's work and sets the exit code. */
 export async function runCommand(work: (signal: AbortSignal) => Promise<void>): Promise<void> {

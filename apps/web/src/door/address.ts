@@ -45,6 +45,12 @@ export function clientAddress(request: IncomingMessage, trusted: readonly Networ
     if (!before) break;
     address = before;
   }
+  return address?.toString() ?? 'unknown';
+}
+
+/** Who counts as one client for limits, of an address. */
+export function limitedAs(text: string): string {
+  const address = parse(text);
   if (!address) return 'unknown';
   if (address.kind() === 'ipv4') return address.toString();
   const network = ipaddr.IPv6.networkAddressFromCIDR(`${address.toString()}/${IPV6_PREFIX}`);

@@ -1,7 +1,7 @@
 /** What is looked at before Next.js gets a request: whom it is for, and which page sent it. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ApiError } from '../server/http/errors.ts';
-import { clientAddress, comesFromProxy, type Network } from './address.ts';
+import { clientAddress, comesFromProxy, limitedAs, type Network } from './address.ts';
 import { type HostRules, hostCheck } from './hosts.ts';
 
 export interface DoorRules extends HostRules {
@@ -21,10 +21,11 @@ const EXPOSED = [
 const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE';
 const PREFLIGHT_S = 600;
 /** Believed from a trusted proxy only, so nothing behind the door may find others. */
+const ADDRESS_HEADER = 'x-forwarded-for';
 const FORWARDED = ['x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-forwarded-port'];
 
 export interface Door {
-  /** The client's address, or null when the request was answered here. */
+  /** The client as limits count it, or null when the request was answered here. */
   enter(request: IncomingMessage, response: ServerResponse): string | null;
 }
 
@@ -64,6 +65,8 @@ export function createDoor(rules: DoorRules): Door {
       const trusted = comesFromProxy(request, rules.trustedProxies);
       const address = clientAddress(request, rules.trustedProxies);
       if (!trusted) for (const name of FORWARDED) delete request.headers[name];
+      // Next.js would keep one that the client made up.
+      request.headers[ADDRESS_HEADER] = address;
       const { origin, 'x-forwarded-host': forwarded } = request.headers;
       if (rules.corsOrigins.length > 0) response.setHeader('vary', 'Origin');
       try {
@@ -72,10 +75,10 @@ export function createDoor(rules: DoorRules): Door {
         refuse(response, error as ApiError);
         return null;
       }
-      if (origin === undefined || !isAllowed(origin)) return address;
+      if (origin === undefined || !isAllowed(origin)) return limitedAs(address);
       response.setHeader('access-control-allow-origin', anyOrigin ? '*' : origin);
       response.setHeader('access-control-expose-headers', EXPOSED);
-      if (request.method !== 'OPTIONS') return address;
+      if (request.method !== 'OPTIONS') return limitedAs(address);
       const wanted = request.headers['access-control-request-headers'];
       response
         .writeHead(204, {

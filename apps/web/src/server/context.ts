@@ -6,6 +6,7 @@ import { IntakeQueue } from '@blyan/queue/intake';
 import { BlobStore } from '@blyan/store/blob-store';
 import { type Logger, pino } from 'pino';
 import { type Config, readEnvironment } from '../env.ts';
+import { type Auth, createAuth } from './admin/auth.ts';
 import { type Admission, type AdmissionDeps, UNLIMITED } from './limits/admission.ts';
 import { Callers } from './limits/callers.ts';
 import { WaitingPlaces } from './limits/line.ts';
@@ -23,6 +24,8 @@ export interface Context {
   /** Opened at the first use, because opening sweeps the directory. */
   store: () => Promise<BlobStore>;
   models: ModelCatalog;
+  /** Null: there is no secret for sessions, and nobody can sign in. */
+  auth: Auth | null;
   stopping: Stopping;
   limits: AdmissionDeps;
   /** Of the request that is worked on; each has a context of its own where limits are looked at. */
@@ -53,6 +56,7 @@ export function createContext(config: Config): Context {
     answers: AnswerReader.open({ url: config.redisUrl, logger: queueLogger }),
     store,
     models: new ModelCatalog({ modelName: config.modelName }, { db, store }),
+    auth: createAuth(config, db),
     stopping: stopOnSignal(),
     limits: {
       callers: new Callers(config, { db }),

@@ -18,6 +18,19 @@ const STATUS_TYPES: Record<number, ErrorType> = {
   504: 'service_unavailable',
 };
 
+/** Failures of what an admin does, by code; all others of the database are ours. */
+const DB_STATUS: Partial<Record<DbError['code'], number>> = {
+  KEY_INVALID: 400,
+  KEY_NAME_WRONG: 400,
+  INVITE_INVALID: 400,
+  KEY_UNKNOWN: 404,
+  NODE_UNKNOWN: 404,
+  KEY_NAME_TAKEN: 409,
+  KEY_REVOKED: 409,
+  KEY_BUILT_IN: 409,
+  ADMIN_EXISTS: 409,
+};
+
 interface Extras {
   param?: string | null;
   headers?: Record<string, string>;
@@ -112,6 +125,9 @@ export function toApiError(error: unknown): ApiError {
     return unavailable('redis_unavailable', 'The queue cannot be reached right now.');
   if (isDatabaseAway(error))
     return unavailable('database_unavailable', 'The database cannot be reached right now.');
+  const status = isNamed(error, 'DbError') ? DB_STATUS[error.code] : undefined;
+  if (isNamed(error, 'DbError') && status)
+    return new ApiError(status, error.code.toLowerCase(), error.message);
   if (isNamed(error, 'DbError') || isNamed(error, 'ModelError'))
     return unavailable(error.code.toLowerCase(), error.message);
   if (isNamed(error, 'StoreError') || isNamed(error, 'ChainError')) {

@@ -1,27 +1,54 @@
 import { initTRPC, TRPCError } from '@trpc/server';
 import superjson from 'superjson';
+import { refuseForeignOrigin } from '../admin/origin.ts';
 import { type Context, context } from '../context.ts';
-import { toApiError } from '../http/errors.ts';
+import { isNamed, toApiError } from '../http/errors.ts';
 
-const t = initTRPC.context<Context>().create({ transformer: superjson });
+export type TrpcContext = Context & {
+  /** Of the HTTP request; null for calls of server components that need none. */
+  headers: Headers | null;
+};
 
-export const createTrpcContext = () => context();
+const t = initTRPC.context<TrpcContext>().create({
+  transformer: superjson,
+  // The codes of the HTTP API, for pages that do something about one of them.
+  errorFormatter: ({ shape, error }) => ({
+    ...shape,
+    data: {
+      ...shape.data,
+      reason: error.cause && isNamed(error.cause, 'ApiError') ? error.cause.code : null,
+    },
+  }),
+});
+
+export const createTrpcContext = (request?: { req: Request }): TrpcContext => ({
+  ...context(),
+  headers: request?.req.headers ?? null,
+});
 export const router = t.router;
 export const createCaller = t.createCallerFactory;
 
 const CODES = {
   400: 'BAD_REQUEST',
   401: 'UNAUTHORIZED',
+  403: 'FORBIDDEN',
   404: 'NOT_FOUND',
+  409: 'CONFLICT',
+  429: 'TOO_MANY_REQUESTS',
   503: 'SERVICE_UNAVAILABLE',
 } as const;
 
 /** Typed failures become tRPC's; the one place for it. */
-export const procedure = t.procedure.use(async ({ next, ctx }) => {
+const mapped = t.procedure.use(async ({ next, ctx }) => {
   const result = await next();
   if (result.ok || !result.error.cause) return result;
   const failure = toApiError(result.error.cause);
   if (failure.cause) ctx.logger.error({ err: failure.cause }, 'procedure failed');
   const code = CODES[failure.status as keyof typeof CODES] ?? 'INTERNAL_SERVER_ERROR';
   throw new TRPCError({ code, message: failure.message, cause: failure });
+});
+
+export const procedure = mapped.use(({ next, ctx, type }) => {
+  if (type === 'mutation' && ctx.headers) refuseForeignOrigin(ctx.headers, ctx.config.publicOrigin);
+  return next();
 });

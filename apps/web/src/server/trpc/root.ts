@@ -1,9 +1,11 @@
+import { adminRouter } from './admin/router.ts';
 import { answersRouter } from './answers.ts';
 import { chainRouter } from './chain.ts';
 import { clusterRouter } from './cluster.ts';
 import { createCaller, createTrpcContext, router } from './init.ts';
 
 export const appRouter = router({
+  admin: adminRouter,
   answers: answersRouter,
   chain: chainRouter,
   cluster: clusterRouter,
@@ -11,4 +13,4 @@ export const appRouter = router({
 export type AppRouter = typeof appRouter;
 
 /** The same procedures for server components, without HTTP. */
-export const api = createCaller(appRouter)(createTrpcContext);
+export const api = createCaller(appRouter)(() => createTrpcContext());
