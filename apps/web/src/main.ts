@@ -26,6 +26,9 @@ const app = next({
   dir: path.resolve(import.meta.dirname, '..'),
   hostname: host,
   port,
+  // Next.js ends each connection of the server it is given that offers another protocol, as Java's client
+  // offers HTTP/2 to every server. It gets one that nobody talks to; ours goes on with HTTP/1.1.
+  httpServer: createServer(),
 });
 await app.prepare();
 const handle = app.getRequestHandler();

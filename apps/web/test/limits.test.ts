@@ -177,6 +177,19 @@ describe('keys', () => {
   });
 });
 
+test('a route that costs nothing refuses a wrong key all the same, and counts nothing', async () => {
+  const GET = route({ keyed: true, handler: async () => ({ ok: true }) });
+  const get = async (key: string) => {
+    const headers = { authorization: `Bearer ${key}` };
+    const request = new Request('http://localhost/v1/models', { headers });
+    const response = await withCaller(address, () => GET(request, { params: Promise.resolve({}) }));
+    expect(response.headers.get('x-ratelimit-limit-requests')).toBeNull();
+    return response.status;
+  };
+  expect(await get('blyan_wrong')).toBe(401);
+  expect(await get('none')).toBe(200);
+});
+
 describe('the line', () => {
   test('that is full is 503 with its length, before any work', async () => {
     await waiting(MAX_WAITING);

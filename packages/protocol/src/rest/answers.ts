@@ -64,8 +64,9 @@ export const ANSWER_OPERATIONS = operations([
     path: '/v1/models',
     tag: 'OpenAI',
     summary: 'List the models of the chain that are not retired',
+    key: 'user',
     replies: { 200: { description: 'The models.', json: ModelList } },
-    errors: [500, 503],
+    errors: [401, 500, 503],
   },
   {
     method: 'get',
@@ -73,8 +74,9 @@ export const ANSWER_OPERATIONS = operations([
     tag: 'OpenAI',
     summary: 'Find a model by its name, which may hold slashes',
     params: ModelParams,
+    key: 'user',
     replies: { 200: { description: 'The model.', json: ModelObject } },
-    errors: [404, 500, 503],
+    errors: [401, 404, 500, 503],
   },
   {
     method: 'post',

@@ -19,6 +19,8 @@ interface RouteSpec<
   paramsSchema?: P;
   /** Whether the request may begin an answer, and so is counted and may be refused by limits. */
   limited?: boolean | ((query: Parsed<Q>) => boolean);
+  /** A wrong key is refused, although the route costs nothing: clients try theirs here. */
+  keyed?: boolean;
   /** Returns a response, or a value that is sent as JSON with status 200. */
   handler(input: {
     body: Parsed<B>;
@@ -63,7 +65,7 @@ export function route<
         // Before the body is read: whoever is refused costs nothing more.
         admission = await admit(request.headers, callerAddress(), ctx.limits);
         ctx = { ...ctx, admission };
-      }
+      } else if (spec.keyed) await ctx.limits.callers.of(request.headers, callerAddress());
       const body = spec.bodySchema?.parse(await readJson(request, MAX_BODY_BYTES)) as Parsed<B>;
       const result = await spec.handler({ body, query, params, request, ctx });
       const response =

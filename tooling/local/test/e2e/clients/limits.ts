@@ -92,6 +92,7 @@ export function limitTests(context: ClientContext): void {
         status: 401,
         code: 'invalid_api_key',
       });
+      expect(await refusalOf(client(apiKey).models.list())).toMatchObject({ status: 401 });
       const model = createOpenAICompatible({ name: 'blyan', baseURL, apiKey }).chatModel(MODEL);
       expect(
         await refusalOf(generateText({ model, prompt: 'Hello', maxRetries: 0 })),
@@ -119,6 +120,12 @@ export function limitTests(context: ClientContext): void {
       expect(await withHeaders({ host: 'evil.example' })).toBe(421);
       expect(await withHeaders({ origin: 'https://evil.example' })).toBe(403);
       expect(await withHeaders({ origin: root() })).toBe(200);
+    });
+
+    test('goes on in HTTP/1.1 with a client that offers HTTP/2, as Java does', async () => {
+      const offer = { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': '' };
+      expect(await withHeaders({})).toBe(200);
+      expect(await withHeaders(offer)).toBe(200);
     });
 
     test('describes itself, at the root and under /api', async () => {

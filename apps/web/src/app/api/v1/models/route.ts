@@ -4,6 +4,7 @@ import { modelObjects } from '@/server/model/openai';
 export const dynamic = 'force-dynamic';
 
 export const GET = route({
+  keyed: true,
   async handler({ ctx }) {
     return { object: 'list', data: modelObjects(await ctx.models.list()) };
   },

@@ -7,6 +7,7 @@ export const dynamic = 'force-dynamic';
 
 /** Names may hold a slash, like those of a hub. */
 export const GET = route({
+  keyed: true,
   paramsSchema: ModelParams,
   async handler({ params, ctx }) {
     const name = nameOfSegments(params.id);
