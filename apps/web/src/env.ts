@@ -28,6 +28,17 @@ const Env = z.object({
     .int()
     .min(1)
     .default(1024),
+  /** The coordinator deletes; the pages say when. */
+  BLYAN_RETENTION_H: z.coerce
+    .number({ error: 'expected hours, for example 24' })
+    .positive()
+    .max(87_600)
+    .default(24),
+  BLYAN_CONVERSATION_RETENTION_D: z.coerce
+    .number({ error: 'expected days, for example 90' })
+    .positive()
+    .max(36_500)
+    .default(90),
   BLYAN_LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], {
       error: 'expected one of trace, debug, info, warn, error, silent',
@@ -47,6 +58,10 @@ export interface Config {
   requestTimeoutMs: number;
   /** Length of an answer when the request names none and the context has room for more. */
   defaultMaxTokens: number;
+  /** For how long answers outside of conversations, and the streams of all, are kept. */
+  retentionHours: number;
+  /** After how many days without a question a conversation is deleted. */
+  conversationRetentionDays: number;
   logLevel: string;
 }
 
@@ -75,6 +90,8 @@ export function readConfig(source: Record<string, string | undefined>): Config {
     modelName: env.BLYAN_MODEL ?? null,
     requestTimeoutMs: env.BLYAN_REQUEST_TIMEOUT_S * 1000,
     defaultMaxTokens: env.BLYAN_DEFAULT_MAX_TOKENS,
+    retentionHours: env.BLYAN_RETENTION_H,
+    conversationRetentionDays: env.BLYAN_CONVERSATION_RETENTION_D,
     logLevel: env.BLYAN_LOG_LEVEL,
   };
 }
