@@ -41,7 +41,7 @@ export function applyEvent(
         status: 'writing',
         phase: null,
         text: token.replace ? token.text : next.text + token.text,
-        thinking: next.thinking + (token.thinking ?? ''),
+        thinking: token.replace ? (token.thinking ?? '') : next.thinking + (token.thinking ?? ''),
         tokens: token.position + token.count,
         firstTokenAt: next.firstTokenAt ?? now,
       };
