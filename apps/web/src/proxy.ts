@@ -7,8 +7,7 @@ import type { ApiErrorBody } from '@blyan/protocol/api';
 import { type NextRequest, NextResponse } from 'next/server';
 import { isDevelopment } from './env.ts';
 
-const isPage = (path: string) =>
-  path === '/' || path === '/explorer' || path.startsWith('/explorer/');
+const isPage = (path: string) => path === '/' || /^\/(explorer(\/|$)|[cs]\/)/.test(path);
 
 function isEncoded(path: string): boolean {
   try {

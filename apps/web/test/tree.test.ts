@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { titleOf } from '../src/lib/conversation.ts';
 import {
+  alternatives,
   joinParts,
   leafUnder,
   pathTo,
-  siblingsOf,
   type TreeNode,
   turnsOf,
 } from '../src/lib/tree.ts';
@@ -41,8 +41,9 @@ describe('a tree of messages', () => {
   });
 
   test('alternatives are of one role: what goes on with an answer is none of its questions', () => {
-    expect(ids(siblingsOf(nodes, nodes.get('a1')!))).toBe('a1 a2');
-    expect(ids(siblingsOf(nodes, nodes.get('q3')!))).toBe('q3');
+    const of = alternatives(nodes);
+    expect(of(nodes.get('a1')!)).toEqual(['a1', 'a2']);
+    expect(of(nodes.get('q3')!)).toEqual(['q3']);
   });
 
   test('a branch is entered where it was left', () => {

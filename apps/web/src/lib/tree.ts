@@ -25,9 +25,17 @@ export function pathTo<N extends TreeNode>(nodes: Nodes<N>, head: string | null)
   return path.reverse();
 }
 
-/** Nodes with the same parent and role, in the order in which they were made; itself included. */
-export const siblingsOf = <N extends TreeNode>(nodes: Nodes<N>, node: N): N[] =>
-  [...nodes.values()].filter(({ parent, role }) => parent === node.parent && role === node.role);
+/** Ids of the nodes with one parent and role, in the order in which they were made. */
+export function alternatives<N extends TreeNode>(nodes: Nodes<N>): (node: N) => readonly string[] {
+  const key = ({ parent, role }: N) => `${role} ${parent}`;
+  const groups = new Map<string, string[]>();
+  for (const node of nodes.values()) {
+    const group = groups.get(key(node));
+    if (group) group.push(node.id);
+    else groups.set(key(node), [node.id]);
+  }
+  return (node) => groups.get(key(node)) ?? [node.id];
+}
 
 /** The newest leaf under a node: where its branch was left. */
 export function leafUnder<N extends TreeNode>(nodes: Nodes<N>, id: string): string {

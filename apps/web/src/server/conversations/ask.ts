@@ -43,7 +43,11 @@ export async function askIn(input: AskInput, session: Session, ctx: Context): Pr
   if (!known && (await ctx.db.conversation.count({ where: { owner } })) >= MAX_CONVERSATIONS)
     throw conflict('too_many_conversations', `A browser has at most ${MAX_CONVERSATIONS} of them.`);
 
-  await ask(await questionOf(input, path, ctx), ctx);
+  // Asked again: what was asked then, whatever the page says now.
+  const asked = messages.find((message) => message.id === question?.id);
+  const text = asked?.text ?? question?.text ?? '';
+  const same = { ...input, question: question && { ...question, text } };
+  await ask(await questionOf(same, path, ctx), ctx);
   const created = { id, owner, title: titleOf(question?.text ?? ''), createdAt: new Date() };
   const changed = { head: input.answer, settings: input.settings, updatedAt: new Date() };
   const nodes = [
