@@ -2,7 +2,7 @@
 
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { createTRPCClient, httpBatchLink } from '@trpc/client';
-import { ThemeProvider } from 'next-themes';
+import { ThemeProvider, useTheme } from 'next-themes';
 import { type ReactNode, useState } from 'react';
 import { Toaster } from 'sonner';
 import superjson from 'superjson';
@@ -10,6 +10,11 @@ import type { Locale } from '@/lib/i18n/locale';
 import { LocaleProvider } from '@/lib/i18n/provider';
 import { TRPCProvider } from '@/lib/trpc';
 import type { AppRouter } from '@/server/trpc/root';
+
+function Toasts() {
+  const { resolvedTheme } = useTheme();
+  return <Toaster position="top-center" theme={resolvedTheme === 'dark' ? 'dark' : 'light'} />;
+}
 
 interface ProvidersProps {
   nonce: string | undefined;
@@ -32,7 +37,7 @@ export function Providers({ nonce, locale, children }: ProvidersProps) {
         <TRPCProvider trpcClient={trpcClient} queryClient={queryClient}>
           <LocaleProvider locale={locale}>
             {children}
-            <Toaster position="top-center" theme="system" closeButton />
+            <Toasts />
           </LocaleProvider>
         </TRPCProvider>
       </QueryClientProvider>

@@ -2,6 +2,7 @@
 
 import { ArrowUp, Square } from 'lucide-react';
 import { type FormEvent, type KeyboardEvent, useEffect, useRef, useState } from 'react';
+import { MAX_QUESTION } from '@/lib/conversation-limits';
 import { useWords } from '@/lib/i18n/provider';
 import { endsComposition } from './composition';
 
@@ -25,12 +26,13 @@ export function Composer({ busy, ready, onSend, onStop }: ComposerProps) {
   useEffect(() => {
     if (!busy) return;
     const onKey = (event: globalThis.KeyboardEvent) => {
-      if (event.key !== 'Escape' || event.isComposing || event.defaultPrevented) return;
+      if (event.key !== 'Escape' || event.isComposing) return;
       // It closes what is open over the page first.
       if (!document.querySelector('[role="dialog"], [role="alertdialog"], [role="menu"]')) onStop();
     };
-    addEventListener('keydown', onKey);
-    return () => removeEventListener('keydown', onKey);
+    // Before what is open over the page closes itself.
+    addEventListener('keydown', onKey, true);
+    return () => removeEventListener('keydown', onKey, true);
   }, [busy, onStop]);
 
   const canSend = ready && !busy && text.trim() !== '';
@@ -57,6 +59,7 @@ export function Composer({ busy, ready, onSend, onStop }: ComposerProps) {
         onChange={(event) => setText(event.target.value)}
         onKeyDown={onKeyDown}
         rows={1}
+        maxLength={MAX_QUESTION}
         aria-label={t.message}
         placeholder={t.placeholder}
         enterKeyHint="send"

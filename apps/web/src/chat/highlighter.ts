@@ -1,6 +1,6 @@
 /**
  * Code highlighting for streamdown: shiki with its JavaScript engine, because the policy of the pages
- * allows no WebAssembly, and with the languages that answers have, each loaded when it is met. A block
+ * allows no WebAssembly, and with the languages that answers have most, each loaded when it is met (all of shiki's would double the build). A block
  * that is still being written stays plain: its colours would change with every token.
  */
 import type { CodeHighlighterPlugin, HighlightResult } from 'streamdown';
@@ -8,7 +8,6 @@ import type { CodeHighlighterPlugin, HighlightResult } from 'streamdown';
 const LANGUAGES = {
   bash: () => import('shiki/langs/bash.mjs'),
   c: () => import('shiki/langs/c.mjs'),
-  cpp: () => import('shiki/langs/cpp.mjs'),
   csharp: () => import('shiki/langs/csharp.mjs'),
   css: () => import('shiki/langs/css.mjs'),
   diff: () => import('shiki/langs/diff.mjs'),
@@ -19,17 +18,12 @@ const LANGUAGES = {
   javascript: () => import('shiki/langs/javascript.mjs'),
   json: () => import('shiki/langs/json.mjs'),
   kotlin: () => import('shiki/langs/kotlin.mjs'),
-  lua: () => import('shiki/langs/lua.mjs'),
   markdown: () => import('shiki/langs/markdown.mjs'),
-  php: () => import('shiki/langs/php.mjs'),
   python: () => import('shiki/langs/python.mjs'),
-  ruby: () => import('shiki/langs/ruby.mjs'),
   rust: () => import('shiki/langs/rust.mjs'),
   sql: () => import('shiki/langs/sql.mjs'),
-  swift: () => import('shiki/langs/swift.mjs'),
   toml: () => import('shiki/langs/toml.mjs'),
   tsx: () => import('shiki/langs/tsx.mjs'),
-  typescript: () => import('shiki/langs/typescript.mjs'),
   xml: () => import('shiki/langs/xml.mjs'),
   yaml: () => import('shiki/langs/yaml.mjs'),
 };
@@ -40,18 +34,19 @@ const ALIASES: Record<string, Language> = {
   shell: 'bash',
   zsh: 'bash',
   console: 'bash',
-  'c++': 'cpp',
+  cpp: 'c',
+  'c++': 'c',
   'c#': 'csharp',
   cs: 'csharp',
   dockerfile: 'docker',
   golang: 'go',
   js: 'javascript',
-  jsx: 'tsx',
+  jsx: 'javascript',
   md: 'markdown',
   py: 'python',
-  rb: 'ruby',
   rs: 'rust',
-  ts: 'typescript',
+  ts: 'tsx',
+  typescript: 'tsx',
   yml: 'yaml',
 };
 const THEMES: ['github-light', 'github-dark'] = ['github-light', 'github-dark'];

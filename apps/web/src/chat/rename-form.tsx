@@ -3,7 +3,7 @@
 import { useState } from 'react';
 import { toast } from 'sonner';
 import { Button } from '@/components/button';
-import { MAX_TITLE } from '@/lib/conversation';
+import { MAX_TITLE } from '@/lib/conversation-limits';
 import { useWords } from '@/lib/i18n/provider';
 import { useTRPCClient } from '@/lib/trpc';
 import { useChat } from './chat-context';

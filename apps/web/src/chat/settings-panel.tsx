@@ -60,7 +60,7 @@ export function SettingsPanel({ onClose }: { onClose(): void }) {
             id={id}
             inputMode="numeric"
             value={settings.max_tokens ?? ''}
-            placeholder={defaults ? t.modelDefault(String(defaults.maxTokens)) : ''}
+            placeholder={defaults ? String(defaults.maxTokens) : ''}
             onChange={(event) => {
               const value = whole(event.target.value, defaults?.context ?? 1_000_000);
               set({ max_tokens: value || null });

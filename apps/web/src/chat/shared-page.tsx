@@ -33,7 +33,7 @@ export function SharedPage({ shared }: { shared: SharedView }) {
         {turns.map(({ role, parts }) => (
           <li
             key={parts[0]?.id}
-            className="py-4 [contain-intrinsic-size:auto_10rem] [content-visibility:auto]"
+            className={`${role === 'user' ? 'pt-4' : 'pb-4'} [contain-intrinsic-size:auto_10rem] [content-visibility:auto]`}
           >
             {role === 'user' ? (
               <Question message={parts[0] as UserMessage} switcher={null} onEdit={undefined} />

@@ -111,6 +111,16 @@ export class Conversation {
     this.#lines.clear();
   }
 
+  /** It was deleted. */
+  gone(): void {
+    this.close();
+    this.#state = 'missing';
+    this.#nodes.clear();
+    this.#head = null;
+    this.#title = '';
+    this.#notify();
+  }
+
   // What a reader does
 
   send(text: string): void {

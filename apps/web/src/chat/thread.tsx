@@ -1,7 +1,7 @@
 'use client';
 
 import { Menu } from '@base-ui/react/menu';
-import { ArrowDown, Ellipsis, PanelLeft, Share2, SlidersHorizontal } from 'lucide-react';
+import { ArrowDown, Command, Ellipsis, PanelLeft, Share2, SlidersHorizontal } from 'lucide-react';
 import { useCallback, useRef } from 'react';
 import { useStickToBottom } from 'use-stick-to-bottom';
 import { Button } from '@/components/button';
@@ -93,7 +93,8 @@ export function Thread() {
         </div>
       </section>
       <Announcer message={last} />
-      <div className="mx-auto w-full max-w-3xl px-4 pb-2 sm:px-6">
+      {/* With the same gutter as the thread, so that both have one edge. */}
+      <div className="shrink-0 overflow-y-hidden pt-0.5 pb-2 [scrollbar-gutter:stable]">
         {!isAtBottom && turns.length > 0 && (
           <button
             type="button"
@@ -103,22 +104,24 @@ export function Thread() {
             <ArrowDown aria-hidden className="size-4" /> {t.thread.latest}
           </button>
         )}
-        <Composer
-          busy={open}
-          ready={state === 'ready'}
-          onSend={ask}
-          onStop={() => void conversation.stop()}
-        />
-        <p className="mt-1.5 text-[0.8125rem] text-faint">
-          {t.composer.note}{' '}
-          <button
-            type="button"
-            className="underline decoration-line-strong underline-offset-3 hover:text-ink"
-            onClick={() => show({ kind: 'kept' })}
-          >
-            {t.list.kept}
-          </button>
-        </p>
+        <div className="mx-auto w-full max-w-3xl px-4 sm:px-6">
+          <Composer
+            busy={open}
+            ready={state === 'ready'}
+            onSend={ask}
+            onStop={() => void conversation.stop()}
+          />
+          <p className="mt-1.5 text-[0.8125rem] text-faint">
+            {t.composer.note}{' '}
+            <button
+              type="button"
+              className="underline decoration-line-strong underline-offset-3 hover:text-ink"
+              onClick={() => show({ kind: 'kept' })}
+            >
+              {t.list.kept}
+            </button>
+          </p>
+        </div>
       </div>
     </main>
   );
@@ -141,7 +144,11 @@ function TopBar() {
       >
         <PanelLeft aria-hidden className="size-4" />
       </button>
-      <h2 className="min-w-0 flex-1 truncate px-1 text-sm font-medium">{kept ? title : ''}</h2>
+      {kept ? (
+        <h1 className="min-w-0 flex-1 truncate px-1 text-sm font-medium">{title}</h1>
+      ) : (
+        <span className="flex-1" />
+      )}
       <button
         type="button"
         className="icon-button w-auto shrink-0 px-2"
@@ -149,7 +156,8 @@ function TopBar() {
         aria-label={t.palette.title}
         onClick={() => show({ kind: 'palette' })}
       >
-        <kbd className="font-sans text-xs">Ctrl K</kbd>
+        <Command aria-hidden className="size-4 sm:hidden" />
+        <kbd className="hidden font-sans text-xs sm:block">Ctrl K</kbd>
       </button>
       <button
         type="button"

@@ -38,7 +38,9 @@ export const TurnItem = memo(function TurnItem(props: TurnItemProps) {
   if (!first) return null;
   const switcher = { versions, version, busy, onSelect: (id: string) => conversation.select(id) };
   return (
-    <li className="py-4 [contain-intrinsic-size:auto_10rem] [content-visibility:auto]">
+    <li
+      className={`${role === 'user' ? 'pt-4' : 'pb-4'} [contain-intrinsic-size:auto_10rem] [content-visibility:auto]`}
+    >
       {role === 'user' ? (
         <Question
           message={first as UserMessage}

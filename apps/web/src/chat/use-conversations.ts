@@ -12,7 +12,7 @@ import { Conversation, type ConversationDeps } from './store';
 const CHANNEL = 'blyan.conversations';
 
 /** Every conversation that was open in this page: answers go on while another one is read. */
-export class Conversations {
+class Conversations {
   readonly #open = new Map<string, Conversation>();
   readonly #deps: ConversationDeps;
 
@@ -33,11 +33,9 @@ export class Conversations {
 
   known = (id: string): Conversation | undefined => this.#open.get(id);
 
+  /** They are deleted; who comes back to one is told so. */
   forget(ids: readonly string[] = [...this.#open.keys()]): void {
-    for (const id of ids) {
-      this.#open.get(id)?.close();
-      this.#open.delete(id);
-    }
+    for (const id of ids) this.#open.get(id)?.gone();
   }
 
   close(): void {
@@ -45,7 +43,7 @@ export class Conversations {
   }
 }
 
-export const isNotFound = (error: unknown): boolean =>
+const isNotFound = (error: unknown): boolean =>
   error instanceof TRPCClientError && error.data?.code === 'NOT_FOUND';
 
 export function useConversations() {
@@ -77,9 +75,13 @@ export function useConversations() {
           await client.conversations.ask.mutate(input, { signal });
         } catch (error) {
           // With a code of ours the server has said no; without one nobody has heard it.
-          const data = (error as TRPCClientError<AppRouter>).data;
-          if (!(error instanceof TRPCClientError) || !data) throw error;
-          throw new Refusal({ code: data.apiCode ?? data.code, message: error.message });
+          if (!(error instanceof TRPCClientError)) throw error;
+          const { data, meta, message } = error as TRPCClientError<AppRouter>;
+          const { status = 0 } = (meta?.response as Response | undefined) ?? {};
+          if (data) throw new Refusal({ code: data.apiCode ?? data.code, message });
+          if (status >= 400 && status < 500 && status !== 429)
+            throw new Refusal({ code: `http_${status}`, message });
+          throw error;
         }
       },
       async read(id) {

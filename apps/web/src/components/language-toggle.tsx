@@ -27,13 +27,13 @@ export function LanguageToggle() {
     <button
       type="button"
       className="icon-button w-auto px-2"
-      aria-label={`${t.header.language}: ${t.palette.language}`}
+      aria-label={`${otherLocale(locale).toUpperCase()}: ${t.palette.language}`}
       title={t.palette.language}
       onClick={() => setLocale(otherLocale(locale))}
     >
       <span className="flex items-center gap-1.5 text-sm" lang={otherLocale(locale)}>
         <Languages aria-hidden className="size-4" />
-        {locale === 'en' ? '한' : 'EN'}
+        {otherLocale(locale).toUpperCase()}
       </span>
     </button>
   );

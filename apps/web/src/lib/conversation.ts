@@ -3,11 +3,9 @@ import { samplingFields, Text } from '@blyan/protocol/api';
 import { RequestId } from '@blyan/protocol/ids';
 import { MAX_MESSAGES } from '@blyan/protocol/limits';
 import { z } from 'zod';
+import { MAX_QUESTION } from './conversation-limits.ts';
 
-/** Characters of a question: more than the longest published context holds. */
-const MAX_QUESTION = 500_000;
 const MAX_SYSTEM = 20_000;
-export const MAX_TITLE = 120;
 /** Of one conversation: all of them are read to show it. */
 export const MAX_NODES = MAX_MESSAGES;
 /** Of one browser: searching looks at each. */

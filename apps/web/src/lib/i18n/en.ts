@@ -137,7 +137,12 @@ export const en = {
     tooLong: 'The conversation has grown longer than the model can read. Start a new one.',
     retry: 'Ask again',
     /** By code; what is not here is said in the server's own words. */
-    codes: {} as Record<string, string>,
+    codes: {
+      no_worker: 'No worker is running.',
+      model_not_served: 'No running worker serves this model.',
+      coordinator_unavailable:
+        'The coordinator is not running, so nobody hands questions to workers.',
+    } as Record<string, string>,
   },
   settings: {
     title: 'Parameters',

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { AskInput, Id, MAX_TITLE } from '../../lib/conversation.ts';
+import { AskInput, Id } from '../../lib/conversation.ts';
+import { MAX_TITLE } from '../../lib/conversation-limits.ts';
 import { askIn } from '../conversations/ask.ts';
 import { eraseConversations } from '../conversations/erase.ts';
 import { EXPORT_FORMATS, exportConversation } from '../conversations/export.ts';
