@@ -21,7 +21,6 @@ export interface Chat {
   show(dialog: OpenDialog | null): void;
   /** A conversation by its id; without one, a new one. */
   goTo(id: string | null): void;
-  /** Asks, and gives a new conversation its address. */
   send(text: string): void;
   /** What was done to a conversation that may not be the one that is shown. */
   told(id: string, what: { title?: string; shareToken?: string | null }): void;

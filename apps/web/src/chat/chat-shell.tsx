@@ -60,6 +60,10 @@ export function ChatShell({ initialStatus, model, initialDefaults }: ChatShellPr
   useEffect(() => {
     document.title = title ? `${title} · Blyan` : 'Blyan';
   }, [title]);
+  // A new conversation has an address as soon as the server knows it.
+  useEffect(() => {
+    if (addressed === null && title) history.pushState(null, '', `/c/${conversation.id}`);
+  }, [addressed, title, conversation]);
 
   // Another tab may have gone on while this one was out of sight.
   useEffect(() => {
@@ -84,6 +88,7 @@ export function ChatShell({ initialStatus, model, initialDefaults }: ChatShellPr
   const goTo = useCallback(
     (id: string | null) => {
       show(null);
+      if (id === null) setDraft(newId());
       router.push(id ? `/c/${id}` : '/');
     },
     [router],
@@ -100,7 +105,6 @@ export function ChatShell({ initialStatus, model, initialDefaults }: ChatShellPr
       goTo,
       send(text) {
         conversation.send(text);
-        if (addressed === null) history.pushState(null, '', `/c/${conversation.id}`);
       },
       told(id, what) {
         const known = conversations.known(id);
@@ -113,18 +117,7 @@ export function ChatShell({ initialStatus, model, initialDefaults }: ChatShellPr
         if (!ids || ids.includes(conversation.id)) goTo(null);
       },
     }),
-    [
-      status,
-      model,
-      defaults,
-      conversation,
-      snapshot,
-      dialog,
-      goTo,
-      addressed,
-      conversations,
-      changed,
-    ],
+    [status, model, defaults, conversation, snapshot, dialog, goTo, conversations, changed],
   );
 
   return (

@@ -68,7 +68,7 @@ export function Palette() {
         ]
       : []),
     { name: t.settings.open, icon: SlidersHorizontal, run: () => show({ kind: 'settings' }) },
-    ...(turns.length > 0
+    ...(title !== ''
       ? [
           { name: t.actions.rename, icon: Pencil, run: () => show({ kind: 'rename', id, title }) },
           { name: t.actions.share, icon: Share2, run: () => show({ kind: 'share', id, title }) },

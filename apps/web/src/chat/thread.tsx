@@ -130,9 +130,10 @@ export function Thread() {
 function TopBar() {
   const t = useWords();
   const { conversation, snapshot, show } = useChat();
-  const { title, turns } = snapshot;
+  const { title } = snapshot;
   const { id } = conversation;
-  const kept = turns.length > 0;
+  // The server knows it.
+  const kept = title !== '';
   return (
     <div className="flex h-11 shrink-0 items-center gap-1 border-b px-2 sm:px-4">
       <button

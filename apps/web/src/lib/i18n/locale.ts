@@ -4,7 +4,7 @@ import { ko } from './ko.ts';
 
 const DICTIONARIES = { en, ko } satisfies Record<string, Dictionary>;
 export type Locale = keyof typeof DICTIONARIES;
-export const LOCALES: readonly Locale[] = ['en', 'ko'];
+const LOCALES: readonly Locale[] = ['en', 'ko'];
 
 /** Set by the language switch; nothing else is in it. */
 export const LOCALE_COOKIE = 'blyan-locale';

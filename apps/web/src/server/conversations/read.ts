@@ -34,7 +34,7 @@ const MESSAGE = {
 
 type Row = Prisma.MessageGetPayload<{ select: typeof MESSAGE }>;
 
-export function viewOf({ request, ...row }: Row) {
+function viewOf({ request, ...row }: Row) {
   const view = {
     id: row.id,
     parent: row.parentId,
