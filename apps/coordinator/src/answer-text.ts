@@ -75,6 +75,17 @@ export class AnswerText {
     if (turns) this.#inThinking = !this.#inThinking;
   }
 
+  /**
+   * Tokens that were told before, when the answer was cut: a character that was cut with it gets
+   * whole, and a space is not taken for the answer's first character. Call before any `push`.
+   */
+  goOnBehind(ids: readonly number[]): void {
+    for (const id of ids) {
+      if (id === this.#tokens?.open || id === this.#tokens?.close) this.#detokenizer.flush();
+      else this.#detokenizer.push([id]);
+    }
+  }
+
   /** Text that became certain since the last call. */
   take(): string {
     const text = this.#ready;

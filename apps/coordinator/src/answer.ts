@@ -17,6 +17,8 @@ export interface Segment {
 export interface AnswerInput {
   id: string;
   prompt: number[];
+  /** So many of the prompt's last tokens are the beginning of the answer, told to readers before. */
+  continues: number;
   params: SamplingParams;
   stop: string[];
   /** Last attempt that was started, 0 when none was. */
@@ -77,6 +79,7 @@ export class Answer {
   #restored = false;
   readonly #text: AnswerText;
   #written = '';
+  #thought = '';
 
   constructor(input: AnswerInput, model: ServedModel) {
     this.input = input;
@@ -90,6 +93,7 @@ export class Answer {
       thinking: model.thinking,
       inThinking: endsInThinking(input.prompt, model),
     });
+    if (input.continues > 0) this.#text.goOnBehind(input.prompt.slice(-input.continues));
   }
 
   get id(): string {
@@ -103,6 +107,10 @@ export class Answer {
   /** Text so far, without what is held back and without the thinking part. */
   get text(): string {
     return this.#written;
+  }
+  /** The thinking part so far. */
+  get thinking(): string {
+    return this.#thought;
   }
 
   /** An attempt that was claimed begins. */
@@ -144,6 +152,7 @@ export class Answer {
     const text = this.#text.take();
     this.#written += text;
     const thinking = this.#text.takeThinking();
+    this.#thought += thinking;
     const event: AnswerTokens = { type: 'tokens', position, tokens: taken, text };
     if (thinking !== '') event.thinking = thinking;
     if (logprobs) event.logprobs = logprobs.slice(0, taken.length);

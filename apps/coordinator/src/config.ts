@@ -4,8 +4,10 @@ export interface Config {
   databaseUrl: string;
   redisUrl: string;
   blobDir: string;
-  /** Ended requests, their text and their streams are deleted after this time. */
+  /** Ended requests in no conversation, their text and their streams are deleted after this time. */
   retentionMs: number;
+  /** Conversations without a question for this long are deleted. */
+  conversationRetentionMs: number;
   logLevel: string;
 }
 
@@ -16,6 +18,7 @@ export function toConfig(env: Env): Config {
     blobDir: env.BLYAN_BLOB_DIR,
     // Hours may be fractions; Redis takes whole milliseconds.
     retentionMs: Math.ceil(env.BLYAN_RETENTION_H * 3600_000),
+    conversationRetentionMs: Math.ceil(env.BLYAN_CONVERSATION_RETENTION_D * 86_400_000),
     logLevel: env.BLYAN_LOG_LEVEL,
   };
 }

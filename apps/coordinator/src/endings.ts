@@ -67,20 +67,22 @@ async function storedEnd(id: string, reader: AnswerReader): Promise<EndEvent | n
 }
 
 /** What an ended request is, in its row. */
-export function ending({ tokens, text }: Pick<Answer, 'tokens' | 'text'>, event: EndEvent): Ending {
+export function ending(
+  { tokens, text, thinking }: Pick<Answer, 'tokens' | 'text' | 'thinking'>,
+  event: EndEvent,
+): Ending {
+  const written = { output: tokens, text, thinking: thinking || null };
   if (event.type === 'error') {
     return {
       status: 'failed',
-      output: tokens,
-      text,
+      ...written,
       errorCode: event.code,
       errorMessage: event.message,
     };
   }
   return {
     status: event.reason === 'cancelled' ? 'cancelled' : 'completed',
-    output: tokens,
-    text,
+    ...written,
     finishReason: event.reason,
     receipt: event.receipt,
   };

@@ -71,14 +71,18 @@ async function refuse(
 ): Promise<void> {
   const tokens: number[] = [];
   let text = '';
+  let thinking = '';
   let ended: EndEvent | null = null;
   for (const { event } of attempt > 0 ? await reader.read(id) : []) {
-    if (event.type === 'tokens') tokens.push(...event.tokens);
+    if (event.type === 'tokens') {
+      tokens.push(...event.tokens);
+      thinking += event.thinking ?? '';
+    }
     if (event.type === 'tokens' || event.type === 'finish') text += event.text;
     if (event.type === 'finish' || event.type === 'error') ended = event;
   }
   if (!ended) await writer.append(id, error, tokens.length);
-  await store.end(id, attempt, ending({ tokens, text }, ended ?? error));
+  await store.end(id, attempt, ending({ tokens, text, thinking }, ended ?? error));
 }
 
 function restoreAnswer(request: OpenRequest, model: ServedModel, entries: AnswerEntry[]): Restored {

@@ -3,7 +3,7 @@
  * names the state that it expects, so that a late writer changes nothing.
  */
 
-import type { PrismaClient } from '@blyan/db/client';
+import type { Prisma, PrismaClient } from '@blyan/db/client';
 import type { Receipt } from '@blyan/protocol/answer';
 import { NumericsProfile } from '@blyan/protocol/node';
 import { SamplingParams } from '@blyan/protocol/sampling';
@@ -21,6 +21,7 @@ export interface Ending {
   status: 'completed' | 'cancelled' | 'failed';
   output: number[];
   text: string;
+  thinking: string | null;
   finishReason?: string;
   receipt?: Receipt;
   errorCode?: string;
@@ -50,6 +51,7 @@ export class RequestStore {
       id: row.id,
       model: Buffer.from(row.model).toString('hex'),
       prompt: row.prompt,
+      continues: row.continues,
       params: SamplingParams.parse(row.params),
       stop: row.stop,
       attempt: row.attempt,
@@ -125,13 +127,38 @@ export class RequestStore {
     return count === 1;
   }
 
-  /** Deletes up to `limit` ended requests that began before; returns their ids. */
-  async purge(before: Date, limit: number): Promise<string[]> {
-    const where = { createdAt: { lt: before }, status: { notIn: OPEN } };
+  /** Deletes up to `limit` ended requests that began before and are in no conversation; returns their ids. */
+  purge(before: Date, limit: number): Promise<string[]> {
+    return this.#delete({ createdAt: { lt: before }, message: { is: null } }, limit);
+  }
+
+  /** Deletes up to `limit` ended requests of which nothing is to be kept; returns their ids. */
+  erase(limit: number): Promise<string[]> {
+    return this.#delete({ erase: true }, limit);
+  }
+
+  async #delete(which: Prisma.RequestWhereInput, limit: number): Promise<string[]> {
+    const where = { ...which, status: { notIn: OPEN } };
     const rows = await this.#db.request.findMany({ where, take: limit, select: { id: true } });
     const ids = rows.map(({ id }) => id);
     if (ids.length > 0) await this.#db.request.deleteMany({ where: { id: { in: ids } } });
     return ids;
+  }
+
+  /** Deletes up to `limit` conversations without a question since; their requests go with `erase`. */
+  async purgeConversations(unusedSince: Date, limit: number): Promise<number> {
+    const where = { updatedAt: { lt: unusedSince } };
+    const rows = await this.#db.conversation.findMany({ where, take: limit, select: { id: true } });
+    const ids = rows.map(({ id }) => id);
+    if (ids.length === 0) return 0;
+    await this.#db.$transaction([
+      this.#db.request.updateMany({
+        where: { message: { conversationId: { in: ids } } },
+        data: { erase: true, cancelled: true },
+      }),
+      this.#db.conversation.deleteMany({ where: { id: { in: ids } } }),
+    ]);
+    return ids.length;
   }
 
   async nodeIds(seenAfter: Date): Promise<string[]> {

@@ -20,6 +20,7 @@ import { TickClock } from './tick-clock.ts';
 export interface ServiceOptions {
   redisUrl: string;
   retentionMs: number;
+  conversationRetentionMs: number;
   /** Tests shorten these. */
   nodeLostMs?: number;
   noNodeGraceMs?: number;
@@ -85,6 +86,7 @@ export async function startService(
       }
       for (const id of await store.cancelledIds()) coordinator.cancel(id);
       await coordinator.recover();
+      await remove((limit) => store.erase(limit), writer);
     };
     await poll();
     const stop = new AbortController();
@@ -115,7 +117,10 @@ export async function startService(
       }
       const alive = coordinator.status().nodes.filter((node) => node.alive);
       await store.nodesSeen(alive.map(({ id }) => id));
-      await purge(store, writer, new Date(Date.now() - retentionMs));
+      const unusedSince = new Date(Date.now() - options.conversationRetentionMs);
+      while ((await store.purgeConversations(unusedSince, SWEEP_BATCH)) === SWEEP_BATCH);
+      const before = new Date(Date.now() - retentionMs);
+      await remove((limit) => store.purge(before, limit), writer);
     };
     const sweeping = owned(every(SWEEP_MS, 'sweep', logger, sweep));
     void sweeping.now();
@@ -153,10 +158,13 @@ async function readNodes({ streams, coordinator, logger }: Reading, stop: AbortS
   }
 }
 
-/** Deletes ended requests with all that was kept of them. */
-async function purge(store: RequestStore, writer: AnswerWriter, before: Date): Promise<void> {
+/** Deletes ended requests with all that was kept of them, batch by batch. */
+async function remove(
+  rows: (limit: number) => Promise<string[]>,
+  writer: AnswerWriter,
+): Promise<void> {
   for (;;) {
-    const ids = await store.purge(before, SWEEP_BATCH);
+    const ids = await rows(SWEEP_BATCH);
     await writer.remove(ids);
     if (ids.length < SWEEP_BATCH) return;
   }

@@ -124,16 +124,35 @@ const model: ServedModel = {
   detokenizer: () => detokenizerOf(Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte))),
 };
 
-function answerOf(params: Partial<SamplingParams> = {}, stop: string[] = [], prompt = [1]): Answer {
+function answerOf(
+  params: Partial<SamplingParams> = {},
+  stop: string[] = [],
+  prompt = [1],
+  continues = 0,
+): Answer {
   const all = { ...NEUTRAL, maxTokens: 100, seed: 1, ...params };
   const now = { createdAt: 0, deadline: 0, startedAt: null };
   return new Answer(
-    { id: 'r', prompt, params: all, stop, attempt: 0, segments: [], ...now },
+    { id: 'r', prompt, continues, params: all, stop, attempt: 0, segments: [], ...now },
     model,
   );
 }
 
 const idsOf = (text: string): number[] => [...new TextEncoder().encode(text)];
+
+test('an answer that goes on completes the character in which it was cut', () => {
+  const text = 'é한😀, he said';
+  const ids = idsOf(text);
+  for (let cut = 1; cut < ids.length; cut++) {
+    const first = answerOf();
+    first.accept({ tokens: ids.slice(0, cut) }, 0);
+    first.flush();
+    const rest = answerOf({}, [], [1, ...ids.slice(0, cut)], cut);
+    rest.accept({ tokens: ids.slice(cut) }, 0);
+    rest.flush();
+    expect(first.text.replace(/\ufffd+$/, '') + rest.text, `cut at ${cut}`).toBe(text);
+  }
+});
 
 describe('the thinking part', () => {
   /** What comes of batches: thinking and text, as sent out and at the end. */

@@ -23,6 +23,7 @@ function running(maxTokens: number, logprobs: number | null = null): Answer {
     {
       id: 'r'.repeat(20),
       prompt: Array.from({ length: 10 }, (_, i) => i),
+      continues: 0,
       params: { ...NEUTRAL, maxTokens, temperature: 0, seed: 1, logprobs },
       stop: [],
       attempt: 0,

@@ -328,3 +328,45 @@ test('old requests are purged with their streams, others stay', async () => {
   await until(async () => (await t.redis.exists(`gen:${old}`)) === 0);
   expect(await t.redis.exists(`gen:${young}`)).toBe(1);
 });
+
+test('a request lives as long as its conversation, which is purged when it is not used', async () => {
+  await using t = await openHarness(3);
+  const first = await t.coordinator();
+  await t.node({ id: 'node-a', script: proper });
+  const converse = async (updatedAt: Date) => {
+    const id = await t.ask();
+    await t.row(id);
+    await t.db.request.update({ where: { id }, data: { createdAt: new Date(0) } });
+    const messages = { create: [{ id, role: 'assistant' as const, requestId: id }] };
+    const owner = Buffer.alloc(32);
+    const conversation = { id: `c-${id}`, owner, title: 't', settings: {}, updatedAt, messages };
+    await t.db.conversation.create({ data: conversation });
+    return id;
+  };
+  const [used, unused] = [await converse(new Date()), await converse(new Date(0))];
+  await first.stop();
+  await t.coordinator();
+  await until(async () => (await t.db.request.count()) === 1);
+  await until(async () => (await t.redis.exists(`gen:${unused}`)) === 0);
+  expect(await t.db.conversation.findMany({ select: { id: true } })).toEqual([{ id: `c-${used}` }]);
+  expect(await t.redis.exists(`gen:${used}`)).toBe(1);
+});
+
+test('what is to be erased while it is written ends, and leaves neither row nor stream', async () => {
+  await using t = await openHarness(3);
+  await t.coordinator();
+  const node = await t.node({
+    id: 'node-a',
+    script: async (play) => {
+      await play.run(5);
+      await play.untilCancelled();
+    },
+  });
+  const id = await t.ask();
+  await until(async () => (await t.reader.read(id)).some(({ event }) => event.type === 'tokens'));
+  await t.db.request.update({ where: { id }, data: { erase: true } });
+  await t.cancel(id);
+  await until(async () => (await t.db.request.count()) === 0);
+  await until(async () => (await t.redis.exists(`gen:${id}`)) === 0);
+  expect(node.controls.some(({ type }) => type === 'cancel')).toBe(true);
+});

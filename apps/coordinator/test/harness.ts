@@ -50,11 +50,17 @@ export interface Ask {
   timeoutMs?: number;
   model?: string;
   prompt?: number[];
+  continues?: number;
   params?: Partial<SamplingParams>;
 }
 
 /** Seconds are milliseconds here, but not too few: the machine that tests may be busy. */
-const FAST = { nodeLostMs: 1500, noNodeGraceMs: 1500, retentionMs: 3600_000 };
+const FAST = {
+  nodeLostMs: 1500,
+  noNodeGraceMs: 1500,
+  retentionMs: 3600_000,
+  conversationRetentionMs: 48 * 3600_000,
+};
 
 export async function openHarness(database: number) {
   const url = new URL(inject('redisUrl'));
@@ -114,13 +120,13 @@ export async function openHarness(database: number) {
     },
     /** As the web app does it: the row, then its id. */
     async ask(asked: Ask = {}) {
-      const { maxTokens = 20, stop = [], timeoutMs = 60_000 } = asked;
+      const { maxTokens = 20, stop = [], timeoutMs = 60_000, continues = 0 } = asked;
       const { model = MODEL, prompt = [1, 2, 3] } = asked;
       const id = `request-${crypto.randomUUID()}`;
       const params = { ...NEUTRAL, maxTokens, temperature: 0, seed: 7, ...asked.params };
       const deadline = new Date(Date.now() + timeoutMs);
       await db.request.create({
-        data: { id, model: Buffer.from(model, 'hex'), prompt, params, stop, deadline },
+        data: { id, model: Buffer.from(model, 'hex'), prompt, continues, params, stop, deadline },
       });
       await intake.add(id);
       return id;

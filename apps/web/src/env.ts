@@ -90,6 +90,17 @@ const Env = z.object({
     .string()
     .min(32, 'expected at least 32 characters, for example from: openssl rand -hex 32')
     .optional(),
+  /** The coordinator deletes; the pages say when. */
+  BLYAN_RETENTION_H: z.coerce
+    .number({ error: 'expected hours, for example 24' })
+    .positive()
+    .max(87_600)
+    .default(24),
+  BLYAN_CONVERSATION_RETENTION_D: z.coerce
+    .number({ error: 'expected days, for example 90' })
+    .positive()
+    .max(36_500)
+    .default(90),
   BLYAN_LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], {
       error: 'expected one of trace, debug, info, warn, error, silent',
@@ -125,6 +136,10 @@ export interface Config {
   authSecret: string | null;
   /** Origin under which browsers reach this server, where a proxy makes it another one. */
   publicOrigin: string | null;
+  /** For how long answers outside of conversations, and the streams of all, are kept. */
+  retentionHours: number;
+  /** After how many days without a question a conversation is deleted. */
+  conversationRetentionDays: number;
   logLevel: string;
 }
 
@@ -164,6 +179,8 @@ export function readConfig(source: Record<string, string | undefined>): Config {
     defaultMaxTokens: env.BLYAN_DEFAULT_MAX_TOKENS,
     authSecret: env.BETTER_AUTH_SECRET ?? null,
     publicOrigin: env.BLYAN_PUBLIC_URL ? new URL(env.BLYAN_PUBLIC_URL).origin : null,
+    retentionHours: env.BLYAN_RETENTION_H,
+    conversationRetentionDays: env.BLYAN_CONVERSATION_RETENTION_D,
     logLevel: env.BLYAN_LOG_LEVEL,
   };
 }

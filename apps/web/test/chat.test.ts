@@ -1,8 +1,8 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { holdLine, triesAgain } from '../src/chat/connection.ts';
-import { applyEvent, newAnswer, problemOf } from '../src/chat/reduce.ts';
+import { holdLine, Refusal, triesAgain } from '../src/chat/connection.ts';
+import { applyEvent, newAnswer, problemOf, rateOf } from '../src/chat/reduce.ts';
 import { EventParser, type ServerEvent } from '../src/chat/sse.ts';
 
 const parseAll = (...parts: string[]) => {
@@ -40,7 +40,7 @@ describe('what events do to an answer', () => {
     id,
   });
   const run = (...events: ServerEvent[]) =>
-    events.reduce((message, next) => applyEvent(message, next, 1000), newAnswer('an-answer'));
+    events.reduce((message, next) => applyEvent(message, next, 1000), newAnswer('an-answer', null));
 
   test('tokens add up and the id belongs to the text', () => {
     const message = run(
@@ -92,17 +92,25 @@ describe('holding the line', () => {
   afterEach(() => vi.unstubAllGlobals());
 
   /** What the message became against a server that answers in this way. */
-  async function held(accepted: boolean, listener: RequestListener) {
+  async function held(
+    listener: RequestListener,
+    ask: (tries: number) => Promise<void> = async () => undefined,
+  ) {
     const server = createServer(listener);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     // Addresses of pages are relative.
     const { fetch } = globalThis;
     vi.stubGlobal('fetch', (path: string, init: RequestInit) => fetch(base + path, init));
-    let message = { ...newAnswer('an-answer'), accepted };
-    await holdLine([{ role: 'user', content: 'Hi' }], {
+    let message = newAnswer('an-answer', null);
+    let tries = 0;
+    await holdLine({
       signal: new AbortController().signal,
       current: () => message,
+      ask: () => {
+        tries += 1;
+        return ask(tries);
+      },
       event: (next) => {
         message = applyEvent(message, next, 1000);
       },
@@ -112,42 +120,72 @@ describe('holding the line', () => {
     });
     server.closeAllConnections();
     server.close();
-    return message;
+    return { message, tries };
   }
   const refuse = { error: { message: 'down', type: 'x', code: 'redis_unavailable', param: null } };
+  const end: RequestListener = (_request, response) => {
+    response.end('event: done\ndata: {"id":"an-answer","text":"end","finish_reason":"stop"}\n\n');
+  };
 
   /** Refuses once, then has the end of the answer. */
   const backAfterOne = (): RequestListener => {
     let asked = 0;
-    return (_request, response) => {
+    return (request, response) => {
       asked += 1;
       if (asked === 1) response.writeHead(503).end(JSON.stringify(refuse));
-      else
-        response.end(
-          'event: done\ndata: {"id":"an-answer","text":"end","finish_reason":"stop"}\n\n',
-        );
+      else end(request, response as never);
     };
   };
 
-  test('an answer that was taken in outlives a 503', async () => {
-    expect(await held(true, backAfterOne())).toMatchObject({ status: 'done', text: 'end' });
+  test('an answer that was taken in outlives a 503, and is asked for once', async () => {
+    const { message, tries } = await held(backAfterOne());
+    expect(message).toMatchObject({ status: 'done', text: 'end', accepted: true });
+    expect(tries).toBe(1);
   });
 
   test('a question that was refused is told so at once', async () => {
-    expect(await held(false, backAfterOne())).toMatchObject({
-      status: 'failed',
-      problem: { code: 'redis_unavailable' },
+    const { message, tries } = await held(end, async () => {
+      throw new Refusal({ code: 'no_worker', message: 'nobody' });
     });
+    expect(message).toMatchObject({
+      status: 'failed',
+      accepted: false,
+      problem: { code: 'no_worker' },
+    });
+    expect(tries).toBe(1);
+  });
+
+  test('a question that did not get through is asked again', async () => {
+    const { message, tries } = await held(end, async (tried) => {
+      if (tried === 1) throw new TypeError('fetch failed');
+    });
+    expect(message).toMatchObject({ status: 'done', offline: false });
+    expect(tries).toBe(2);
   });
 
   test.each([
-    [503, true, 1, true],
-    [500, true, 1, true],
-    [503, true, 1000, false],
-    [404, true, 1, false],
-    [503, false, 1, false],
-    [502, false, 1, true],
-  ])('%d, accepted %s, refused %d times: again %s', (status, accepted, refusals, again) => {
-    expect(triesAgain(status, accepted, refusals)).toBe(again);
+    [503, 1, true],
+    [500, 1, true],
+    [502, 1, true],
+    [429, 1, true],
+    [503, 1000, false],
+    [404, 1, false],
+  ])('%d, refused %d times: again %s', (status, refusals, again) => {
+    expect(triesAgain(status, refusals)).toBe(again);
   });
+});
+
+test('the rate while writing is of the last seconds, and a replay does not count', () => {
+  const token = (position: number, count: number): ServerEvent => ({
+    event: 'token',
+    data: JSON.stringify({ position, count, text: 'x' }),
+    id: null,
+  });
+  let message = newAnswer('an-answer', null);
+  expect(rateOf(message.samples)).toBeNull();
+  // 400 tokens at once, as after a refresh.
+  for (let i = 0; i < 400; i++) message = applyEvent(message, token(i, 1), 10_000 + i / 10);
+  for (let i = 0; i < 60; i++) message = applyEvent(message, token(400 + i, 1), 10_300 + i * 100);
+  expect(rateOf(message.samples)).toBeGreaterThan(9);
+  expect(rateOf(message.samples)).toBeLessThan(11);
 });

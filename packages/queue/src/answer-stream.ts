@@ -79,8 +79,8 @@ export class AnswerWriter {
     return last?.[0] ?? null;
   }
 
-  async remove(requestIds: string[]): Promise<void> {
-    if (requestIds.length > 0) await this.#redis.unlink(...requestIds.map(answerStream));
+  remove(requestIds: string[]): Promise<void> {
+    return removeAnswers(this.#redis, requestIds);
   }
 
   #send(): void {
@@ -108,6 +108,11 @@ export class AnswerWriter {
       },
     );
   }
+}
+
+/** Deletes the streams of answers, those that there are. */
+export async function removeAnswers(redis: Redis, requestIds: string[]): Promise<void> {
+  if (requestIds.length > 0) await redis.unlink(...requestIds.map(answerStream));
 }
 
 function entryId(event: AnswerEvent, count: number): string {

@@ -28,6 +28,11 @@ export class IntakeQueue {
     await this.#queue.add('request', { requestId }, { jobId: requestId });
   }
 
+  /** Takes an announcement back; one that was delivered, or never made, is no news. */
+  async remove(requestId: string): Promise<void> {
+    await this.#queue.remove(requestId);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#queue.close();
   }

@@ -5,6 +5,7 @@ import type { Metadata, Viewport } from 'next';
 import { headers } from 'next/headers';
 import type { ReactNode } from 'react';
 import { Header } from '@/components/header';
+import { chooseLocale, dictionaryOf } from '@/lib/i18n/locale';
 import { context } from '@/server/context';
 import { Providers } from './providers';
 
@@ -21,26 +22,29 @@ export const viewport: Viewport = {
 };
 
 export default async function RootLayout({ children }: { children: ReactNode }) {
-  const nonce = (await headers()).get('x-nonce') ?? undefined;
+  const asked = await headers();
+  const nonce = asked.get('x-nonce') ?? undefined;
+  const locale = chooseLocale(asked.get('cookie'), asked.get('accept-language'));
+  const words = dictionaryOf(locale).header;
   // Pages show themselves what is missing; the header does without the mark.
   const genesis = await context()
     .models.genesis()
     .catch(() => null);
   return (
     <html
-      lang="en"
+      lang={locale}
       suppressHydrationWarning
       className={`${GeistSans.variable} ${GeistMono.variable}`}
     >
       <body className="flex min-h-dvh flex-col">
-        <Providers nonce={nonce}>
+        <Providers nonce={nonce} locale={locale}>
           <a
             href="#main"
             className="sr-only focus:not-sr-only focus:absolute focus:z-30 focus:m-2 focus:bg-surface focus:p-2"
           >
-            Skip to content
+            {words.skip}
           </a>
-          <Header genesis={genesis} />
+          <Header genesis={genesis} words={words} />
           {children}
         </Providers>
       </body>

@@ -2,13 +2,27 @@
 
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { createTRPCClient, httpBatchLink } from '@trpc/client';
-import { ThemeProvider } from 'next-themes';
+import { ThemeProvider, useTheme } from 'next-themes';
 import { type ReactNode, useState } from 'react';
+import { Toaster } from 'sonner';
 import superjson from 'superjson';
+import type { Locale } from '@/lib/i18n/locale';
+import { LocaleProvider } from '@/lib/i18n/provider';
 import { TRPCProvider } from '@/lib/trpc';
 import type { AppRouter } from '@/server/trpc/root';
 
-export function Providers({ nonce, children }: { nonce: string | undefined; children: ReactNode }) {
+function Toasts() {
+  const { resolvedTheme } = useTheme();
+  return <Toaster position="top-center" theme={resolvedTheme === 'dark' ? 'dark' : 'light'} />;
+}
+
+interface ProvidersProps {
+  nonce: string | undefined;
+  locale: Locale;
+  children: ReactNode;
+}
+
+export function Providers({ nonce, locale, children }: ProvidersProps) {
   const [queryClient] = useState(
     () => new QueryClient({ defaultOptions: { queries: { staleTime: 2000 } } }),
   );
@@ -21,7 +35,10 @@ export function Providers({ nonce, children }: { nonce: string | undefined; chil
     <ThemeProvider attribute="class" disableTransitionOnChange {...(nonce ? { nonce } : {})}>
       <QueryClientProvider client={queryClient}>
         <TRPCProvider trpcClient={trpcClient} queryClient={queryClient}>
-          {children}
+          <LocaleProvider locale={locale}>
+            {children}
+            <Toasts />
+          </LocaleProvider>
         </TRPCProvider>
       </QueryClientProvider>
     </ThemeProvider>

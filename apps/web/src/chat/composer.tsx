@@ -2,6 +2,9 @@
 
 import { ArrowUp, Square } from 'lucide-react';
 import { type FormEvent, type KeyboardEvent, useEffect, useRef, useState } from 'react';
+import { MAX_QUESTION } from '@/lib/conversation-limits';
+import { useWords } from '@/lib/i18n/provider';
+import { endsComposition } from './composition';
 
 interface ComposerProps {
   busy: boolean;
@@ -11,6 +14,7 @@ interface ComposerProps {
 }
 
 export function Composer({ busy, ready, onSend, onStop }: ComposerProps) {
+  const { composer: t } = useWords();
   const [text, setText] = useState('');
   const field = useRef<HTMLTextAreaElement>(null);
 
@@ -22,10 +26,13 @@ export function Composer({ busy, ready, onSend, onStop }: ComposerProps) {
   useEffect(() => {
     if (!busy) return;
     const onKey = (event: globalThis.KeyboardEvent) => {
-      if (event.key === 'Escape' && !event.isComposing) onStop();
+      if (event.key !== 'Escape' || event.isComposing) return;
+      // It closes what is open over the page first.
+      if (!document.querySelector('[role="dialog"], [role="alertdialog"], [role="menu"]')) onStop();
     };
-    addEventListener('keydown', onKey);
-    return () => removeEventListener('keydown', onKey);
+    // Before what is open over the page closes itself.
+    addEventListener('keydown', onKey, true);
+    return () => removeEventListener('keydown', onKey, true);
   }, [busy, onStop]);
 
   const canSend = ready && !busy && text.trim() !== '';
@@ -36,9 +43,7 @@ export function Composer({ busy, ready, onSend, onStop }: ComposerProps) {
     setText('');
   };
   const onKeyDown = (event: KeyboardEvent) => {
-    // Enter also ends an IME composition; 229 is what some browsers say then instead.
-    const composing = event.nativeEvent.isComposing || event.keyCode === 229;
-    if (event.key !== 'Enter' || event.shiftKey || composing) return;
+    if (event.key !== 'Enter' || event.shiftKey || endsComposition(event)) return;
     event.preventDefault();
     submit();
   };
@@ -54,16 +59,17 @@ export function Composer({ busy, ready, onSend, onStop }: ComposerProps) {
         onChange={(event) => setText(event.target.value)}
         onKeyDown={onKeyDown}
         rows={1}
-        aria-label="Message"
-        placeholder="Ask a question"
+        maxLength={MAX_QUESTION}
+        aria-label={t.message}
+        placeholder={t.placeholder}
         enterKeyHint="send"
         className="field-sizing-content max-h-48 min-h-9 min-w-0 flex-1 resize-none bg-transparent py-1.5 outline-none placeholder:text-faint"
       />
       {busy ? (
         <button
           type="button"
-          aria-label="Stop"
-          title="Stop (Escape)"
+          aria-label={t.stop}
+          title={t.stopHint}
           onClick={onStop}
           className="grid size-9 shrink-0 place-items-center rounded-lg border border-line-strong bg-surface hover:bg-sunken"
         >
@@ -72,8 +78,8 @@ export function Composer({ busy, ready, onSend, onStop }: ComposerProps) {
       ) : (
         <button
           type="submit"
-          aria-label="Send"
-          title="Send (Enter)"
+          aria-label={t.send}
+          title={t.sendHint}
           disabled={!canSend}
           className="grid size-9 shrink-0 place-items-center rounded-lg bg-accent text-accent-ink disabled:bg-sunken disabled:text-faint"
         >

@@ -1,7 +1,7 @@
 /** Holds the line to one answer: asks, reads, and comes back for the rest when the line breaks. */
 import { failed, problemOf } from './reduce.ts';
 import { readEvents, type ServerEvent } from './sse.ts';
-import type { AssistantMessage } from './types.ts';
+import type { AssistantMessage, ChatProblem } from './types.ts';
 
 /** Pauses between tries; the last one repeats until the reader gives up. */
 const PAUSES_MS = [300, 1000, 2000, 4000, 8000];
@@ -10,37 +10,46 @@ const TRY_AGAIN = new Set([429, 502, 504]);
 /** Refusals in a row, about five minutes of them: as long as an answer may take by default. */
 const MAX_REFUSALS = 40;
 
-/**
- * Whether a refused line is worth another try. Before the question was taken in, 503 is the answer;
- * behind that the answer goes on at the server, whatever is missing between here and there.
- */
-export const triesAgain = (status: number, accepted: boolean, refusals: number): boolean =>
-  refusals < MAX_REFUSALS && (TRY_AGAIN.has(status) || (accepted && status >= 500));
+/** The server has read the question and does not take it. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+  readonly problem: ChatProblem;
 
-export interface Turn {
-  role: 'system' | 'user' | 'assistant';
-  content: string;
+  constructor(problem: ChatProblem) {
+    super(problem.message);
+    this.problem = problem;
+  }
 }
+
+/** Whether an answer that was taken in may still be there behind a refused line: it goes on alone. */
+export const triesAgain = (status: number, refusals: number): boolean =>
+  refusals < MAX_REFUSALS && (TRY_AGAIN.has(status) || status >= 500);
 
 export interface Line {
   /** The message as it is now. */
   current(): AssistantMessage;
+  /** Asks; twice is once. @throws Refusal; anything else is a broken line */
+  ask(signal: AbortSignal): Promise<void>;
   event(event: ServerEvent): void;
   update(message: AssistantMessage): void;
   signal: AbortSignal;
 }
 
 /** Resolves when the answer has ended, one way or the other, or the signal aborts. */
-export async function holdLine(turns: Turn[], line: Line): Promise<void> {
+export async function holdLine(line: Line): Promise<void> {
   const { signal } = line;
   let refusals = 0;
   for (let broken = 0; !signal.aborted; broken++) {
     const before = line.current().lastEventId;
     try {
-      const response = await open(line.current(), turns, signal);
+      if (!line.current().accepted) {
+        await line.ask(signal);
+        line.update({ ...line.current(), accepted: true, offline: false });
+      }
+      const response = await open(line.current(), signal);
       if (!response.ok || !response.body) {
         refusals += 1;
-        if (!triesAgain(response.status, line.current().accepted, refusals)) {
+        if (!triesAgain(response.status, refusals)) {
           const body = await response.json().catch(() => null);
           line.update(failed(line.current(), problemOf(body)));
           return;
@@ -51,9 +60,13 @@ export async function holdLine(turns: Turn[], line: Line): Promise<void> {
         const { status } = line.current();
         if (status === 'done' || status === 'failed') return;
       }
-    } catch {
+    } catch (error) {
       // The network broke, here or at the server: nothing is lost, the answer goes on there.
       if (signal.aborted) return;
+      if (error instanceof Refusal) {
+        line.update(failed(line.current(), error.problem));
+        return;
+      }
     }
     if (line.current().lastEventId !== before) broken = 0;
     if (signal.aborted) return;
@@ -62,19 +75,11 @@ export async function holdLine(turns: Turn[], line: Line): Promise<void> {
   }
 }
 
-function open(message: AssistantMessage, turns: Turn[], signal: AbortSignal): Promise<Response> {
-  if (!message.accepted)
-    return fetch('/chat/stream', {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ id: message.id, messages: turns }),
-      signal,
-    });
-  return fetch(`/chat/stream?id=${encodeURIComponent(message.id)}`, {
-    headers: message.lastEventId ? { 'last-event-id': message.lastEventId } : {},
+const open = ({ id, lastEventId }: AssistantMessage, signal: AbortSignal): Promise<Response> =>
+  fetch(`/chat/stream?id=${encodeURIComponent(id)}`, {
+    headers: lastEventId ? { 'last-event-id': lastEventId } : {},
     signal,
   });
-}
 
 export const cancelAnswer = (id: string) =>
   fetch(`/chat/${encodeURIComponent(id)}/cancel`, { method: 'POST' });

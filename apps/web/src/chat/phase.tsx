@@ -2,8 +2,11 @@
 
 import { LoaderCircle, WifiOff } from 'lucide-react';
 import { useEffect, useState } from 'react';
-import { formatRate } from '@/lib/format';
+import { formatDuration, formatRate } from '@/lib/format';
+import type { Dictionary } from '@/lib/i18n/en';
+import { useWords } from '@/lib/i18n/provider';
 import type { ClusterState } from './api-types';
+import { rateOf } from './reduce';
 import type { AssistantMessage } from './types';
 
 interface PhaseProps {
@@ -13,43 +16,55 @@ interface PhaseProps {
 
 /** What happens right now, so that a slow model never looks like a stuck one. */
 export function Phase({ message, status }: PhaseProps) {
-  const seconds = useSeconds(message.status);
-  const { offline, firstTokenAt, tokens } = message;
+  const { phase: t } = useWords();
+  const seconds = useSeconds(`${message.status} ${message.phase?.phase}`);
+  const { offline, askedAt, firstTokenAt, samples, phase } = message;
   const Icon = offline ? WifiOff : LoaderCircle;
-  const rate =
-    firstTokenAt === null || seconds < 1 ? null : tokens / ((Date.now() - firstTokenAt) / 1000);
+  const rate = rateOf(samples);
+  const prefill = phase?.phase === 'prefill' && phase.total ? phase : null;
   return (
-    <p className="mt-2 flex min-h-6 items-center gap-2 text-sm text-faint tabular-nums">
-      <Icon aria-hidden className={`size-4 ${offline ? '' : 'motion-safe:animate-spin'}`} />
-      <span>{describe(message, status)}</span>
-      {rate !== null && Number.isFinite(rate) && <span>{formatRate(rate)}</span>}
-      {message.status === 'waiting' && seconds >= 3 && <span>{seconds} s</span>}
-    </p>
+    <div className="mt-2 text-sm text-faint tabular-nums" data-testid="phase">
+      <p className="flex min-h-6 flex-wrap items-center gap-x-2">
+        <Icon aria-hidden className={`size-4 ${offline ? '' : 'motion-safe:animate-spin'}`} />
+        <span>{describe(message, status, t)}</span>
+        {rate !== null && <span>{formatRate(rate)}</span>}
+        {askedAt !== null && firstTokenAt !== null && (
+          <span>{t.first(formatDuration(firstTokenAt - askedAt))}</span>
+        )}
+        {message.status === 'waiting' && seconds >= 3 && <span>{t.seconds(seconds)}</span>}
+      </p>
+      {prefill && (
+        <div className="mt-1 h-1 w-48 overflow-hidden rounded-full bg-sunken">
+          <div
+            className="h-full bg-accent"
+            style={{ width: `${(100 * (prefill.done ?? 0)) / (prefill.total ?? 1)}%` }}
+          />
+        </div>
+      )}
+    </div>
   );
 }
 
 function describe(
-  { offline, phase, status: state, accepted }: AssistantMessage,
+  { offline, phase, status: state, accepted, text, thinking }: AssistantMessage,
   status: ClusterState,
-) {
-  if (offline) return 'The connection broke. Trying again; nothing is lost.';
-  if (state === 'writing' && !phase) return 'Writing';
-  if (!accepted) return 'Sending';
+  t: Dictionary['phase'],
+): string {
+  if (offline) return t.offline;
+  if (state === 'writing' && !phase) return text === '' && thinking !== '' ? t.thinking : t.writing;
+  if (!accepted) return t.sending;
   switch (phase?.phase) {
     case 'queued':
-      return phase.ahead ? `Queued behind ${phase.ahead}` : 'Queued, next in line';
+      return phase.ahead ? t.queuedBehind(phase.ahead) : t.queuedNext;
     case 'waiting':
-      if (status.state === 'loading' && status.progress)
-        return `The worker is loading the model: ${status.progress}`;
-      return phase.reason ?? 'Waiting for a worker';
+      if (status.state === 'loading' && status.progress) return t.loading(status.progress);
+      return phase.reason ?? t.waiting;
     case 'prefill':
-      return phase.total
-        ? `Reading the prompt, ${phase.done ?? 0} of ${phase.total} tokens`
-        : 'Reading the prompt';
+      return phase.total ? t.readingOf(phase.done ?? 0, phase.total) : t.reading;
     case 'retry':
-      return 'The worker was lost; going on with another one';
+      return t.retry;
     default:
-      return 'Queued';
+      return t.queued;
   }
 }
 

@@ -1,12 +1,16 @@
+'use client';
+
 import type { Provenance } from '@blyan/protocol/api';
 import Link from 'next/link';
 import type { ReactNode } from 'react';
 import { Stripe } from '@/components/stripe';
 import { blockHref } from '@/lib/explorer-links';
 import { formatRate } from '@/lib/format';
+import { useWords } from '@/lib/i18n/provider';
 
 /** Where an answer came from, each part a link to check it. */
 export function ProvenanceLine({ provenance }: { provenance: Provenance }) {
+  const { thread: t } = useWords();
   const { model, layers, seed, tokens_per_second: rate, receipt } = provenance;
   return (
     <p
@@ -20,15 +24,15 @@ export function ProvenanceLine({ provenance }: { provenance: Provenance }) {
         <BlockLink block={layers.first} title={`First block: ${layers.first.group}`}>
           {layers.first.chain} {layers.first.height}
         </BlockLink>
-        to
+        {t.to}
         <BlockLink block={layers.last} title={`Last block: ${layers.last.group}`}>
           {layers.last.chain} {layers.last.height}
         </BlockLink>
       </span>
-      <span>seed {seed}</span>
+      <span>{t.seed(seed)}</span>
       {rate !== null && <span>{formatRate(rate)}</span>}
       <Link href={receipt} className="link">
-        Receipt
+        {t.receipt}
       </Link>
     </p>
   );

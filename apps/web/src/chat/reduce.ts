@@ -1,12 +1,18 @@
 /** What one event of `/chat/stream` does to the message that it belongs to. */
 import type { ApiErrorBody, ChatStreamEvents } from '@blyan/protocol/api';
 import type { ServerEvent } from './sse.ts';
-import type { AssistantMessage, ChatProblem } from './types.ts';
+import type { AssistantMessage, ChatProblem, Sample } from './types.ts';
 
-export function newAnswer(id: string): AssistantMessage {
+/** Tokens that arrive within this time are one sample: a replay arrives all at once. */
+const SAMPLE_MS = 250;
+/** The rate while writing is that of the last seconds. */
+const WINDOW_MS = 4000;
+
+export function newAnswer(id: string, parent: string | null): AssistantMessage {
   return {
     role: 'assistant',
     id,
+    parent,
     text: '',
     thinking: '',
     status: 'waiting',
@@ -15,10 +21,13 @@ export function newAnswer(id: string): AssistantMessage {
     accepted: false,
     offline: false,
     tokens: 0,
+    askedAt: null,
     firstTokenAt: null,
+    samples: [],
     finishReason: null,
     usage: null,
     provenance: null,
+    probabilities: null,
     problem: null,
   };
 }
@@ -41,8 +50,9 @@ export function applyEvent(
         status: 'writing',
         phase: null,
         text: token.replace ? token.text : next.text + token.text,
-        thinking: next.thinking + (token.thinking ?? ''),
+        thinking: token.replace ? (token.thinking ?? '') : next.thinking + (token.thinking ?? ''),
         tokens: token.position + token.count,
+        samples: sampled(next.samples, token.position + token.count, now),
         firstTokenAt: next.firstTokenAt ?? now,
       };
     }
@@ -63,6 +73,21 @@ export function applyEvent(
     default:
       return next;
   }
+}
+
+function sampled(samples: readonly Sample[], tokens: number, now: number): readonly Sample[] {
+  const last = samples.at(-1);
+  if (last && now - last.since < SAMPLE_MS)
+    return [...samples.slice(0, -1), { ...last, at: now, tokens }];
+  const recent = samples.filter(({ at }) => now - at < WINDOW_MS);
+  return [...recent, { since: now, at: now, tokens }];
+}
+
+/** Tokens per second of the last seconds; null before there is anything to tell. */
+export function rateOf(samples: readonly Sample[]): number | null {
+  const [first, last] = [samples[0], samples.at(-1)];
+  if (!first || !last || last.at <= first.at) return null;
+  return ((last.tokens - first.tokens) * 1000) / (last.at - first.at);
 }
 
 export function failed(message: AssistantMessage, problem: ChatProblem): AssistantMessage {

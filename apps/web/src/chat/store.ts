@@ -1,28 +1,66 @@
-/** One conversation: its messages, what can be done with them, and how it outlives a refresh. */
-import { cancelAnswer, holdLine, type Turn } from './connection.ts';
+/**
+ * One conversation in this page: its tree of messages, what can be done with them, and the lines to
+ * answers that are being written. The truth is the server's; this is what the page has of it.
+ */
+import type { AskInput, ConversationSettings } from '@/lib/conversation';
+import { leafUnder, pathTo } from '@/lib/tree';
+import type { ConversationView } from './api-types.ts';
+import { cancelAnswer, holdLine } from './connection.ts';
+import { fromView } from './from-view.ts';
+import { newId } from './new-id.ts';
 import { applyEvent, failed, newAnswer } from './reduce.ts';
-import { type AssistantMessage, isOpen, type Message } from './types.ts';
+import { type Snapshot, snapshotOf } from './snapshot.ts';
+import {
+  type AssistantMessage,
+  isOpen,
+  isUnsent,
+  type Message,
+  type UserMessage,
+} from './types.ts';
 
-const STORAGE_KEY = 'blyan.conversation.v1';
-/** Written at most this often while an answer streams, and when the page goes away. */
-const SAVE_MS = 250;
+export interface ConversationDeps {
+  /** @throws Refusal */
+  ask(input: AskInput, signal: AbortSignal): Promise<void>;
+  /** Null when this browser has no such conversation. */
+  read(id: string): Promise<ConversationView | null>;
+  select(id: string, head: string): Promise<void>;
+  /** Something of it has changed that lists and other tabs show. */
+  changed(id: string): void;
+}
 
 export class Conversation {
-  #messages: readonly Message[] = [];
+  readonly id: string;
+  readonly #deps: ConversationDeps;
+  #state: Snapshot['state'];
+  #title = '';
+  #shareToken: string | null = null;
+  #settings: ConversationSettings = {};
+  #nodes = new Map<string, Message>();
+  #head: string | null = null;
+  #snapshot: Snapshot | undefined;
   #listeners = new Set<() => void>();
-  #line: AbortController | undefined;
   #notifying = false;
-  /** An answer that is to be stopped before the server has taken its question in. */
-  #stopWhenAccepted: string | undefined;
-  #saving: ReturnType<typeof setTimeout> | undefined;
-  readonly #storage: Storage;
+  readonly #lines = new Map<string, AbortController>();
+  /** Answers that are to be stopped before the server has taken their question in. */
+  readonly #stopWhenAccepted = new Set<string>();
 
-  constructor({ storage }: { storage: Storage }) {
-    this.#storage = storage;
+  /** `fresh`: nobody knows it before its first question. */
+  constructor(id: string, { fresh }: { fresh: boolean }, deps: ConversationDeps) {
+    this.id = id;
+    this.#deps = deps;
+    this.#state = fresh ? 'ready' : 'loading';
   }
 
-  get messages(): readonly Message[] {
-    return this.#messages;
+  get snapshot(): Snapshot {
+    this.#snapshot ??= snapshotOf({
+      state: this.#state,
+      title: this.#title,
+      shareToken: this.#shareToken,
+      settings: this.#settings,
+      nodes: this.#nodes,
+      head: this.#head,
+    });
+    return this.#snapshot;
   }
 
   subscribe = (listener: () => void): (() => void) => {
@@ -30,107 +68,194 @@ export class Conversation {
     return () => this.#listeners.delete(listener);
   };
 
-  /** Reads what the last page left and goes on with an answer that was being written. */
-  open(): void {
-    this.#messages = load(this.#storage);
-    const last = this.#messages.at(-1);
-    if (isOpen(last)) this.#follow(last.id);
+  /** Reads what the server has, and follows what is being written there. */
+  async refresh(): Promise<void> {
+    // A new one is not there yet; and what is asked right now is about to be.
+    if (this.#state === 'ready' && [...this.#nodes.values()].every((node) => this.#isOwn(node)))
+      return;
+    try {
+      const view = await this.#deps.read(this.id);
+      if (!view) this.#state = 'missing';
+      else this.#take(view);
+    } catch {
+      if (this.#state === 'loading') this.#state = 'failed';
+    }
     this.#notify();
   }
 
-  /** Lets go of the line; the answer goes on at the server. */
-  close(): void {
-    this.#line?.abort();
-    this.save();
+  /** Whether the server may not know it yet. */
+  #isOwn = (node: Message): boolean => node.role === 'user' || !node.accepted;
+
+  #take(view: ConversationView): void {
+    const nodes = new Map<string, Message>();
+    for (const message of view.messages) {
+      const known = this.#nodes.get(message.id);
+      const keep = known && (isOpen(known) || known.role === 'user');
+      nodes.set(message.id, keep ? known : fromView(message));
+    }
+    for (const [id, node] of this.#nodes) if (!nodes.has(id)) nodes.set(id, node);
+    this.#nodes = nodes;
+    this.#title = view.title;
+    this.#shareToken = view.shareToken;
+    if (this.#state !== 'ready') this.#settings = view.settings;
+    this.#state = 'ready';
+    // Another tab went on where this one is; a branch that the reader chose here stays.
+    const path = pathTo(nodes, view.head);
+    if (this.#head === null || path.some(({ id }) => id === this.#head)) this.#head = view.head;
+    for (const node of nodes.values()) if (isOpen(node) && node.accepted) this.#follow(node.id);
   }
+
+  /** Lets go of the lines; answers go on at the server. */
+  close(): void {
+    for (const line of this.#lines.values()) line.abort();
+    this.#lines.clear();
+  }
+
+  /** It was deleted. */
+  gone(): void {
+    this.close();
+    this.#state = 'missing';
+    this.#nodes.clear();
+    this.#head = null;
+    this.#title = '';
+    this.#notify();
+  }
+
+  // What a reader does
 
   send(text: string): void {
-    if (isOpen(this.#messages.at(-1)) || text.trim() === '') return;
-    this.#messages = [...this.#messages, { role: 'user', id: newId(), text }, newAnswer(newId())];
-    this.#begin();
+    if (isOpen(this.#last()) || text.trim() === '') return;
+    // Behind a question that never got through, the new one takes its place.
+    let parent = this.#head;
+    for (let node = this.#last(); isUnsent(node); node = this.#get(parent)) {
+      const question = this.#get(node.parent);
+      parent = question?.role === 'user' ? question.parent : node.parent;
+    }
+    this.#ask({ role: 'user', id: newId(), parent, text: text.trim() });
   }
 
-  /** Asks the last question again, for another answer. */
-  regenerate(): void {
-    const last = this.#messages.at(-1);
-    if (last?.role !== 'assistant' || isOpen(last)) return;
-    this.#messages = [...this.#messages.slice(0, -1), newAnswer(newId())];
-    this.#begin();
+  /** Another question in the place of one: a branch. */
+  edit(id: string, text: string): void {
+    const question = this.#get(id);
+    if (question?.role !== 'user' || isOpen(this.#last()) || text.trim() === '') return;
+    this.#ask({ role: 'user', id: newId(), parent: question.parent, text: text.trim() });
+  }
+
+  /** Asks the question of an answer again, for another answer; the one that there is stays. */
+  regenerate(id: string): void {
+    if (isOpen(this.#last())) return;
+    const path = pathTo(this.#nodes, id);
+    const answer = this.#get(id);
+    if (isUnsent(answer) && this.#get(answer.parent)?.role === 'assistant') {
+      this.#nodes.delete(id);
+      this.goOn(answer.parent ?? '');
+      return;
+    }
+    const question = path.findLast((node) => node.role === 'user') as UserMessage | undefined;
+    if (!question) return;
+    if (isUnsent(answer)) this.#nodes.delete(id);
+    this.#begin(newAnswer(newId(), question.id), question);
+  }
+
+  /** Goes on with an answer where it was cut. */
+  goOn(id: string): void {
+    if (!isOpen(this.#last())) this.#begin(newAnswer(newId(), id), null);
+  }
+
+  /** Shows the branch of a message. */
+  select(id: string): void {
+    this.#head = leafUnder(this.#nodes, id);
+    this.#notify();
+    const node = this.#get(this.#head);
+    if (!isUnsent(node)) this.#deps.select(this.id, this.#head).catch(() => undefined);
+  }
+
+  set(settings: ConversationSettings): void {
+    this.#settings = settings;
+    this.#notify();
+  }
+
+  /** What the server has been told already. */
+  told(what: { title?: string; shareToken?: string | null }): void {
+    if (what.title !== undefined) this.#title = what.title;
+    if (what.shareToken !== undefined) this.#shareToken = what.shareToken;
+    this.#notify();
+    this.#deps.changed(this.id);
   }
 
   /** Stops the worker; what was written stays. */
   async stop(): Promise<void> {
-    const last = this.#messages.at(-1);
+    const last = this.#last();
     if (!isOpen(last)) return;
+    const { id } = last;
     // The server does not know the question yet, and could only say so: as soon as it does.
     if (!last.accepted && !last.offline) {
-      this.#stopWhenAccepted = last.id;
+      this.#stopWhenAccepted.add(id);
       return;
     }
     try {
-      const response = await cancelAnswer(last.id);
+      const response = await cancelAnswer(id);
       // The end comes through the stream, with the receipt.
       if (response.ok) return;
     } catch {
       // Nobody is there to stop; stop waiting at least.
     }
-    this.#line?.abort();
+    this.#lines.get(id)?.abort();
     const message = 'Stopped here, but the server could not be told.';
-    this.#replace(last.id, (m) => failed(m, { code: 'stopped_offline', message }));
-    this.save();
+    this.#replace(id, (m) => failed(m, { code: 'stopped_offline', message }));
   }
 
-  clear(): void {
-    const last = this.#messages.at(-1);
-    if (isOpen(last)) cancelAnswer(last.id).catch(() => undefined);
-    this.#line?.abort();
-    this.#messages = [];
-    this.save();
+  // Inside
+
+  #get = (id: string | null): Message | undefined =>
+    id === null ? undefined : this.#nodes.get(id);
+  #last = (): Message | undefined => this.#get(this.#head);
+
+  #ask(question: UserMessage): void {
+    this.#nodes.set(question.id, question);
+    this.#begin(newAnswer(newId(), question.id), question);
+  }
+
+  #begin(answer: AssistantMessage, question: UserMessage | null): void {
+    this.#nodes.set(answer.id, { ...answer, askedAt: Date.now() });
+    this.#head = answer.id;
     this.#notify();
+    this.#follow(answer.id, question);
   }
 
-  save = (): void => {
-    clearTimeout(this.#saving);
-    this.#saving = undefined;
-    try {
-      this.#storage.setItem(STORAGE_KEY, JSON.stringify(this.#messages));
-    } catch {
-      // Storage is full or forbidden: the conversation works, it just does not outlive the page.
-    }
-  };
-
-  #begin(): void {
-    this.save();
-    this.#notify();
-    const last = this.#messages.at(-1);
-    if (last) this.#follow(last.id);
-  }
-
-  #follow(id: string): void {
-    this.#line?.abort();
+  #follow(id: string, question: UserMessage | null = null): void {
+    if (this.#lines.has(id)) return;
     const line = new AbortController();
-    this.#line = line;
-    const current = () => this.#messages.find((m) => m.id === id) as AssistantMessage;
-    holdLine(turnsBefore(this.#messages, id), {
+    this.#lines.set(id, line);
+    holdLine({
       signal: line.signal,
-      current,
+      current: () => this.#nodes.get(id) as AssistantMessage,
+      ask: async (signal) => {
+        const settings = this.#settings;
+        // One that the server has already is only named: its answers are alternatives.
+        const parent = question ? question.parent : (this.#get(id)?.parent ?? null);
+        const asked = question && { id: question.id, text: question.text };
+        const input = { conversation: this.id, parent, question: asked, answer: id, settings };
+        await this.#deps.ask(input, signal);
+        this.#replace(id, (m) => ({ ...m, probabilities: settings.probabilities === true }));
+        if (question && this.#title === '') this.#title = question.text;
+        this.#deps.changed(this.id);
+      },
       event: (event) => this.#replace(id, (m) => applyEvent(m, event, Date.now())),
       update: (message) => this.#replace(id, () => message),
-    }).finally(() => {
-      if (this.#line === line && !line.signal.aborted) this.save();
-    });
+    }).finally(() => this.#lines.delete(id));
   }
 
   #replace(id: string, change: (message: AssistantMessage) => AssistantMessage): void {
-    this.#messages = this.#messages.map((m) =>
-      m.id === id && m.role === 'assistant' ? change(m) : m,
-    );
-    this.#saving ??= setTimeout(this.save, SAVE_MS);
+    const node = this.#nodes.get(id);
+    if (node?.role !== 'assistant') return;
+    const next = change(node);
+    this.#nodes.set(id, next);
     this.#notify();
-    const last = this.#messages.at(-1);
-    if (this.#stopWhenAccepted !== id || !isOpen(last) || !last.accepted) return;
-    this.#stopWhenAccepted = undefined;
-    void this.stop();
+    if (this.#stopWhenAccepted.has(id) && isOpen(next) && next.accepted) {
+      this.#stopWhenAccepted.delete(id);
+      void this.stop();
+    }
   }
 
   /** Once a frame: several tokens arrive between two paints. Hidden pages have no frames. */
@@ -139,40 +264,10 @@ export class Conversation {
     this.#notifying = true;
     const notify = () => {
       this.#notifying = false;
+      this.#snapshot = undefined;
       for (const listener of this.#listeners) listener();
     };
     if (document.visibilityState === 'visible') requestAnimationFrame(notify);
     else setTimeout(notify);
   }
-}
-
-/** The turns that a question was asked with; answers that failed are not part of it. */
-function turnsBefore(messages: readonly Message[], id: string): Turn[] {
-  const turns: Turn[] = [];
-  for (const message of messages) {
-    if (message.id === id) break;
-    if (message.text !== '') turns.push({ role: message.role, content: message.text });
-    // A question without an answer would stand before the next question.
-    else if (message.role === 'assistant') turns.pop();
-  }
-  return turns;
-}
-
-function load(storage: Storage): Message[] {
-  try {
-    const value: unknown = JSON.parse(storage.getItem(STORAGE_KEY) ?? '[]');
-    return Array.isArray(value)
-      ? (value as Message[]).filter((m) => typeof m?.id === 'string')
-      : [];
-  } catch {
-    return [];
-  }
-}
-
-/** 144 random bits: knowing an id is the right to read its answer. */
-function newId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(18));
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_');
 }

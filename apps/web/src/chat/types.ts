@@ -1,8 +1,8 @@
 import type { ApiUsage, ChatStreamEvents, FinishReason, Provenance } from '@blyan/protocol/api';
+import type { TreeNode } from '@/lib/tree';
 
-interface UserMessage {
+export interface UserMessage extends TreeNode {
   role: 'user';
-  id: string;
   text: string;
 }
 
@@ -11,7 +11,14 @@ export interface ChatProblem {
   message: string;
 }
 
-export interface AssistantMessage {
+/** Tokens that were there at a time: what the rate while writing is made of. Unix ms. */
+export interface Sample {
+  since: number;
+  at: number;
+  tokens: number;
+}
+
+export interface AssistantMessage extends TreeNode {
   role: 'assistant';
   /** Of the request: chosen here, so that asking again after a broken line gives the same answer. */
   id: string;
@@ -26,15 +33,25 @@ export interface AssistantMessage {
   /** The line to the server is broken; trying again. */
   offline: boolean;
   tokens: number;
-  /** Unix ms of the first token seen here, for the rate while it writes. */
+  /** Unix ms at which this page asked; null for one that was asked elsewhere, or before a refresh. */
+  askedAt: number | null;
   firstTokenAt: number | null;
+  samples: readonly Sample[];
   finishReason: FinishReason | null;
   usage: ApiUsage | null;
   provenance: Provenance | null;
+  /** Whether the probabilities of its tokens are kept; null when that is not known. */
+  probabilities: boolean | null;
   problem: ChatProblem | null;
 }
 
 export type Message = UserMessage | AssistantMessage;
 
-export const isOpen = (message: Message | undefined): message is AssistantMessage =>
+type Open = AssistantMessage & { status: 'waiting' | 'writing' };
+export const isOpen = (message: Message | undefined): message is Open =>
   message?.role === 'assistant' && (message.status === 'waiting' || message.status === 'writing');
+
+/** An answer that was refused, or never reached the server: nobody but this page knows it. */
+type Unsent = AssistantMessage & { status: 'failed'; accepted: false };
+export const isUnsent = (message: Message | undefined): message is Unsent =>
+  message?.role === 'assistant' && message.status === 'failed' && !message.accepted;

@@ -7,6 +7,7 @@ import { Problem } from '@/components/problem';
 import { State } from '@/components/state';
 import { blockHref } from '@/lib/explorer-links';
 import { formatCount, formatParameters } from '@/lib/format';
+import { useWords } from '@/lib/i18n/provider';
 import type { ClusterState, ServedModel } from './api-types';
 
 /** Small questions for a small model: what this is, how to check it, and something general. */
@@ -19,13 +20,14 @@ interface WelcomeProps {
 }
 
 export function Welcome({ status, model, onAsk }: WelcomeProps) {
+  const { welcome: t } = useWords();
   return (
     <div className="flex flex-1 flex-col justify-center py-10">
       <div className="mb-4 text-sm">
         <ModelState status={status} />
       </div>
       <h1 className="max-w-xl text-2xl font-semibold tracking-tight text-balance sm:text-3xl">
-        Ask a model whose every weight you can check.
+        {t.title}
       </h1>
       {model && <Origin model={model} />}
       <ul className="mt-8 divide-y border-y">
@@ -47,11 +49,12 @@ export function Welcome({ status, model, onAsk }: WelcomeProps) {
 }
 
 function ModelState({ status }: { status: ClusterState }) {
+  const { welcome: t, problem } = useWords();
   if (status.state === 'ready')
     return (
       <ul className="space-y-1">
         <li>
-          <State kind="good">{status.model} is ready</State>
+          <State kind="good">{t.ready(status.model ?? '')}</State>
         </li>
         {status.notices.map((notice) => (
           <li key={notice}>
@@ -61,37 +64,32 @@ function ModelState({ status }: { status: ClusterState }) {
       </ul>
     );
   if (status.state === 'loading')
-    return (
-      <State kind="busy">
-        A worker is loading {status.model}
-        {status.progress ? `: ${status.progress}` : ''}. Questions wait for it.
-      </State>
-    );
+    return <State kind="busy">{t.loading(status.model ?? '', status.progress ?? '')}</State>;
   return (
-    <Problem title={status.reason}>
+    <Problem title={problem.codes[status.code] ?? status.reason}>
       {status.command && <Command>{status.command}</Command>}
       {status.code === 'model_unavailable' && (
-        <p>
-          A worker serves only what it could check against the chain. Put right what it names, then
-          start it again.
-        </p>
+        <>
+          {problem.codes[status.code] && <p>{status.reason}</p>}
+          <p>{t.checked}</p>
+        </>
       )}
     </Problem>
   );
 }
 
 function Origin({ model }: { model: NonNullable<ServedModel> }) {
+  const { welcome: t } = useWords();
   return (
     <p className="mt-3 max-w-xl leading-relaxed text-soft">
-      The {formatParameters(model.parameters)} weights of {model.name} come from{' '}
-      {formatCount(model.layerBlocks)} blocks
-      {model.first?.height != null && model.last?.height != null && (
-        <>
-          , B {model.first.height} to B {model.last.height}
-        </>
-      )}
-      . They are listed by model block{' '}
+      {t.originA(formatParameters(model.parameters), model.name)}
+      {t.originB(formatCount(model.layerBlocks))}
+      {model.first?.height != null &&
+        model.last?.height != null &&
+        t.originC(model.first.height, model.last.height)}
+      {t.originD}
       <Hash value={model.hash} href={blockHref('A', model.hash)} copy={false} label="model block" />
+      {t.originE}
     </p>
   );
 }

@@ -12,7 +12,8 @@ interface NavLinkProps {
 
 export function NavLink({ href, exact = false, children }: NavLinkProps) {
   const path = usePathname();
-  const here = exact ? path === href : path.startsWith(href);
+  // Conversations are part of the chat at the root.
+  const here = exact ? path === href || path.startsWith('/c/') : path.startsWith(href);
   return (
     <Link
       href={href}

@@ -1,6 +1,15 @@
 /** The pages in a real browser. Set BLYAN_SHOTS to a directory to get pictures of them. */
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { createDb } from '@blyan/db/client';
+import axe from 'axe-core';
+import {
+  type Browser,
+  type BrowserContext,
+  chromium,
+  type Locator,
+  type Page,
+} from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { findChromium } from '../../src/chromium.ts';
 import { type Product, startProduct } from '../../src/product.ts';
@@ -12,6 +21,8 @@ let browser: Browser;
 let context: BrowserContext;
 let page: Page;
 let problems: string[];
+/** Run as a script by the tests, which the pages' own policy does not allow. */
+const axeSource = axe.source;
 
 beforeAll(async () => {
   data = await tempDataDir();
@@ -41,6 +52,9 @@ afterEach(async () => {
   await context.close();
   expect(problems).toEqual([]);
 });
+
+/** Vitest's own second is not enough for a busy machine. */
+const eventually = <T>(look: () => T | Promise<T>) => expect.poll(look, { timeout: 20_000 });
 
 const answers = () => page.getByRole('article', { name: 'Answer' });
 const provenance = () => page.getByTestId('provenance');
@@ -130,59 +144,103 @@ test('a receipt shows all parameters that were used', async () => {
 
 test('a starter question asks itself', async () => {
   await page.goto(product.url);
-  const starters = page
-    .getByRole('main')
-    .getByRole('button')
-    .filter({ hasText: /\?|\w+ \w+/ });
+  const starters = page.getByRole('main').getByRole('listitem').getByRole('button');
   expect(await starters.count()).toBeGreaterThanOrEqual(3);
   await starters.first().click();
   await provenance().waitFor();
 });
 
-test('stop keeps what was written, and regenerate asks again', async () => {
-  await page.goto(product.url);
-  await ask('Write a very long story about a river, with many chapters.');
-  await page.getByRole('button', { name: 'Stop' }).waitFor();
-  await page.keyboard.press('Escape');
-  await page.getByRole('button', { name: 'Send' }).waitFor();
-  await page.getByRole('button', { name: 'Regenerate' }).click();
-  await page.getByRole('button', { name: 'Stop' }).waitFor();
-  await provenance().waitFor();
-  expect(await answers().count()).toBe(1);
-});
-
-/** The answer as the page has it, and as the server has it. */
+/** The text of the last answer as the page shows it, and as the server has it. */
 async function bothTexts(): Promise<{ page: string; server: string }> {
-  const stored = await page.evaluate(() => {
-    const messages = JSON.parse(localStorage.getItem('blyan.conversation.v1') ?? '[]');
-    return messages.at(-1) as { id: string; text: string };
-  });
-  const events = await readEvents(await fetch(`${product.url}/chat/stream?id=${stored.id}`));
+  const receipt = await provenance()
+    .last()
+    .getByRole('link', { name: 'Receipt' })
+    .getAttribute('href');
+  const id = receipt?.split('/').at(-1);
+  const events = await readEvents(await fetch(`${product.url}/chat/stream?id=${id}`));
   const texts = events
     .filter(({ event }) => event === 'token' || event === 'done')
     .map(({ data }) => JSON.parse(data).text);
-  return { page: stored.text, server: texts.join('') };
+  return { page: await shownText(page), server: plain(texts.join('')) };
 }
+/** What is left of Markdown on a page: the letters. */
+const plain = (text: string) => text.replace(/[\s*`#|_-]+/g, '');
+const shownText = async (where: Page) =>
+  plain((await where.locator('.answer').last().textContent()) ?? '');
+const longEnough = () =>
+  eventually(
+    async () => (await page.locator('.answer').last().textContent())?.length ?? 0,
+  ).toBeGreaterThan(10);
+const version = (of: Locator) => of.getByTestId('version').textContent();
 
-test('a refresh in the middle of an answer gets the rest, once', async () => {
-  using _slow = await slowEngine(product);
+test('stop keeps what was written, continue goes on with it, regenerate and edit make versions', async () => {
+  await page.goto(product.url);
+  {
+    using _slow = await slowEngine(product);
+    await ask('Write a very long story about a river, with many chapters.');
+    await longEnough();
+    await page.keyboard.press('Escape');
+    await page.getByText('Stopped.').waitFor();
+  }
+  const stopped = await shownText(page);
+  expect(stopped.length).toBeGreaterThan(5);
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await provenance().waitFor();
+  const whole = await shownText(page);
+  expect(whole.startsWith(stopped)).toBe(true);
+  expect(whole.length).toBeGreaterThan(stopped.length);
+  expect(await answers().count()).toBe(1);
+
+  await page.getByRole('button', { name: 'Regenerate' }).click();
+  await answers().getByTestId('version').waitFor();
+  expect(await version(answers())).toBe('2 / 2');
+  await provenance().waitFor();
+  await page.getByRole('button', { name: 'Previous version' }).click();
+  await eventually(() => version(answers())).toBe('1 / 2');
+  expect(await shownText(page)).toBe(whole);
+
+  await page.getByRole('button', { name: 'Edit', exact: true }).click();
+  await page.getByRole('textbox', { name: 'Edited question' }).fill('What is a hash?');
+  await page.keyboard.press('Enter');
+  await page.getByText('What is a hash?').last().waitFor();
+  await provenance().waitFor();
+  const question = page.getByRole('listitem').filter({ hasText: 'You asked' });
+  expect(await version(question)).toBe('2 / 2');
+  await page.reload();
+  await provenance().waitFor();
+  expect(await version(question)).toBe('2 / 2');
+  // A branch is entered where it was left: at its newest answer.
+  await page.getByRole('button', { name: 'Previous version' }).first().click();
+  await eventually(() => version(answers())).toBe('2 / 2');
+  await page.getByRole('button', { name: 'Previous version' }).last().click();
+  await eventually(() => shownText(page)).toBe(whole);
+});
+
+test('a refresh in the middle of an answer gets the rest once, and a second tab the same', async () => {
+  using engine = await slowEngine(product);
   await page.goto(product.url);
   await ask('Tell me everything that you know about blockchains and hashes.');
-  await expect.poll(async () => (await answers().textContent())?.length).toBeGreaterThan(10);
-  await page.reload();
+  await longEnough();
+  engine.hold();
+  const other = await context.newPage();
+  await Promise.all([page.reload(), other.goto(page.url())]);
   // Still being written.
   await page.getByRole('button', { name: 'Stop' }).waitFor();
+  await other.getByRole('button', { name: 'Stop' }).waitFor();
+  engine.release();
   await provenance().waitFor({ timeout: 60_000 });
   const { page: shown, server } = await bothTexts();
   expect(shown).toBe(server);
   expect(shown.length).toBeGreaterThan(20);
+  await other.getByTestId('provenance').waitFor();
+  expect(await shownText(other)).toBe(server);
 });
 
 test('losing the network in the middle of an answer loses nothing', async () => {
   using _slow = await slowEngine(product);
   await page.goto(product.url);
   await ask('Explain step by step how a worker rebuilds a model from blocks.');
-  await expect.poll(async () => (await answers().textContent())?.length).toBeGreaterThan(10);
+  await longEnough();
   // Drops the open line as a network does; the page must come back by itself.
   await page.getByRole('button', { name: 'Stop' }).waitFor();
   await context.setOffline(true);
@@ -192,6 +250,306 @@ test('losing the network in the middle of an answer loses nothing', async () => 
   const { page: shown, server } = await bothTexts();
   expect(shown).toBe(server);
   problems = problems.filter((problem) => !/ERR_INTERNET_DISCONNECTED|ERR_NETWORK/.test(problem));
+});
+
+test('conversations are found, renamed, shared, saved and deleted', async () => {
+  await page.goto(product.url);
+  await ask('What is a Merkle tree?');
+  await provenance().waitFor();
+  const address = page.url();
+  expect(address).toMatch(/\/c\/[\w-]{24}$/);
+  await page
+    .getByRole('link', { name: 'New conversation' })
+    .or(page.getByRole('button', { name: 'New conversation' }))
+    .click();
+  await page.getByText('Ask a model').waitFor();
+  await ask('Who are you?');
+  await provenance().waitFor();
+
+  const list = page.getByRole('navigation', { name: 'Conversations' });
+  expect(await list.getByRole('link').allTextContents()).toEqual([
+    'Who are you?',
+    'What is a Merkle tree?',
+  ]);
+  await page.getByRole('searchbox', { name: 'Search conversations' }).fill('merkle');
+  await eventually(() => list.getByRole('link').count()).toBe(1);
+  await list.getByRole('link').click();
+  await page.waitForURL(address);
+  await page.getByRole('searchbox').fill('');
+
+  const menu = (name: string) => page.getByRole('menuitem', { name });
+  const more = () => page.getByRole('button', { name: 'More actions' }).click();
+  await more();
+  await menu('Rename').click();
+  await page.getByRole('textbox', { name: 'Title' }).fill('Trees');
+  await page.keyboard.press('Enter');
+  await list.getByRole('link', { name: 'Trees' }).waitFor();
+
+  await page.getByRole('button', { name: 'Share', exact: true }).click();
+  await page.getByRole('button', { name: 'Make a link' }).click();
+  const link = await page.getByRole('textbox', { name: 'Link' }).inputValue();
+  await using stranger = await browser.newContext();
+  const guest = await stranger.newPage();
+  expect((await guest.goto(link))?.status()).toBe(200);
+  await guest.getByText('What is a Merkle tree?').waitFor();
+  await guest.getByTestId('provenance').waitFor();
+  expect(await guest.getByRole('textbox').count()).toBe(0);
+  await guest.goto(address);
+  await guest.getByText('There is no such conversation in this browser.').waitFor();
+  await page.getByRole('button', { name: 'Take the link back' }).click();
+  await page.getByRole('button', { name: 'Make a link' }).waitFor();
+  expect((await guest.goto(link))?.status()).toBe(404);
+  await page.keyboard.press('Escape');
+
+  for (const [item, file, has] of [
+    ['Export as Markdown', 'Trees.md', '## You\n\nWhat is a Merkle tree?'],
+    ['Export as JSON', 'Trees.json', '"format": "blyan.conversation.v1"'],
+  ] as const) {
+    const download = page.waitForEvent('download');
+    await more();
+    await menu(item).click();
+    const saved = await download;
+    expect(saved.suggestedFilename()).toBe(file);
+    expect(await readFile(await saved.path(), 'utf8')).toContain(has);
+  }
+
+  const receipt = await provenance().getByRole('link', { name: 'Receipt' }).getAttribute('href');
+  await more();
+  await menu('Delete').click();
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
+  await page.waitForURL(`${product.url}/`);
+  await eventually(() => list.getByRole('link').count()).toBe(1);
+  const gone = await fetch(`${product.url}/chat/stream?id=${receipt?.split('/').at(-1)}`);
+  expect(gone.status).toBe(404);
+});
+
+test('parameters are used, and tokens and receipt show what they did', async () => {
+  await page.goto(product.url);
+  await page.getByRole('button', { name: 'Parameters' }).click();
+  await page.getByRole('textbox', { name: 'Seed' }).fill('4711');
+  await page.getByRole('textbox', { name: 'Longest answer' }).fill('6');
+  await page.getByRole('switch', { name: 'Keep the probabilities' }).click();
+  await shots('parameters');
+  await page.getByRole('button', { name: 'Done' }).click();
+  await ask('What is Blyan?');
+  await provenance().waitFor();
+  expect(await provenance().textContent()).toContain('seed 4711');
+  await page.getByText('Cut at the length limit.').waitFor();
+
+  await page.getByRole('button', { name: 'Tokens' }).click();
+  await page.getByRole('button', { name: /%$/ }).nth(5).click();
+  expect(await page.getByRole('row').count()).toBeGreaterThanOrEqual(6);
+  await shots('tokens');
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: 'Where it came from' }).click();
+  await page.getByRole('button', { name: 'Show all 14' }).click();
+  await page.getByText('B 13 · layer.11').waitFor();
+  await shots('provenance');
+});
+
+test('the keyboard is enough, and a screen reader hears the beginning and the end', async () => {
+  await page.goto(product.url);
+  const field = page.getByRole('textbox', { name: 'Message' });
+  await field.fill('안녕');
+  // Enter that ends a composition sends nothing.
+  await field.dispatchEvent('keydown', { key: 'Enter', isComposing: true, bubbles: true });
+  await field.press('Shift+Enter');
+  expect(await field.inputValue()).toBe('안녕\n');
+  await field.fill('What is Blyan?');
+  const heard = page.evaluate(
+    () =>
+      new Promise<string[]>((resolve) => {
+        const region = document.querySelector('[role="status"].sr-only') as HTMLElement;
+        const all: string[] = [];
+        new MutationObserver(() => {
+          const said = region.textContent ?? '';
+          if (said && said !== all.at(-1)) all.push(said);
+          if (/finished/.test(said)) resolve(all);
+        }).observe(region, { childList: true, characterData: true, subtree: true });
+      }),
+  );
+  await field.press('Enter');
+  expect(await heard).toEqual(['Answering', 'The answer is finished']);
+  // Tokens are in no live region.
+  expect(await page.locator('[aria-live] .answer, [role="log"] .answer').count()).toBe(0);
+
+  await page.keyboard.press('Control+k');
+  await page.getByRole('combobox').fill('parameters');
+  await page.keyboard.press('Enter');
+  await page.getByRole('dialog', { name: 'Parameters' }).waitFor();
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Control+k');
+  await shots('palette');
+  await page.getByRole('combobox').fill('new conv');
+  await page.keyboard.press('Enter');
+  await page.waitForURL(`${product.url}/`);
+});
+
+test('500 messages: the last is there at once, and scrolling up stays up while an answer is written', async () => {
+  await chat(product.url, { prompt: 'Hi', max_tokens: 4 });
+  using engine = await slowEngine(product);
+  await page.goto(product.url);
+  await ask('Say something long about rivers.');
+  await longEnough();
+  engine.hold();
+  await lengthen(page.url().split('/').at(-1) ?? '', 500);
+  await page.reload();
+  await page.getByText('Say something long').last().waitFor();
+  expect(await answers().count()).toBe(251);
+  // What is on the screen is made in full, under the page's own policy; pictures are links.
+  const made = (what: string) => page.locator(`.answer ${what}`).count();
+  await eventually(() => made('pre span[style*="--sdm-c"]')).toBeGreaterThan(0);
+  expect(await made('.katex')).toBeGreaterThan(0);
+  expect(await made('table')).toBeLessThan(50);
+  expect(await made('img')).toBe(0);
+  const scroller = page.getByRole('region', { name: 'Conversation' });
+  const where = () => scroller.evaluate((el) => el.scrollHeight - el.clientHeight - el.scrollTop);
+  await eventually(where).toBeLessThan(5);
+  await scroller.hover();
+  await page.mouse.wheel(0, -900);
+  await page.getByRole('button', { name: 'Latest' }).waitFor();
+  const before = await where();
+  engine.release();
+  await page.waitForTimeout(500);
+  expect(await where()).toBeGreaterThan(before / 2);
+  await page.getByRole('button', { name: 'Latest' }).click();
+  await eventually(where).toBeLessThan(5);
+  await provenance().last().waitFor();
+});
+
+const RICH = `An answer with **bold** words, a list, and $x^2$:
+
+- one
+- two
+
+\`\`\`js
+const answer = 42;
+\`\`\`
+
+| a | b |
+| --- | --- |
+| 1 | 2 |
+
+![a picture](https://example.com/picture.png)
+`;
+
+/** More messages before the first question than anybody types, straight into the tables. */
+async function lengthen(conversationId: string, count: number): Promise<void> {
+  const { postgres } = JSON.parse(await readFile(path.join(data.dir, 'services.json'), 'utf8'));
+  const db = createDb(`postgresql://blyan:${postgres.password}@127.0.0.1:${postgres.port}/blyan`);
+  try {
+    const answered = await db.request.findFirstOrThrow({ where: { status: 'completed' } });
+    const name = (i: number) => `${conversationId}-${i}`;
+    const numbers = Array.from({ length: count }, (_, i) => i);
+    const text = RICH;
+    await db.request.createMany({
+      data: numbers
+        .filter((i) => i % 2 === 1)
+        .map((i) => ({
+          ...answered,
+          id: name(i),
+          text,
+          params: answered.params ?? {},
+          receipt: answered.receipt ?? {},
+        })),
+    });
+    await db.message.createMany({
+      data: numbers.map((i) => ({
+        id: name(i),
+        conversationId,
+        parentId: i === 0 ? null : name(i - 1),
+        role: i % 2 === 0 ? ('user' as const) : ('assistant' as const),
+        text: i % 2 === 0 ? `Question ${i / 2}?` : '',
+        requestId: i % 2 === 0 ? null : name(i),
+        createdAt: new Date(i),
+      })),
+    });
+    await db.message.updateMany({
+      where: { conversationId, parentId: null, id: { not: name(0) } },
+      data: { parentId: name(count - 1) },
+    });
+  } finally {
+    await db.$disconnect();
+  }
+}
+
+/** What axe finds that is serious, in both themes. */
+async function seriousIn(where: Page): Promise<string[]> {
+  const found: string[] = [];
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await where.emulateMedia({ colorScheme });
+    await where.waitForTimeout(150);
+    await where.evaluate(axeSource);
+    const { violations } = await where.evaluate(() =>
+      (globalThis as unknown as { axe: { run(): Promise<AxeResults> } }).axe.run(),
+    );
+    for (const { id, impact, nodes } of violations) {
+      if (impact !== 'serious' && impact !== 'critical') continue;
+      found.push(
+        `${colorScheme} ${id}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' | ')}`,
+      );
+    }
+  }
+  return found;
+}
+interface AxeResults {
+  violations: { id: string; impact: string | null; nodes: { html: string }[] }[];
+}
+
+test('a phone, dark, in Korean; axe finds nothing serious anywhere', async () => {
+  await context.close();
+  context = await browser.newContext({
+    viewport: { width: 390, height: 844 },
+    locale: 'ko-KR',
+    colorScheme: 'dark',
+  });
+  page = await context.newPage();
+  await page.goto(product.url);
+  expect(await page.getAttribute('html', 'lang')).toBe('ko');
+  await page.getByText('blyan-guide 준비됨').waitFor();
+  expect(await seriousIn(page)).toEqual([]);
+  await page.getByRole('textbox', { name: '메시지' }).fill('What is Blyan?');
+  await page.keyboard.press('Enter');
+  await provenance().waitFor();
+  const dir = process.env.BLYAN_SHOTS;
+  if (dir) await page.screenshot({ path: path.join(dir, 'chat-phone-ko.png') });
+  expect(await seriousIn(page)).toEqual([]);
+  const width = await page.evaluate(() => document.documentElement.scrollWidth);
+  expect(width).toBeLessThanOrEqual(390);
+
+  await page.getByRole('button', { name: '대화 목록 열기' }).click();
+  await page.getByRole('dialog').getByRole('link', { name: 'What is Blyan?' }).waitFor();
+  expect(await seriousIn(page)).toEqual([]);
+  await page.getByRole('button', { name: '보관되는 것' }).last().click();
+  await page.getByText('워커가 이미 읽은 것은').waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: '매개변수' }).click();
+  await page.getByRole('switch').first().waitFor();
+  expect(await seriousIn(page)).toEqual([]);
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: /Switch to English/ }).click();
+  await page.getByRole('button', { name: 'Parameters' }).waitFor();
+  expect(await page.getAttribute('html', 'lang')).toBe('en');
+});
+
+test('without a worker it says so, and how to start one', async () => {
+  const { worker = 0 } = await product.pids();
+  await page.goto(product.url);
+  process.kill(worker, 'SIGSTOP');
+  try {
+    const alert = page.getByRole('main').getByRole('alert');
+    await alert.getByText('No worker is running.').waitFor({ timeout: 20_000 });
+    await alert.getByText('npm start').waitFor();
+    await ask('Is anybody there?');
+    await answers().getByRole('alert').getByText('npm start', { exact: true }).waitFor();
+    await shots('no-worker');
+  } finally {
+    process.kill(worker, 'SIGCONT');
+  }
+  await page.getByText('A worker is ready now.').waitFor({ timeout: 20_000 });
+  await answers().getByRole('button', { name: 'Ask again' }).click();
+  await provenance().waitFor();
+  problems = problems.filter((problem) => !problem.includes('503'));
 });
 
 test('the explorer lists the chains and shows a layer block', async () => {

@@ -89,11 +89,18 @@ export async function readEvents(
   return events;
 }
 
+export interface SlowEngine extends Disposable {
+  /** Not a token more: what is done meanwhile may take its time. */
+  hold(): void;
+  /** Slowly on, after `hold`. */
+  release(): void;
+}
+
 /**
  * Lets the engine run a tenth of the time, as on a much slower machine: the embedded model's answers
  * are over in a tenth of a second otherwise, before anybody could interrupt them.
  */
-export async function slowEngine(product: Product): Promise<Disposable> {
+export async function slowEngine(product: Product): Promise<SlowEngine> {
   const { worker } = await product.pids();
   const children = await readFile(`/proc/${worker}/task/${worker}/children`, 'utf8');
   const engine = Number(children.trim().split(' ')[0]);
@@ -104,14 +111,24 @@ export async function slowEngine(product: Product): Promise<Disposable> {
       // It has ended; the one that follows it runs at full speed.
     }
   };
-  const timer = setInterval(() => {
-    send('SIGCONT');
-    setTimeout(() => send('SIGSTOP'), 5);
-  }, 50);
+  const crawl = () =>
+    setInterval(() => {
+      send('SIGCONT');
+      setTimeout(() => send('SIGSTOP'), 5);
+    }, 50);
+  let timer = crawl();
   return {
+    hold() {
+      clearInterval(timer);
+      send('SIGSTOP');
+      setTimeout(() => send('SIGSTOP'), 10);
+    },
+    release() {
+      timer = crawl();
+    },
     [Symbol.dispose]() {
       clearInterval(timer);
-      setTimeout(() => send('SIGCONT'), 10);
+      setTimeout(() => send('SIGCONT'), 20);
     },
   };
 }

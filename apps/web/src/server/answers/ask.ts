@@ -16,7 +16,11 @@ export interface Question {
   /** Chosen by the client, or null. */
   id: string | null;
   model: string | null;
-  prompt: { messages: ChatMessage[]; thinking: boolean } | { text: string } | { ids: number[] };
+  prompt:
+    | { messages: ChatMessage[]; thinking: boolean }
+    | { text: string }
+    /** `continues`: so many of the last ids are the beginning of the answer, told before. */
+    | { ids: number[]; continues?: number };
   /** Field that the prompt came from, for errors. */
   promptField: string;
   params: AskedParams;
@@ -77,6 +81,7 @@ const newId = () => randomBytes(18).toString('base64url');
 interface Ready {
   model: ServedModel;
   prompt: number[];
+  continues: number;
   params: SamplingParams;
   stop: string[];
 }
@@ -95,11 +100,13 @@ async function prepare(question: Question, answers: number, ctx: Context): Promi
   const state = availability(cluster, model.hash);
   if (state.state === 'unavailable') throw unavailableError(state);
   await ctx.admission.spend({ tokens: prompt.length + answers * params.maxTokens, answers });
-  return { model, prompt, params, stop: question.stop };
+  const continues = 'ids' in question.prompt ? (question.prompt.continues ?? 0) : 0;
+  return { model, prompt, continues, params, stop: question.stop };
 }
 
 /** Writes a row for each id, in one statement, and announces them. */
-async function take(ids: string[], { model, prompt, params, stop }: Ready, ctx: Context) {
+async function take(ids: string[], ready: Ready, ctx: Context) {
+  const { model, prompt, continues, params, stop } = ready;
   const deadline = Date.now() + ctx.config.requestTimeoutMs;
   const block = { chain: 'A' as const, height: model.block.height, hash: model.hash };
   const asked: Asked[] = ids.map((id, i) => ({
@@ -114,6 +121,7 @@ async function take(ids: string[], { model, prompt, params, stop }: Ready, ctx: 
       id,
       model: Buffer.from(fromHex(model.hash)),
       prompt,
+      continues,
       params,
       stop,
       deadline: new Date(deadline),

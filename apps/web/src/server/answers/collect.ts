@@ -75,7 +75,12 @@ async function read(
       if (!receipt) throw answerFailure(rowError(entry.replaced));
       const { finishReason: reason, usage } = receipt;
       const finish = { reason, usage, receipt };
-      return { text: entry.replaced.text ?? '', thinking, tokens: null, finish };
+      return {
+        text: entry.replaced.text ?? '',
+        thinking: entry.replaced.thinking ?? thinking,
+        tokens: null,
+        finish,
+      };
     }
     const { event } = entry;
     if (event.type === 'tokens') {

@@ -59,9 +59,9 @@ function eventOf(requestId: string, event: AnswerEvent, id: string): string {
 export function encodeRow(row: AnswerRow): string {
   if (!row.receipt) return encodeEvent('error', answerFailure(rowError(row)).body);
   const { usage, finishReason } = row.receipt;
-  const text = row.text ?? '';
+  const whole = { position: 0, count: usage.completionTokens, text: row.text ?? '', replace: true };
   return (
-    encodeEvent('token', { position: 0, count: usage.completionTokens, text, replace: true }) +
+    encodeEvent('token', row.thinking ? { ...whole, thinking: row.thinking } : whole) +
     encodeEvent('done', {
       id: row.id,
       text: '',

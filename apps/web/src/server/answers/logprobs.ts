@@ -28,7 +28,7 @@ export class ShownTokens {
 }
 
 /** Text of a token alone, or its bytes as `\\xe2\\x80`, because a character may span several tokens. */
-function textOf(id: number, tokenizer: Tokenizer): { token: string; bytes: number[] } {
+export function textOf(id: number, tokenizer: Tokenizer): { token: string; bytes: number[] } {
   const bytes = tokenizer.bytes(id) ?? new TextEncoder().encode(tokenizer.added(id)?.content ?? '');
   let token: string;
   try {

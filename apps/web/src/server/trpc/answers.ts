@@ -1,6 +1,8 @@
 import { RequestId } from '@blyan/protocol/ids';
 import { z } from 'zod';
 import { findAnswer } from '../answers/row.ts';
+import { tokensOf } from '../answers/tokens.ts';
+import { modelDefaults } from '../model/defaults.ts';
 import { procedure, router } from './init.ts';
 
 export const answersRouter = router({
@@ -17,4 +19,16 @@ export const answersRouter = router({
       receipt: row.receipt,
     };
   }),
+
+  /** Its tokens with their probabilities, where they were asked for. */
+  tokens: procedure
+    .input(z.object({ id: RequestId }))
+    .query(({ ctx, input }) => tokensOf(input.id, ctx)),
+
+  /** Parameters of a question that names none, and for how long what is kept. */
+  defaults: procedure.query(async ({ ctx }) => ({
+    ...(await modelDefaults(ctx)),
+    retentionHours: ctx.config.retentionHours,
+    conversationRetentionDays: ctx.config.conversationRetentionDays,
+  })),
 });

@@ -1,30 +1,43 @@
 import { initTRPC, TRPCError } from '@trpc/server';
+import type { FetchCreateContextFnOptions } from '@trpc/server/adapters/fetch';
 import superjson from 'superjson';
 import { refuseForeignOrigin } from '../admin/origin.ts';
 import { type Context, context } from '../context.ts';
-import { isNamed, toApiError } from '../http/errors.ts';
+import { toApiError } from '../http/errors.ts';
+import { openSession, type Session } from '../session.ts';
 
-export type TrpcContext = Context & {
+export interface TrpcContext extends Context {
   /** Of the HTTP request; null for calls of server components that need none. */
   headers: Headers | null;
-};
+  /** Of the browser, without a sign-in. */
+  session: Session;
+}
 
 const t = initTRPC.context<TrpcContext>().create({
   transformer: superjson,
   // The codes of the HTTP API, for pages that do something about one of them.
   errorFormatter: ({ shape, error }) => ({
     ...shape,
-    data: {
-      ...shape.data,
-      reason: error.cause && isNamed(error.cause, 'ApiError') ? error.cause.code : null,
-    },
+    data: { ...shape.data, reason: error.cause ? toApiError(error.cause).code : null },
   }),
 });
 
-export const createTrpcContext = (request?: { req: Request }): TrpcContext => ({
+export function createTrpcContext({ req, resHeaders }: FetchCreateContextFnOptions): TrpcContext {
+  const protocol = req.headers.get('x-forwarded-proto') ?? new URL(req.url).protocol;
+  const session = openSession(req.headers.get('cookie'), {
+    secure: protocol.startsWith('https'),
+    setCookie: (cookie) => resHeaders.append('set-cookie', cookie),
+  });
+  return { ...context(), headers: req.headers, session };
+}
+
+/** For pages: they read, and cannot set a cookie. */
+export const pageContext = (cookies: string | null): TrpcContext => ({
   ...context(),
-  headers: request?.req.headers ?? null,
+  headers: null,
+  session: openSession(cookies, { secure: false, setCookie: () => undefined }),
 });
+
 export const router = t.router;
 export const createCaller = t.createCallerFactory;
 

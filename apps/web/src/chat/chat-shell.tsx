@@ -1,0 +1,134 @@
+'use client';
+
+import { useQuery } from '@tanstack/react-query';
+import { usePathname, useRouter } from 'next/navigation';
+import { useCallback, useEffect, useMemo, useState, useSyncExternalStore } from 'react';
+import { useWords } from '@/lib/i18n/provider';
+import { useTRPC } from '@/lib/trpc';
+import type { ClusterState, Defaults, ServedModel } from './api-types';
+import { type Chat, ChatContext, type OpenDialog } from './chat-context';
+import { Dialogs } from './dialogs';
+import { newId } from './new-id';
+import { Sidebar } from './sidebar';
+import { Thread } from './thread';
+import { useConversations } from './use-conversations';
+
+/** Looks often while something is missing, rarely while all is well. */
+const LOOK_MS = { ready: 15_000, other: 2000 };
+
+interface ChatShellProps {
+  initialStatus: ClusterState;
+  model: ServedModel;
+  initialDefaults: Defaults | null;
+}
+
+const idIn = (path: string): string | null => /^\/c\/([^/]+)$/.exec(path)?.[1] ?? null;
+
+export function ChatShell({ initialStatus, model, initialDefaults }: ChatShellProps) {
+  const trpc = useTRPC();
+  const router = useRouter();
+  const t = useWords();
+  const { data: status } = useQuery(
+    trpc.cluster.status.queryOptions(undefined, {
+      initialData: initialStatus,
+      refetchInterval: ({ state }) =>
+        state.data?.state === 'ready' ? LOOK_MS.ready : LOOK_MS.other,
+    }),
+  );
+  const { data: defaults } = useQuery(
+    trpc.answers.defaults.queryOptions(undefined, {
+      ...(initialDefaults ? { initialData: initialDefaults } : {}),
+      enabled: status.model !== null,
+      staleTime: 60_000,
+    }),
+  );
+  const { conversations, changed } = useConversations();
+  const addressed = idIn(usePathname());
+  const [draft, setDraft] = useState(newId);
+  // Once it has an address, the next new conversation is another one.
+  useEffect(() => {
+    if (addressed === draft) setDraft(newId());
+  }, [addressed, draft]);
+  const conversation = conversations.get(addressed ?? draft, { fresh: addressed === null });
+  const snapshot = useSyncExternalStore(
+    conversation.subscribe,
+    () => conversation.snapshot,
+    () => conversation.snapshot,
+  );
+  const [dialog, show] = useState<OpenDialog | null>(null);
+  const { title } = snapshot;
+  useEffect(() => {
+    document.title = title ? `${title} · Blyan` : 'Blyan';
+  }, [title]);
+  // A new conversation has an address as soon as the server knows it.
+  useEffect(() => {
+    if (addressed === null && title) history.pushState(null, '', `/c/${conversation.id}`);
+  }, [addressed, title, conversation]);
+
+  // Another tab may have gone on while this one was out of sight.
+  useEffect(() => {
+    const look = () => {
+      if (document.visibilityState === 'visible') void conversation.refresh();
+    };
+    document.addEventListener('visibilitychange', look);
+    return () => document.removeEventListener('visibilitychange', look);
+  }, [conversation]);
+
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (!(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
+      if (event.key.toLowerCase() !== 'k') return;
+      event.preventDefault();
+      show((now) => (now?.kind === 'palette' ? null : { kind: 'palette' }));
+    };
+    addEventListener('keydown', onKey);
+    return () => removeEventListener('keydown', onKey);
+  }, []);
+
+  const goTo = useCallback(
+    (id: string | null) => {
+      show(null);
+      if (id === null) setDraft(newId());
+      router.push(id ? `/c/${id}` : '/');
+    },
+    [router],
+  );
+  const chat = useMemo<Chat>(
+    () => ({
+      status,
+      model,
+      defaults: defaults ?? null,
+      conversation,
+      snapshot,
+      dialog,
+      show,
+      goTo,
+      send(text) {
+        conversation.send(text);
+      },
+      told(id, what) {
+        const known = conversations.known(id);
+        if (known) known.told(what);
+        else changed(id);
+      },
+      forget(ids) {
+        conversations.forget(ids);
+        for (const id of ids ?? [conversation.id]) changed(id);
+        if (!ids || ids.includes(conversation.id)) goTo(null);
+      },
+    }),
+    [status, model, defaults, conversation, snapshot, dialog, goTo, conversations, changed],
+  );
+
+  return (
+    <ChatContext value={chat}>
+      <div className="chat-shell flex h-[calc(100dvh-3.25rem-1px)] min-h-0">
+        <aside aria-label={t.list.title} className="hidden w-68 shrink-0 border-r lg:block">
+          <Sidebar />
+        </aside>
+        <Thread key={conversation.id} />
+      </div>
+      <Dialogs />
+    </ChatContext>
+  );
+}

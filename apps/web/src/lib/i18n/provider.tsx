@@ -1,0 +1,18 @@
+'use client';
+
+import { createContext, type ReactNode, use, useEffect } from 'react';
+import type { Dictionary } from './en';
+import { dictionaryOf, type Locale } from './locale';
+
+const LocaleContext = createContext<Locale>('en');
+
+export function LocaleProvider({ locale, children }: { locale: Locale; children: ReactNode }) {
+  // Machines without a Korean font get one; each part of it is fetched when it is needed.
+  useEffect(() => {
+    if (locale === 'ko') void import('@fontsource-variable/noto-sans-kr');
+  }, [locale]);
+  return <LocaleContext value={locale}>{children}</LocaleContext>;
+}
+
+export const useLocale = (): Locale => use(LocaleContext);
+export const useWords = (): Dictionary => dictionaryOf(useLocale());

@@ -1,0 +1,231 @@
+/** Conversations on a real database and a real Redis; that they are answered is for the browser's tests. */
+import { randomBytes } from 'node:crypto';
+import { createTestDatabase, type TestDatabase } from '@blyan/db/testing';
+import { NEUTRAL } from '@blyan/protocol/sampling';
+import { disconnect } from '@blyan/queue/connection';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import type {} from '../../../tooling/local/src/test-context.ts';
+import { readConfig } from '../src/env.ts';
+import { type Context, createContext } from '../src/server/context.ts';
+import { turnsBefore } from '../src/server/conversations/ask.ts';
+import { eraseConversations } from '../src/server/conversations/erase.ts';
+import { exportConversation } from '../src/server/conversations/export.ts';
+import {
+  listConversations,
+  type MessageView,
+  readConversation,
+  readShared,
+} from '../src/server/conversations/read.ts';
+import { openSession, type Session } from '../src/server/session.ts';
+
+let database: TestDatabase;
+let ctx: Context;
+
+beforeAll(async () => {
+  database = await createTestDatabase(inject('databaseUrl'));
+  ctx = createContext(
+    readConfig({
+      DATABASE_URL: database.url,
+      REDIS_URL: inject('redisUrl'),
+      BLYAN_LOG_LEVEL: 'silent',
+    }),
+  );
+});
+afterAll(async () => {
+  await ctx.intake[Symbol.asyncDispose]();
+  await ctx.answers[Symbol.asyncDispose]();
+  await disconnect(ctx.redis);
+  await ctx.db.$disconnect();
+  await database[Symbol.asyncDispose]();
+});
+
+const newId = () => randomBytes(18).toString('base64url');
+
+function newSession(): { session: Session; cookie: string } {
+  let cookie = '';
+  const session = openSession(null, {
+    secure: true,
+    setCookie: (set) => {
+      cookie = set;
+    },
+  });
+  session.begin();
+  return { session, cookie };
+}
+
+interface Made {
+  question?: string;
+  answer?: string;
+  status?: 'running' | 'completed';
+  updatedAt?: Date;
+}
+
+async function converse(
+  session: Session,
+  made: Made = {},
+): Promise<{ id: string; answer: string }> {
+  const [id, question, answer] = [newId(), newId(), newId()];
+  const text = made.question ?? 'What is a block?';
+  await ctx.db.request.create({
+    data: {
+      id: answer,
+      model: Buffer.alloc(32, 1),
+      prompt: [1],
+      params: { ...NEUTRAL, maxTokens: 8, temperature: 0, seed: 1 },
+      stop: [],
+      deadline: new Date(Date.now() + 60_000),
+      status: made.status ?? 'completed',
+      text: made.answer ?? 'A list of changes.',
+      output: [1, 2],
+    },
+  });
+  await ctx.redis.xadd(`gen:${answer}`, '1-0', 'e', '{}');
+  const messages = [
+    { id: question, role: 'user' as const, text, createdAt: new Date(1) },
+    { id: answer, parentId: question, role: 'assistant' as const, requestId: answer },
+  ];
+  await ctx.db.conversation.create({
+    data: {
+      id,
+      owner: session.begin(),
+      title: text,
+      settings: { temperature: 0 },
+      head: answer,
+      updatedAt: made.updatedAt ?? new Date(),
+      messages: { create: messages },
+    },
+  });
+  return { id, answer };
+}
+
+describe('the session of a browser', () => {
+  test('is a cookie that scripts and other sites do not get', () => {
+    const { session, cookie } = newSession();
+    expect(cookie).toMatch(/^blyan-session=[\w-]{43}; .*HttpOnly; SameSite=Lax; Secure$/);
+    const again = openSession(`a=b; ${cookie.split(';')[0]}`, {
+      secure: false,
+      setCookie: () => undefined,
+    });
+    expect(again.owner).toEqual(session.owner);
+  });
+
+  test.each(['blyan-session=short', 'blyan-session', '', 'xblyan-session=1'])(
+    '%j is none',
+    (text) => {
+      expect(openSession(text, { secure: false, setCookie: () => undefined }).owner).toBeNull();
+    },
+  );
+});
+
+describe('conversations', () => {
+  test('are read by their browser, and by nobody else', async () => {
+    const { session } = newSession();
+    const { id, answer } = await converse(session);
+    const read = await readConversation(id, session, ctx);
+    expect(read).toMatchObject({
+      title: 'What is a block?',
+      head: answer,
+      settings: { temperature: 0 },
+    });
+    expect(read.messages.map(({ role, text }) => [role, text])).toEqual([
+      ['user', 'What is a block?'],
+      ['assistant', 'A list of changes.'],
+    ]);
+    const missing = expect.objectContaining({ status: 404 });
+    await expect(readConversation(id, newSession().session, ctx)).rejects.toThrow(missing);
+    await expect(eraseConversations([id], newSession().session, ctx)).resolves.toBe(0);
+    expect(await readConversation(id, session, ctx)).toEqual(read);
+  });
+
+  test('are found by what was asked and answered; wildcards are characters', async () => {
+    const { session } = newSession();
+    await converse(session, { question: 'How tall is 100% of it?' });
+    await converse(session, { question: 'Another one', answer: 'Nothing but HASHES.' });
+    await converse(newSession().session, { question: 'hashes of somebody else' });
+    const find = async (search: string) =>
+      (await listConversations({ search }, session, ctx)).items.map(({ title }) => title);
+    expect(await find('hashes')).toEqual(['Another one']);
+    expect(await find('TALL')).toEqual(['How tall is 100% of it?']);
+    expect(await find('0%')).toEqual(['How tall is 100% of it?']);
+    expect(await find('_')).toEqual([]);
+    expect(await find('')).toHaveLength(2);
+  });
+
+  test('are listed newest first, page by page', async () => {
+    const { session } = newSession();
+    for (let i = 0; i < 45; i++)
+      await converse(session, { question: `No. ${i}`, updatedAt: new Date(1e12 + i) });
+    const first = await listConversations({ search: '' }, session, ctx);
+    expect(first.items[0]?.title).toBe('No. 44');
+    const rest = await listConversations({ search: '', before: first.next! }, session, ctx);
+    expect(first.items.length + rest.items.length).toBe(45);
+    expect(rest.next).toBeNull();
+  });
+
+  test('a link shows what is written, until it is taken back', async () => {
+    const { session } = newSession();
+    const { id } = await converse(session, { status: 'running' });
+    await ctx.db.conversation.update({ where: { id }, data: { shareToken: `share-${id}` } });
+    const shared = await readShared(`share-${id}`, ctx);
+    expect(shared.messages.map(({ role }) => role)).toEqual(['user']);
+    expect(JSON.stringify(shared)).not.toContain(id);
+    await ctx.db.conversation.update({ where: { id }, data: { shareToken: null } });
+    await expect(readShared(`share-${id}`, ctx)).rejects.toMatchObject({ status: 404 });
+  });
+
+  test('deleting leaves no row and no stream; what is being written is stopped first', async () => {
+    const { session } = newSession();
+    const [ended, open, other] = [
+      await converse(session),
+      await converse(session, { status: 'running' }),
+      await converse(newSession().session),
+    ];
+    expect(await eraseConversations('all', session, ctx)).toBe(2);
+    expect(
+      await ctx.db.message.count({ where: { conversationId: { in: [ended.id, open.id] } } }),
+    ).toBe(0);
+    expect(await ctx.db.request.findUnique({ where: { id: ended.answer } })).toBeNull();
+    expect(await ctx.redis.exists(`gen:${ended.answer}`)).toBe(0);
+    // The coordinator ends it and deletes it then.
+    expect(await ctx.db.request.findUnique({ where: { id: open.answer } })).toMatchObject({
+      cancelled: true,
+      erase: true,
+    });
+    expect(await ctx.redis.exists(`gen:${other.answer}`)).toBe(1);
+  });
+
+  test('leave the page as Markdown and as JSON', async () => {
+    const { session } = newSession();
+    const { id } = await converse(session, { question: 'What is "it"?' });
+    const read = await readConversation(id, session, ctx);
+    const markdown = exportConversation(read, 'markdown');
+    expect(markdown.name).toBe('What-is-it.md');
+    expect(markdown.text).toBe(
+      '# What is "it"?\n\n## You\n\nWhat is "it"?\n\n## Answer\n\nA list of changes.\n',
+    );
+    const json = JSON.parse(exportConversation(read, 'json').text);
+    expect(json).toMatchObject({ format: 'blyan.conversation.v1', messages: read.messages });
+    expect(json).not.toHaveProperty('shareToken');
+  });
+});
+
+describe('what the model reads', () => {
+  const say = (role: 'user' | 'assistant', text: string) => ({ role, text }) as MessageView;
+
+  test('is the branch, with answers that went on as one, and nothing of those that failed', () => {
+    const path = [
+      say('user', 'One?'),
+      say('assistant', 'He'),
+      say('assistant', 'llo'),
+      say('user', 'Two?'),
+      say('assistant', ''),
+      say('user', 'Three?'),
+    ];
+    expect(turnsBefore(path, { system: ' Be brief. ' })).toEqual([
+      { role: 'system', content: 'Be brief.' },
+      { role: 'user', content: 'One?' },
+      { role: 'assistant', content: 'Hello' },
+      { role: 'user', content: 'Three?' },
+    ]);
+  });
+});
