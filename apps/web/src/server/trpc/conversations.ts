@@ -46,7 +46,7 @@ export const conversationsRouter = router({
     .input(ById)
     .query(({ ctx, input: { id } }) => readConversation(id, ctx.session, ctx)),
 
-  ask: procedure.input(AskInput).mutation(async ({ ctx, input }) => {
+  ask: limitedProcedure.input(AskInput).mutation(async ({ ctx, input }) => {
     await askIn(input, ctx.session, ctx);
     return { answer: input.answer };
   }),

@@ -1,9 +1,11 @@
 import { initTRPC, TRPCError } from '@trpc/server';
 import type { FetchCreateContextFnOptions } from '@trpc/server/adapters/fetch';
 import superjson from 'superjson';
+import { callerAddress } from '../../door/caller.ts';
 import { refuseForeignOrigin } from '../admin/origin.ts';
 import { type Context, context } from '../context.ts';
 import { toApiError } from '../http/errors.ts';
+import { admit } from '../limits/admission.ts';
 import { openSession, type Session } from '../session.ts';
 
 export interface TrpcContext extends Context {
@@ -64,4 +66,14 @@ const mapped = t.procedure.use(async ({ next, ctx }) => {
 export const procedure = mapped.use(({ next, ctx, type }) => {
   if (type === 'mutation' && ctx.headers) refuseForeignOrigin(ctx.headers, ctx.config.publicOrigin);
   return next();
+});
+
+/** For what may begin an answer: counted, and refused by limits and a full line, as the HTTP API does. */
+export const limitedProcedure = procedure.use(async ({ next, ctx }) => {
+  const admission = await admit(ctx.headers ?? new Headers(), callerAddress(), ctx.limits);
+  try {
+    return await next({ ctx: { ...ctx, admission } });
+  } finally {
+    admission.taken();
+  }
 });
