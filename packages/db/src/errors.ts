@@ -10,6 +10,17 @@ export type DbErrorCode =
   /** Others appended all the time; nothing was written. */
   | 'CONTENDED'
   | 'MIGRATION_FAILED'
+  /** A value of a new or changed key breaks a rule. */
+  | 'KEY_INVALID'
+  | 'KEY_NAME_TAKEN'
+  | 'KEY_UNKNOWN'
+  /** It is revoked, for good. */
+  | 'KEY_REVOKED'
+  /** The name that was typed to confirm is another one. */
+  | 'KEY_NAME_WRONG'
+  /** Not for the key of the main node itself. */
+  | 'KEY_BUILT_IN'
+  | 'NODE_UNKNOWN'
   | 'DATABASE_UNREACHABLE';
 
 const RETRYABLE: ReadonlySet<DbErrorCode> = new Set(['CONTENDED', 'DATABASE_UNREACHABLE']);
