@@ -3,8 +3,8 @@ import type { Env } from './env.ts';
 export interface Config {
   mainUrl: string;
   apiKey: string;
-  /** Pinned hash of chain A's genesis, hex. */
-  genesis: string;
+  /** Pinned hash of chain A's genesis, hex; null: that of the first registration. */
+  genesis: string | null;
   /** Null: made once and kept in `workerDir`. */
   nodeId: string | null;
   /** Name of the model to serve; null is the newest that is not retired. */
@@ -27,7 +27,7 @@ export function toConfig(env: Env): Config {
   return {
     mainUrl: env.BLYAN_MAIN_URL.replace(/\/+$/, ''),
     apiKey: env.BLYAN_API_KEY,
-    genesis: env.BLYAN_GENESIS,
+    genesis: env.BLYAN_GENESIS ?? null,
     nodeId: env.BLYAN_NODE_ID ?? null,
     model: env.BLYAN_MODEL ?? null,
     blobSources: env.BLYAN_BLOB_SOURCES,

@@ -8,7 +8,7 @@ const Count = (max: number) => z.coerce.number().int().min(0).max(max);
 const Env = z.object({
   BLYAN_MAIN_URL: z.url({ protocol: /^https?$/ }),
   BLYAN_API_KEY: z.string().min(16),
-  BLYAN_GENESIS: Hash,
+  BLYAN_GENESIS: Hash.optional(),
   BLYAN_NODE_ID: z
     .string()
     .regex(/^[a-z0-9][a-z0-9-]{2,62}$/, 'expected 3 to 63 of a-z, 0-9 and -')
@@ -46,12 +46,28 @@ const EXAMPLES: Record<string, string> = {
   BLYAN_LOG_LEVEL: 'info',
 };
 
+/** Ways to the data of the main node; a worker that has one is set up wrongly. */
+const FORBIDDEN = ['DATABASE_URL', 'REDIS_URL', 'NODE_REDIS_URL'] as const;
+
+/** What the engine process gets: it needs no key. */
+export function engineEnv(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+  const without = new Set<string>([...FORBIDDEN, 'BLYAN_API_KEY']);
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !without.has(name)));
+}
+
 export type Env = ReturnType<typeof readEnv>;
 
 /** Throws one error that names every wrong variable, with an example. */
 export function readEnv(env: NodeJS.ProcessEnv = process.env) {
   // An empty variable, as an .env file has it, is one that is not set.
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  for (const name of FORBIDDEN) {
+    if (set[name] !== undefined) {
+      throw new Error(
+        `${name} is set, and a worker must not have it: it runs apart from the main node's data. Start it with \`env -u ${name}\`, or take the variable out of its environment file.`,
+      );
+    }
+  }
   const parsed = Env.safeParse(set);
   if (!parsed.success) {
     const lines = parsed.error.issues.map((issue) => {

@@ -1,16 +1,19 @@
 import { fileURLToPath } from 'node:url';
 import { toConfig } from './config.ts';
 import { createContext } from './context.ts';
-import { readEnv } from './env.ts';
+import { engineEnv, readEnv } from './env.ts';
 import { aborted, stopSignals } from './stop-signal.ts';
 
-const engine = { entry: fileURLToPath(new URL('./engine.js', import.meta.url)) };
+const engine = {
+  entry: fileURLToPath(new URL('./engine.js', import.meta.url)),
+  env: engineEnv(),
+};
 using stop = stopSignals();
 try {
   const config = toConfig(readEnv());
   await using context = await createContext(config, { engine, signal: stop.drain });
-  await Promise.race([aborted(stop.drain), context.node.askedToDrain()]);
-  await Promise.race([aborted(stop.force), context.node.drain()]);
+  await Promise.race([aborted(stop.drain), context.askedToDrain(), context.ended]);
+  await Promise.race([aborted(stop.force), context.node.drain(), context.ended]);
 } catch (error) {
   if (!stop.drain.aborted) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);

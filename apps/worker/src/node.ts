@@ -6,7 +6,7 @@ import {
   type NodeJob,
   type NodeStatus,
 } from '@blyan/protocol/node';
-import { connect, disconnect, type Redis } from '@blyan/queue/connection';
+import { disconnect, type Redis } from '@blyan/queue/connection';
 import { ControlSubscription } from '@blyan/queue/control';
 import { NodeJobWorker } from '@blyan/queue/node-queue';
 import { NodeStreamWriter } from '@blyan/queue/node-stream';
@@ -21,13 +21,14 @@ const PROGRESS_MS = 250;
 
 export interface NodeOptions {
   nodeId: string;
-  redisUrl: string;
   heartbeatMs?: number;
   slots: number;
 }
 
 export interface NodeDeps {
   startEngine: StartEngine;
+  /** Opens a connection to this node's part of Redis. */
+  connect(name: string): Redis;
   logger: Logger;
 }
 
@@ -47,12 +48,12 @@ export class WorkerNode {
   #draining = false;
   #onDrain: () => void = () => undefined;
 
-  private constructor(options: NodeOptions, { startEngine, logger }: NodeDeps) {
-    const { nodeId, redisUrl, slots } = options;
+  private constructor(options: NodeOptions, { startEngine, connect, logger }: NodeDeps) {
+    const { nodeId, slots } = options;
     this.#options = options;
     this.#logger = logger;
-    this.#redis = connect(redisUrl, { name: `${nodeId}:out`, logger });
-    this.#jobsRedis = connect(redisUrl, { name: `${nodeId}:jobs`, logger });
+    this.#redis = connect(`${nodeId}:out`);
+    this.#jobsRedis = connect(`${nodeId}:jobs`);
     this.#stream = new NodeStreamWriter({ redis: this.#redis, nodeId, logger });
     this.#attempts = new Attempts((event) => this.#stream.write(event));
     this.#jobs = new NodeJobWorker({ redis: this.#jobsRedis, nodeId, slots, logger }, (job) =>
@@ -72,8 +73,8 @@ export class WorkerNode {
   static async start(options: NodeOptions, deps: NodeDeps): Promise<WorkerNode> {
     const node = new WorkerNode(options, deps);
     try {
-      const { nodeId, redisUrl: url } = options;
-      const { logger } = deps;
+      const { nodeId } = options;
+      const { connect: url, logger } = deps;
       node.#control = await ControlSubscription.node(nodeId, { url, logger }, (message) =>
         node.#handle(message),
       );
