@@ -7,6 +7,7 @@ import type { ClusterStatus } from '@blyan/protocol/cluster';
 import type { NodeMessage } from '@blyan/queue/node-reader';
 import type { Answer, TokenEnd } from './answer.ts';
 import { type AttemptEvent, checkEvent } from './check.ts';
+import type { Breach } from './distrust.ts';
 import { completeRow, endAnswer } from './endings.ts';
 import { InOrder } from './in-order.ts';
 import { jobOf } from './job.ts';
@@ -26,6 +27,8 @@ import { WaitingLine, whileWaiting } from './waiting.ts';
 
 export interface CoordinatorDeps extends TellerDeps, OpenDeps {
   nodes: NodeRegistry;
+  /** A node broke the rules. */
+  onBreach(nodeId: string, breach: Breach): void;
 }
 
 export interface CoordinatorOptions {
@@ -188,9 +191,11 @@ export class Coordinator {
   }
 
   /** Whether a waiting answer may go now. */
-  #hear({ nodeId, event, problem }: NodeMessage): boolean {
+  #hear(message: NodeMessage): boolean {
+    const { nodeId, event, problem } = message;
     if (!event) {
       this.#deps.logger.warn({ nodeId, problem }, 'a node wrote what is no event');
+      this.#deps.onBreach(nodeId, message);
       // Whatever it was is missing now, in any of its answers.
       for (const answer of this.#on(nodeId)) {
         this.#failAttempt(answer, `worker ${nodeId} wrote ${problem}`);
@@ -218,6 +223,7 @@ export class Coordinator {
   #heed(nodeId: string, event: AttemptEvent): void {
     const answer = this.#answers.get(event.requestId);
     const verdict = checkEvent(answer, nodeId, event);
+    if (verdict.type === 'violation') this.#deps.onBreach(nodeId, verdict);
     if (verdict.type === 'stale' || !answer?.running) {
       if (event.type === 'tokens' || event.type === 'prefill') this.#tell.stale(nodeId, event);
       return;
@@ -249,6 +255,7 @@ export class Coordinator {
       case 'violation': {
         const { problem } = verdict;
         this.#deps.logger.warn({ requestId: answer.id, nodeId, problem }, 'a node broke the rules');
+        if (answer.running.nodeId !== nodeId) break;
         this.#failAttempt(answer, `worker ${nodeId} sent a wrong event: ${problem}`);
         break;
       }
@@ -266,6 +273,14 @@ export class Coordinator {
     for (const answer of this.#on(nodeId)) {
       if (answer.running?.boot !== boot)
         this.#failAttempt(answer, `worker ${nodeId} was restarted`);
+    }
+  }
+
+  /** A node is out, whatever it still writes: what it had moves on. */
+  lose(nodeId: string): void {
+    this.#deps.nodes.bar(nodeId);
+    for (const answer of this.#on(nodeId)) {
+      this.#failAttempt(answer, `worker ${nodeId} was cut off`);
     }
   }
 

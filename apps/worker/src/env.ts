@@ -49,6 +49,15 @@ const EXAMPLES: Record<string, string> = {
 /** Ways to the data of the main node; a worker that has one is set up wrongly. */
 const FORBIDDEN = ['DATABASE_URL', 'REDIS_URL', 'NODE_REDIS_URL'] as const;
 
+/** @throws Error when this worker was given what only the main node may have */
+export function refuseForbidden(env: NodeJS.ProcessEnv = process.env): void {
+  const name = FORBIDDEN.find((each) => env[each]);
+  if (!name) return;
+  throw new Error(
+    `${name} is set, and a worker must not have it: it runs apart from the main node's data. Start it with \`env -u ${name}\`, or take the variable out of its environment file.`,
+  );
+}
+
 /** What the engine process gets: it needs no key. */
 export function engineEnv(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
   const without = new Set<string>([...FORBIDDEN, 'BLYAN_API_KEY']);
@@ -61,13 +70,6 @@ export type Env = ReturnType<typeof readEnv>;
 export function readEnv(env: NodeJS.ProcessEnv = process.env) {
   // An empty variable, as an .env file has it, is one that is not set.
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
-  for (const name of FORBIDDEN) {
-    if (set[name] !== undefined) {
-      throw new Error(
-        `${name} is set, and a worker must not have it: it runs apart from the main node's data. Start it with \`env -u ${name}\`, or take the variable out of its environment file.`,
-      );
-    }
-  }
   const parsed = Env.safeParse(set);
   if (!parsed.success) {
     const lines = parsed.error.issues.map((issue) => {

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { toConfig } from './config.ts';
 import { createContext } from './context.ts';
-import { engineEnv, readEnv } from './env.ts';
+import { engineEnv, readEnv, refuseForbidden } from './env.ts';
 import { aborted, stopSignals } from './stop-signal.ts';
 
 const engine = {
@@ -10,6 +10,7 @@ const engine = {
 };
 using stop = stopSignals();
 try {
+  refuseForbidden();
   const config = toConfig(readEnv());
   await using context = await createContext(config, { engine, signal: stop.drain });
   await Promise.race([aborted(stop.drain), context.askedToDrain(), context.ended]);

@@ -8,7 +8,7 @@ import { connect, disconnect } from '@blyan/queue/connection';
 import { createNodeUser, deleteNodeUser } from '@blyan/queue/node-acl';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type {} from '../../../tooling/local/src/test-context.ts';
-import { engineEnv, readEnv } from '../src/env.ts';
+import { engineEnv, readEnv, refuseForbidden } from '../src/env.ts';
 import { pinGenesis, pinnedGenesis } from '../src/genesis-pin.ts';
 import { Membership } from '../src/membership.ts';
 import { keptNodeId } from '../src/node-id.ts';
@@ -264,9 +264,11 @@ describe('environment', () => {
     expect(env.BLYAN_BLOB_SOURCES).toEqual(['http://a:1', 'https://b']);
   });
   test.each(['DATABASE_URL', 'REDIS_URL'])('%s is refused, with what to do', (name) => {
-    const read = () => readEnv({ ...right, [name]: 'postgresql://blyan:secret@127.0.0.1/blyan' });
-    expect(read).toThrow(`env -u ${name}`);
-    expect(read).not.toThrow(/secret/);
+    const start = () =>
+      refuseForbidden({ ...right, [name]: 'scheme://blyan:secret@127.0.0.1/blyan' });
+    expect(start).toThrow(`env -u ${name}`);
+    expect(start).not.toThrow(/secret/);
+    expect(() => refuseForbidden({ ...right, [name]: '' })).not.toThrow();
   });
   test('the engine gets neither keys nor ways to data', () => {
     const env = engineEnv({ ...right, PATH: '/bin', DATABASE_URL: 'x', REDIS_URL: 'x' });

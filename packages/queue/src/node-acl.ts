@@ -82,6 +82,15 @@ export async function deleteNodeUser(redis: Redis, nodeId: string): Promise<bool
   return (await acl(redis, ['deluser', nodeUser(nodeId)])) === 1;
 }
 
+/** Ids of all nodes that have a user on this server. Throws REDIS_FAILED. */
+export async function nodesWithUsers(redis: Redis): Promise<Set<string>> {
+  const names = (await acl(redis, ['users'])) as string[];
+  const prefix = nodeUser('');
+  return new Set(
+    names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length)),
+  );
+}
+
 /**
  * Opens the channels of these assignments to a node, and no others but its own. Connections that
  * are subscribed to what is not granted any more are cut. False when the node has no user: then

@@ -20,7 +20,13 @@ const MAX_ENTRIES = 20_000;
 
 export type NodeMessage =
   | { nodeId: string; event: NodeEvent; problem?: undefined }
-  | { nodeId: string; problem: string; event?: undefined };
+  | {
+      nodeId: string;
+      problem: string;
+      /** No honest node writes it, of whatever version. */
+      lie: boolean;
+      event?: undefined;
+    };
 
 export class NodeStreamReader {
   readonly #redis: Redis;
@@ -33,8 +39,17 @@ export class NodeStreamReader {
     this.#logger = logger;
   }
 
-  static open({ url, logger }: { url: string; logger: QueueLogger }): NodeStreamReader {
-    return new NodeStreamReader(connect(url, { name: 'node-reader', logger }), logger);
+  /** `ca` as of `connect`. */
+  static open({
+    url,
+    ca,
+    logger,
+  }: {
+    url: string;
+    ca?: string | undefined;
+    logger: QueueLogger;
+  }): NodeStreamReader {
+    return new NodeStreamReader(connect(url, { name: 'node-reader', logger, ca }), logger);
   }
 
   /** Follows a node from now on. `via` is another connection: this one may be blocked in a read. */
@@ -101,18 +116,19 @@ export class NodeStreamReader {
 
 function parse(nodeId: string, entry: StreamEntry): NodeMessage {
   const text = entryText(entry);
-  if (text === undefined) return { nodeId, problem: 'an entry without the one expected field' };
-  if (text.length > MAX_EVENT_BYTES) return { nodeId, problem: `an event of ${text.length} bytes` };
+  const broken = (problem: string, lie = false): NodeMessage => ({ nodeId, problem, lie });
+  if (text === undefined) return broken('an entry without the one expected field', true);
+  if (text.length > MAX_EVENT_BYTES) return broken(`an event of ${text.length} bytes`, true);
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    return { nodeId, problem: 'an event that is not JSON' };
+    return broken('an event that is not JSON', true);
   }
   const event = NodeEvent.safeParse(value);
   if (event.success) return { nodeId, event: event.data };
   const issue = event.error.issues[0];
-  return { nodeId, problem: `a malformed event: ${issue?.path.join('.')} ${issue?.message}` };
+  return broken(`a malformed event: ${issue?.path.join('.')} ${issue?.message}`);
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {
