@@ -16,6 +16,7 @@ const COMMANDS = {
   test: 'tooling/local/src/test.ts',
   check: 'tooling/checks/src/check.ts',
   'model:import': 'tooling/local/src/model-import.ts',
+  worker: 'tooling/local/src/worker.ts',
   bench: 'tooling/bench/src/main.ts',
   install: null,
 };

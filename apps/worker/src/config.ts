@@ -20,6 +20,10 @@ export interface Config {
   kvBytes: number;
   /** 0 is all cores. */
   threads: number;
+  /** Most that blobs may take on disk; 0 is what the disk has. */
+  diskBytes: number;
+  /** Port of Prometheus metrics on loopback; 0 is none. */
+  metricsPort: number;
   logLevel: string;
 }
 
@@ -37,6 +41,8 @@ export function toConfig(env: Env): Config {
     kv: env.BLYAN_WORKER_KV,
     kvBytes: env.BLYAN_WORKER_KV_MB * 2 ** 20,
     threads: env.BLYAN_WORKER_THREADS,
+    diskBytes: env.BLYAN_WORKER_DISK_MB * 2 ** 20,
+    metricsPort: env.BLYAN_WORKER_METRICS_PORT,
     logLevel: env.BLYAN_LOG_LEVEL,
   };
 }

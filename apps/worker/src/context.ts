@@ -1,5 +1,6 @@
 /** Wires the worker from its configuration: registers, starts the engine, serves. */
 import path from 'node:path';
+import { BlobStore } from '@blyan/store/blob-store';
 import { pino } from 'pino';
 import type { Config } from './config.ts';
 import type { EngineClientOptions } from './engine/client.ts';
@@ -9,11 +10,18 @@ import { Membership } from './membership.ts';
 import { WorkerNode } from './node.ts';
 import { keptNodeId } from './node-id.ts';
 import { keptNodeKey } from './node-key.ts';
+import type { WorkerReport } from './report.ts';
+import { VERSION } from './version.ts';
+import type { Watch } from './watch.ts';
 
-export async function createContext(
-  config: Config,
-  { engine, signal }: { engine: EngineClientOptions; signal: AbortSignal },
-) {
+export interface ContextDeps {
+  engine: EngineClientOptions;
+  /** Ends the first registration. */
+  signal: AbortSignal;
+  watch: Watch;
+}
+
+export async function createContext(config: Config, { engine, signal, watch }: ContextDeps) {
   const logger = pino({ level: config.logLevel, base: { app: 'worker' } });
   const { mainUrl, apiKey, workerDir } = config;
   const nodeId = config.nodeId ?? (await keptNodeId(workerDir));
@@ -47,13 +55,36 @@ export async function createContext(
       slots: config.slots,
       kv: config.kv,
       kvBytes: config.kvBytes,
+      diskBytes: config.diskBytes,
     });
     const node = await WorkerNode.start(
       { nodeId, heartbeatMs, slots: config.slots },
-      { startEngine, connect, logger },
+      { startEngine, connect, observe: watch.see, logger },
     );
     return {
+      logger,
       node,
+      /** How this worker is now. */
+      async report(): Promise<WorkerReport> {
+        return {
+          nodeId,
+          pid: process.pid,
+          version: VERSION,
+          main: mainUrl,
+          genesis,
+          startedAt: watch.startedAt,
+          renewedAt: membership.renewedAt,
+          clockAheadMs: membership.clockAheadMs,
+          connected: node.connected,
+          running: node.running,
+          tokens: watch.tokens,
+          done: watch.done,
+          failed: watch.failed,
+          blobBytes: await blobBytes(config.blobDir),
+          blobCapBytes: config.diskBytes || null,
+          node: watch.status,
+        };
+      },
       /** Resolves when an admin or the coordinator wants this node to drain. */
       askedToDrain: () => Promise.race([drainAsked, node.askedToDrain()]),
       /** Rejects when the main node refuses this worker for good. */
@@ -68,4 +99,10 @@ export async function createContext(
     await membership[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** What the blobs of a directory take on disk. */
+async function blobBytes(dir: string): Promise<number> {
+  const blobs = await (await BlobStore.open(dir)).list();
+  return blobs.reduce((sum, { bytes }) => sum + bytes, 0);
 }

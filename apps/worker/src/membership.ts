@@ -20,6 +20,8 @@ export interface MembershipDeps {
   logger: Logger;
   /** Ends the first registration. */
   signal: AbortSignal;
+  /** There are new credentials; `connect` has them already. */
+  onRenewed?(redis: { redisUrl: string; redisCa?: string | undefined }): void;
   /** An admin wants this node to finish what runs and stop. */
   onDrain(): void;
 }
@@ -32,7 +34,7 @@ export class Membership implements AsyncDisposable {
   readonly ended: Promise<never>;
   readonly #input: RegisterInput;
   readonly #logger: Logger;
-  readonly #onDrain: () => void;
+  readonly #deps: MembershipDeps;
   readonly #access: NodeAccess;
   readonly #stop = new AbortController();
   readonly #beating: Promise<void>;
@@ -50,7 +52,7 @@ export class Membership implements AsyncDisposable {
     this.#input = { ...input, genesis: joined.genesis };
     this.#joined = joined;
     this.#logger = deps.logger;
-    this.#onDrain = deps.onDrain;
+    this.#deps = deps;
     this.#access = new NodeAccess({
       redisUrl: joined.redisUrl,
       redisCa: joined.redisCa,
@@ -120,7 +122,7 @@ export class Membership implements AsyncDisposable {
     this.#clockAheadMs = Math.round((began + this.#renewedAt) / 2 - reply.now);
     if (Math.abs(this.#clockAheadMs) > CLOCK_MS)
       this.#logger.warn({ aheadMs: this.#clockAheadMs }, 'the clock of this machine is wrong');
-    if (reply.wish === 'drain') this.#onDrain();
+    if (reply.wish === 'drain') this.#deps.onDrain();
   }
 
   /** One registration at a time, whoever noticed the loss. */
@@ -138,6 +140,7 @@ export class Membership implements AsyncDisposable {
       this.#joined = await register(this.#input, { logger: this.#logger, signal });
       this.#renewedAt = Date.now();
       this.#access.renew(this.#joined);
+      this.#deps.onRenewed?.(this.#joined);
     } catch (error) {
       if (signal.aborted) return;
       this.#stop.abort();

@@ -10,6 +10,8 @@ export interface NodeKey {
   /** Ed25519 over the text's UTF-8, hex. */
   sign(text: string): string;
   file: string;
+  /** The private key, PKCS #8 PEM. */
+  pem: string;
 }
 
 /**
@@ -35,6 +37,7 @@ export async function keptNodeKey(dir: string): Promise<NodeKey> {
       publicKey: Buffer.from(x, 'base64url').toString('hex'),
       sign: (message) => sign(null, Buffer.from(message), key).toString('hex'),
       file,
+      pem: text,
     };
   } catch (error) {
     throw new WorkerError(

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import {
   HEARTBEAT_MS,
   type NodeControl,
+  type NodeEvent,
   type NodeJob,
   type NodeStatus,
 } from '@blyan/protocol/node';
@@ -29,6 +30,8 @@ export interface NodeDeps {
   startEngine: StartEngine;
   /** Opens a connection to this node's part of Redis. */
   connect(name: string): Redis;
+  /** Sees each event as it is written. */
+  observe?(event: NodeEvent): void;
   logger: Logger;
 }
 
@@ -39,6 +42,7 @@ export class WorkerNode {
   readonly #redis: Redis;
   readonly #jobsRedis: Redis;
   readonly #stream: NodeStreamWriter;
+  readonly #observe: ((event: NodeEvent) => void) | undefined;
   readonly #attempts: Attempts;
   readonly #keeper: EngineKeeper;
   readonly #jobs: NodeJobWorker;
@@ -48,14 +52,15 @@ export class WorkerNode {
   #draining = false;
   #onDrain: () => void = () => undefined;
 
-  private constructor(options: NodeOptions, { startEngine, connect, logger }: NodeDeps) {
+  private constructor(options: NodeOptions, { startEngine, connect, observe, logger }: NodeDeps) {
     const { nodeId, slots } = options;
     this.#options = options;
     this.#logger = logger;
     this.#redis = connect(`${nodeId}:out`);
     this.#jobsRedis = connect(`${nodeId}:jobs`);
+    this.#observe = observe;
     this.#stream = new NodeStreamWriter({ redis: this.#redis, nodeId, logger });
-    this.#attempts = new Attempts((event) => this.#stream.write(event));
+    this.#attempts = new Attempts((event) => this.#write(event));
     this.#jobs = new NodeJobWorker({ redis: this.#jobsRedis, nodeId, slots, logger }, (job) =>
       this.#run(job),
     );
@@ -85,6 +90,15 @@ export class WorkerNode {
       await node[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /** Answers that run. */
+  get running(): number {
+    return this.#attempts.size;
+  }
+  /** Whether Redis of the main node is connected. */
+  get connected(): boolean {
+    return this.#redis.status === 'ready';
   }
 
   /** Resolves when the coordinator has asked this node to drain. */
@@ -125,7 +139,7 @@ export class WorkerNode {
     // Heartbeats that were due while Redis was away would say nothing about now.
     if (this.#redis.status !== 'ready' && this.#written > 0) return;
     this.#written = performance.now();
-    this.#stream.write(this.#status());
+    this.#write(this.#status());
   }
 
   #status(): NodeStatus {
@@ -142,6 +156,11 @@ export class WorkerNode {
       ...(state.state === 'failed' ? { failure: state.failure } : {}),
       ...(notices.length > 0 ? { notices: [...notices] } : {}),
     };
+  }
+
+  #write(event: NodeEvent): void {
+    this.#observe?.(event);
+    this.#stream.write(event);
   }
 
   #slots(engine: number): number {
