@@ -33,6 +33,7 @@ export class Access {
   #inside = new Set<string>();
   /** Nodes that were cut off and did not come back. */
   readonly #cut = new Set<string>();
+  #failing = false;
   /** Nodes that were told to drain. */
   readonly #told = new Set<string>();
 
@@ -40,8 +41,19 @@ export class Access {
     this.#deps = deps;
   }
 
-  /** Cuts off whose lease does not run. To be called often, and at each hint. */
+  /** Cuts off whose lease does not run. To be called often, and at each hint; an outage is logged once. */
   async look(): Promise<void> {
+    try {
+      await this.#look();
+      this.#failing = false;
+    } catch (error) {
+      const problem = (error as Error).message;
+      if (!this.#failing) this.#deps.logger.warn({ problem }, 'leases of nodes cannot be checked');
+      this.#failing = true;
+    }
+  }
+
+  async #look(): Promise<void> {
     const { redis } = this.#deps;
     const users = await nodesWithUsers(redis);
     const rows = await this.read([...new Set([...users, ...this.#inside, ...this.#cut])]);
