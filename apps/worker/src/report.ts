@@ -36,7 +36,7 @@ export const WorkerReport = z.object({
 });
 export type WorkerReport = z.infer<typeof WorkerReport>;
 
-export const socketOf = (workerDir: string): string => path.join(workerDir, 'status.sock');
+const socketOf = (workerDir: string): string => path.join(workerDir, 'status.sock');
 
 /** Serves reports until disposed. Null where the path is too long for a socket. */
 export async function serveReports(
