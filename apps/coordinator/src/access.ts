@@ -75,32 +75,6 @@ export class Access {
     this.#inside = inside;
   }
 
-  /**
-   * Ends the node's lease and marks it: it is not let in again before an admin lifts the mark.
-   * For what an honest node cannot do.
-   */
-  async mark(nodeId: string, why: string): Promise<void> {
-    const { db, redis, logger } = this.#deps;
-    logger.error({ nodeId, why }, 'a node is cut off');
-    // At once, whatever the database does.
-    this.#out(nodeId, why);
-    await deleteNodeUser(redis, nodeId);
-    const mark = why.slice(0, MAX_MARK_CHARS);
-    await db.$transaction(async (tx) => {
-      const { count } = await tx.node.updateMany({
-        where: { id: nodeId, mark: null },
-        data: { mark, markedAt: new Date(), leaseUntil: null },
-      });
-      if (count === 0) return;
-      await appendAudit(tx, {
-        actor: { kind: 'system', id: 'coordinator' },
-        action: 'node.mark',
-        subject: `node:${nodeId}`,
-        after: { mark },
-      });
-    });
-  }
-
   async #cutOff(nodeId: string, why: string): Promise<void> {
     const { redis, db, logger } = this.#deps;
     const had = await deleteNodeUser(redis, nodeId);
@@ -138,9 +112,6 @@ export class Access {
     });
   }
 }
-
-/** A mark is one sentence on a page. */
-const MAX_MARK_CHARS = 500;
 
 /** Why a node may not be in Redis, or null. */
 function whyOut({ leaseUntil, evictedAt, mark, key }: Row, now = new Date()): string | null {

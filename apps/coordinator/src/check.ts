@@ -20,21 +20,15 @@ export type Verdict =
   | { type: 'repeat' }
   /** Of an attempt that is not (or no longer) this node's. */
   | { type: 'stale' }
-  /** `lie`: no honest node writes it, whatever was lost on the way. */
-  | { type: 'violation'; problem: string; lie: boolean };
+  | { type: 'violation'; problem: string };
 
-const violation = (problem: string): Verdict => ({ type: 'violation', problem, lie: false });
-const lie = (problem: string): Verdict => ({ type: 'violation', problem, lie: true });
+const violation = (problem: string): Verdict => ({ type: 'violation', problem });
 
 export function checkEvent(
   answer: Answer | undefined,
   nodeId: string,
   event: AttemptEvent,
 ): Verdict {
-  const given = answer?.segments.find(({ attempt }) => attempt === event.attempt);
-  if (given && given.nodeId !== nodeId) {
-    return lie(`attempt ${event.attempt} at ${event.requestId} was given to another node`);
-  }
   if (answer?.state !== 'running' || answer.running?.nodeId !== nodeId) {
     return { type: 'stale' };
   }
@@ -89,11 +83,11 @@ function checkTokens(
   if (position > next) return violation(`position ${position}, expected ${next}`);
   const foreign = tokens.find((id) => id >= answer.model.vocab);
   if (foreign !== undefined) {
-    return lie(`token ${foreign} of a vocabulary of ${answer.model.vocab}`);
+    return violation(`token ${foreign} of a vocabulary of ${answer.model.vocab}`);
   }
   const { limit } = answer;
   if (position + tokens.length > limit) {
-    return lie(`${position + tokens.length} tokens, ${limit} were asked for`);
+    return violation(`${position + tokens.length} tokens, ${limit} were asked for`);
   }
   const wrong = wrongLogprobs(answer, tokens.length, logprobs);
   if (wrong) return violation(wrong);
@@ -101,7 +95,7 @@ function checkTokens(
   const known = Math.min(next - position, tokens.length);
   for (let i = 0; i < known; i++) {
     if (tokens[i] !== answer.tokens[position + i]) {
-      return lie(`position ${position + i} was written before, with another token`);
+      return violation(`position ${position + i} was written before, with another token`);
     }
   }
   if (known === tokens.length) return { type: 'repeat' };

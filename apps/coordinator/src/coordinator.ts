@@ -7,7 +7,6 @@ import type { ClusterStatus } from '@blyan/protocol/cluster';
 import type { NodeMessage } from '@blyan/queue/node-reader';
 import type { Answer, TokenEnd } from './answer.ts';
 import { type AttemptEvent, checkEvent } from './check.ts';
-import type { Breach } from './distrust.ts';
 import { completeRow, endAnswer } from './endings.ts';
 import { InOrder } from './in-order.ts';
 import { jobOf } from './job.ts';
@@ -27,8 +26,6 @@ import { WaitingLine, whileWaiting } from './waiting.ts';
 
 export interface CoordinatorDeps extends TellerDeps, OpenDeps {
   nodes: NodeRegistry;
-  /** A node broke the rules. */
-  onBreach(nodeId: string, breach: Breach): void;
 }
 
 export interface CoordinatorOptions {
@@ -191,11 +188,9 @@ export class Coordinator {
   }
 
   /** Whether a waiting answer may go now. */
-  #hear(message: NodeMessage): boolean {
-    const { nodeId, event, problem } = message;
+  #hear({ nodeId, event, problem }: NodeMessage): boolean {
     if (!event) {
       this.#deps.logger.warn({ nodeId, problem }, 'a node wrote what is no event');
-      this.#deps.onBreach(nodeId, message);
       // Whatever it was is missing now, in any of its answers.
       for (const answer of this.#on(nodeId)) {
         this.#failAttempt(answer, `worker ${nodeId} wrote ${problem}`);
@@ -223,7 +218,6 @@ export class Coordinator {
   #heed(nodeId: string, event: AttemptEvent): void {
     const answer = this.#answers.get(event.requestId);
     const verdict = checkEvent(answer, nodeId, event);
-    if (verdict.type === 'violation') this.#deps.onBreach(nodeId, verdict);
     if (verdict.type === 'stale' || !answer?.running) {
       if (event.type === 'tokens' || event.type === 'prefill') this.#tell.stale(nodeId, event);
       return;
@@ -255,7 +249,6 @@ export class Coordinator {
       case 'violation': {
         const { problem } = verdict;
         this.#deps.logger.warn({ requestId: answer.id, nodeId, problem }, 'a node broke the rules');
-        if (answer.running.nodeId !== nodeId) break;
         this.#failAttempt(answer, `worker ${nodeId} sent a wrong event: ${problem}`);
         break;
       }

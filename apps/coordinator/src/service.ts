@@ -11,7 +11,6 @@ import { NodeQueues } from '@blyan/queue/node-queue';
 import { NodeStreamReader } from '@blyan/queue/node-reader';
 import { Access } from './access.ts';
 import { Coordinator } from './coordinator.ts';
-import { Distrust } from './distrust.ts';
 import {
   ACCESS_MS,
   NODE_FORGOTTEN_MS,
@@ -87,7 +86,6 @@ export async function startService(
       onCut: (nodeId) => coordinator.lose(nodeId),
       onBack: (nodeId) => nodes.letIn(nodeId),
     });
-    const distrust = new Distrust({ mark: (id, why) => access.mark(id, why), logger });
     const coordinator = new Coordinator(
       {
         store,
@@ -98,7 +96,6 @@ export async function startService(
         models,
         logger,
         tellNode: tell,
-        onBreach: (nodeId, breach) => distrust.breach(nodeId, breach),
       },
       options.noNodeGraceMs === undefined ? {} : { noNodeGraceMs: options.noNodeGraceMs },
     );

@@ -85,6 +85,10 @@ describe('what ends a lease cuts the node off within a second', () => {
     ],
     ['an eviction', (id) => evictNode(t.db, id, ADMIN)],
     [
+      'a mark',
+      (id) => t.db.node.update({ where: { id }, data: { mark: 'it lied', markedAt: new Date() } }),
+    ],
+    [
       'its time',
       (id) => t.db.node.update({ where: { id }, data: { leaseUntil: new Date(Date.now() - 1) } }),
     ],

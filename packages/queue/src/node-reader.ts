@@ -20,13 +20,7 @@ const MAX_ENTRIES = 20_000;
 
 export type NodeMessage =
   | { nodeId: string; event: NodeEvent; problem?: undefined }
-  | {
-      nodeId: string;
-      problem: string;
-      /** No honest node writes it, of whatever version. */
-      lie: boolean;
-      event?: undefined;
-    };
+  | { nodeId: string; problem: string; event?: undefined };
 
 export class NodeStreamReader {
   readonly #redis: Redis;
@@ -116,19 +110,18 @@ export class NodeStreamReader {
 
 function parse(nodeId: string, entry: StreamEntry): NodeMessage {
   const text = entryText(entry);
-  const broken = (problem: string, lie = false): NodeMessage => ({ nodeId, problem, lie });
-  if (text === undefined) return broken('an entry without the one expected field', true);
-  if (text.length > MAX_EVENT_BYTES) return broken(`an event of ${text.length} bytes`, true);
+  if (text === undefined) return { nodeId, problem: 'an entry without the one expected field' };
+  if (text.length > MAX_EVENT_BYTES) return { nodeId, problem: `an event of ${text.length} bytes` };
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    return broken('an event that is not JSON', true);
+    return { nodeId, problem: 'an event that is not JSON' };
   }
   const event = NodeEvent.safeParse(value);
   if (event.success) return { nodeId, event: event.data };
   const issue = event.error.issues[0];
-  return broken(`a malformed event: ${issue?.path.join('.')} ${issue?.message}`);
+  return { nodeId, problem: `a malformed event: ${issue?.path.join('.')} ${issue?.message}` };
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {
