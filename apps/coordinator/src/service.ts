@@ -7,6 +7,7 @@ import { writeCluster } from '@blyan/queue/cluster';
 import { connect, disconnect } from '@blyan/queue/connection';
 import { ControlSubscription, tellNode } from '@blyan/queue/control';
 import { IntakeWorker } from '@blyan/queue/intake';
+import { loadNodeScripts } from '@blyan/queue/node-acl';
 import { NodeQueues } from '@blyan/queue/node-queue';
 import { NodeStreamReader } from '@blyan/queue/node-reader';
 import { Access } from './access.ts';
@@ -70,6 +71,12 @@ export async function startService(
     stack.push(() => disconnect(redis));
     const nodeRedis = connect(nodeUrl, { name: 'coordinator:nodes', logger, ca });
     stack.push(() => disconnect(nodeRedis));
+    // A server that was restarted, or another one behind the same name, has no scripts.
+    nodeRedis.on('ready', () => {
+      loadNodeScripts(nodeRedis).catch((error: Error) => {
+        logger.warn({ problem: error.message }, 'scripts for nodes were not loaded');
+      });
+    });
     const tell = (nodeId: string, message: NodeControl) => tellNode(nodeRedis, nodeId, message);
     const store = new RequestStore({ db });
     const writer = new AnswerWriter({ redis, ttlMs: retentionMs });

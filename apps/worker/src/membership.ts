@@ -81,6 +81,12 @@ export class Membership implements AsyncDisposable {
     return this.#renewedAt;
   }
 
+  /** The credentials of now, for a process that opens its own connections. */
+  get redis(): { redisUrl: string; redisCa?: string | undefined } {
+    const { redisUrl, redisCa } = this.#joined;
+    return { redisUrl, redisCa };
+  }
+
   /** Opens a connection to this node's part of Redis; its owner ends it. */
   readonly connect = (name: string): Redis => this.#access.connect(name);
 
