@@ -18,6 +18,7 @@ const COMMANDS = {
   'model:import': 'tooling/local/src/model-import.ts',
   'api-keys': 'tooling/local/src/api-keys.ts',
   admin: 'tooling/local/src/admin.ts',
+  worker: 'tooling/local/src/worker.ts',
   bench: 'tooling/bench/src/main.ts',
   verify: 'tooling/verify/src/main.ts',
   install: null,

@@ -1,8 +1,12 @@
+import { readFileSync } from 'node:fs';
 import type { Env } from './env.ts';
 
 export interface Config {
   databaseUrl: string;
   redisUrl: string;
+  nodeRedisUrl: string;
+  /** Certificate of who signed that server's, PEM. */
+  nodeRedisCa: string | undefined;
   blobDir: string;
   /** Ended requests in no conversation, their text and their streams are deleted after this time. */
   retentionMs: number;
@@ -15,6 +19,8 @@ export function toConfig(env: Env): Config {
   return {
     databaseUrl: env.DATABASE_URL,
     redisUrl: env.REDIS_URL,
+    nodeRedisUrl: env.NODE_REDIS_URL ?? env.REDIS_URL,
+    nodeRedisCa: env.NODE_REDIS_CA ? readFileSync(env.NODE_REDIS_CA, 'utf8') : undefined,
     blobDir: env.BLYAN_BLOB_DIR,
     // Hours may be fractions; Redis takes whole milliseconds.
     retentionMs: Math.ceil(env.BLYAN_RETENTION_H * 3600_000),

@@ -269,6 +269,14 @@ export class Coordinator {
     }
   }
 
+  /** A node is out, whatever it still writes: what it had moves on. */
+  lose(nodeId: string): void {
+    this.#deps.nodes.bar(nodeId);
+    for (const answer of this.#on(nodeId)) {
+      this.#failAttempt(answer, `worker ${nodeId} was cut off`);
+    }
+  }
+
   #on(nodeId: string): Answer[] {
     return [...this.#answers.values()].filter((answer) => answer.running?.nodeId === nodeId);
   }

@@ -5,6 +5,8 @@ import { z } from 'zod';
 const Fields = z.object({
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }),
   REDIS_URL: z.url({ protocol: /^rediss?$/ }),
+  NODE_REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
+  NODE_REDIS_CA: z.string().min(1).optional(),
   BLYAN_DATA_DIR: z.string().min(1).default('./data'),
   BLYAN_BLOB_DIR: z.string().min(1).optional(),
   BLYAN_NETWORK: z.string().min(1).max(64).default('blyan-local'),
@@ -26,6 +28,8 @@ const Env = Fields.refine((env) => env.BLYAN_RETENTION_H * 3600 >= env.BLYAN_REQ
 const EXAMPLES: Record<string, string> = {
   DATABASE_URL: 'postgresql://blyan:secret@127.0.0.1:5432/blyan',
   REDIS_URL: 'redis://:secret@127.0.0.1:6379',
+  NODE_REDIS_URL: 'rediss://:secret@127.0.0.1:6380',
+  NODE_REDIS_CA: './ca.pem',
   BLYAN_DATA_DIR: './data',
   BLYAN_BLOB_DIR: './data/blobs',
   BLYAN_NETWORK: 'blyan-local',

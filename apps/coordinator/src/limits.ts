@@ -22,6 +22,8 @@ export const RETRY_PAUSE_MS = 300;
 export const PREFILL_PHASE_MS = 250;
 /** The cluster status is written this often; readers take 4 s of silence as "no coordinator". */
 export const STATUS_MS = 1000;
+/** Leases of nodes that have ended are looked for this often: a revoked key cuts within a second. */
+export const ACCESS_MS = 250;
 /** Rows that the intake queue lost, flags whose message was lost, new nodes: looked for this often. */
 export const POLL_MS = 3000;
 /** Old requests are purged this often. */

@@ -22,6 +22,8 @@ export type Outlook =
 
 export class NodeRegistry {
   readonly #nodes = new Map<string, NodeView>();
+  /** Cut off; what they wrote before may still be read. */
+  readonly #barred = new Set<string>();
   readonly #lostMs: number;
 
   constructor({ lostMs = NODE_LOST_MS }: { lostMs?: number } = {}) {
@@ -43,7 +45,7 @@ export class NodeRegistry {
   /** Takes a heartbeat; true when something changed that can let a waiting answer go. */
   hear(id: string, status: NodeStatus, now: number): boolean {
     const node = this.#nodes.get(id);
-    if (!node) return false;
+    if (!node || this.#barred.has(id)) return false;
     const before = node.status;
     const wasAlive = this.isAlive(node, now);
     node.status = status;
@@ -56,6 +58,16 @@ export class NodeRegistry {
       before.model !== status.model ||
       before.slots !== status.slots
     );
+  }
+
+  /** Gone, and not heard any more, until it is let in again. */
+  bar(id: string): void {
+    this.#barred.add(id);
+    const node = this.#nodes.get(id);
+    if (node) node.heard = Number.NEGATIVE_INFINITY;
+  }
+  letIn(id: string): void {
+    this.#barred.delete(id);
   }
 
   isAlive(node: NodeView, now: number): boolean {

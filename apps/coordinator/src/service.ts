@@ -1,15 +1,26 @@
 /** The running coordinator: connects the dispatch to queues, streams, tables and time. */
 import type { PrismaClient } from '@blyan/db/client';
+import type { NodeControl } from '@blyan/protocol/node';
 import { AnswerReader } from '@blyan/queue/answer-reader';
 import { AnswerWriter } from '@blyan/queue/answer-stream';
 import { writeCluster } from '@blyan/queue/cluster';
 import { connect, disconnect } from '@blyan/queue/connection';
 import { ControlSubscription, tellNode } from '@blyan/queue/control';
 import { IntakeWorker } from '@blyan/queue/intake';
+import { loadNodeScripts } from '@blyan/queue/node-acl';
 import { NodeQueues } from '@blyan/queue/node-queue';
 import { NodeStreamReader } from '@blyan/queue/node-reader';
+import { Access } from './access.ts';
 import { Coordinator } from './coordinator.ts';
-import { NODE_FORGOTTEN_MS, POLL_MS, STATUS_MS, SWEEP_BATCH, SWEEP_MS, TICK_MS } from './limits.ts';
+import {
+  ACCESS_MS,
+  NODE_FORGOTTEN_MS,
+  POLL_MS,
+  STATUS_MS,
+  SWEEP_BATCH,
+  SWEEP_MS,
+  TICK_MS,
+} from './limits.ts';
 import type { Logger } from './logger.ts';
 import { every } from './loops.ts';
 import { NodeRegistry } from './nodes.ts';
@@ -19,6 +30,10 @@ import { TickClock } from './tick-clock.ts';
 
 export interface ServiceOptions {
   redisUrl: string;
+  /** A Redis of its own for the traffic of nodes; default: the same. */
+  nodeRedisUrl?: string;
+  /** Certificate of who signed that server's, PEM. */
+  nodeRedisCa?: string | undefined;
   retentionMs: number;
   conversationRetentionMs: number;
   /** Tests shorten these. */
@@ -38,6 +53,8 @@ export async function startService(
   { db, models, logger }: ServiceDeps,
 ): Promise<AsyncDisposable> {
   const { redisUrl: url, retentionMs } = options;
+  const nodeUrl = options.nodeRedisUrl ?? url;
+  const ca = options.nodeRedisCa;
   const stack: (() => Promise<unknown>)[] = [];
   const owned = <T extends AsyncDisposable>(resource: T): T => {
     stack.push(async () => resource[Symbol.asyncDispose]());
@@ -53,13 +70,30 @@ export async function startService(
   try {
     const redis = connect(url, { name: 'coordinator', logger });
     stack.push(() => disconnect(redis));
+    const nodeRedis = connect(nodeUrl, { name: 'coordinator:nodes', logger, ca });
+    stack.push(() => disconnect(nodeRedis));
+    // A server that was restarted, or another one behind the same name, has no scripts.
+    nodeRedis.on('ready', () => {
+      loadNodeScripts(nodeRedis).catch((error: Error) => {
+        logger.warn({ problem: error.message }, 'scripts for nodes were not loaded');
+      });
+    });
+    const tell = (nodeId: string, message: NodeControl) => tellNode(nodeRedis, nodeId, message);
     const store = new RequestStore({ db });
     const writer = new AnswerWriter({ redis, ttlMs: retentionMs });
     const reader = owned(AnswerReader.open({ url, logger }));
-    const queues = owned(new NodeQueues({ redis, logger }));
+    const queues = owned(new NodeQueues({ redis: nodeRedis, logger }));
     const nodes = new NodeRegistry(
       options.nodeLostMs === undefined ? {} : { lostMs: options.nodeLostMs },
     );
+    const access: Access = new Access({
+      db,
+      redis: nodeRedis,
+      logger,
+      tellNode: tell,
+      onCut: (nodeId) => coordinator.lose(nodeId),
+      onBack: (nodeId) => nodes.letIn(nodeId),
+    });
     const coordinator = new Coordinator(
       {
         store,
@@ -69,16 +103,16 @@ export async function startService(
         nodes,
         models,
         logger,
-        tellNode: (nodeId, message) => tellNode(redis, nodeId, message),
+        tellNode: tell,
       },
       options.noNodeGraceMs === undefined ? {} : { noNodeGraceMs: options.noNodeGraceMs },
     );
     stack.push(() => coordinator.stop());
 
-    const streams = owned(NodeStreamReader.open({ url, logger }));
+    const streams = owned(NodeStreamReader.open({ url: nodeUrl, ca, logger }));
     const followed = async (nodeId: string) => {
       nodes.add(nodeId);
-      await streams.add(nodeId, redis);
+      await streams.add(nodeId, nodeRedis);
     };
     const poll = async () => {
       for (const id of await store.nodeIds(new Date(Date.now() - NODE_FORGOTTEN_MS))) {
@@ -96,7 +130,8 @@ export async function startService(
       await reading;
     });
 
-    const ticks = new TickClock(redis, nodes);
+    const ticks = new TickClock(nodeRedis, nodes);
+    const looking = owned(every(ACCESS_MS, 'access', logger, () => access.look()));
     owned(every(POLL_MS, 'poll', logger, poll));
     owned(
       every(TICK_MS, 'tick', logger, () => {
@@ -111,7 +146,7 @@ export async function startService(
     );
     const sweep = async () => {
       const ids = [...nodes.all()].map(({ id }) => id);
-      await streams.trim(redis);
+      await streams.trim(nodeRedis);
       for (const id of ids) {
         await queues.sweep(id, (request, attempt) => coordinator.wants(request, attempt));
       }
@@ -128,7 +163,10 @@ export async function startService(
     owned(
       await ControlSubscription.coordinator({ url, logger }, (message) => {
         if (message.type === 'cancel') coordinator.cancel(message.requestId);
-        else void followed(message.nodeId).catch(() => undefined);
+        else {
+          void followed(message.nodeId).catch(() => undefined);
+          void looking.now();
+        }
       }),
     );
     const intake = connect(url, { name: 'coordinator:intake', logger });

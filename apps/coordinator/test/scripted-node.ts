@@ -1,6 +1,6 @@
 /** A node that speaks the real protocol over the real Redis and does what its script says. */
 import type { NodeControl, NodeEvent, NodeJob, NodeStatus } from '@blyan/protocol/node';
-import { connect, disconnect } from '@blyan/queue/connection';
+import { connect, disconnect, type Redis } from '@blyan/queue/connection';
 import { ControlSubscription } from '@blyan/queue/control';
 import { nodeStream } from '@blyan/queue/names';
 import { NodeJobWorker } from '@blyan/queue/node-queue';
@@ -73,7 +73,12 @@ export interface NodeOptions {
   model: string;
   script?: Script;
   slots?: number;
+  /** Opens its connections; default: as the one who owns Redis. */
+  connect?: (name: string) => Redis;
 }
+
+const opener = ({ redisUrl, connect: open }: NodeOptions) =>
+  open ?? ((name: string) => connect(redisUrl, { name, logger: quiet }));
 
 export class ScriptedNode {
   readonly id: string;
@@ -88,10 +93,11 @@ export class ScriptedNode {
   #control: ControlSubscription | undefined;
   #beat: NodeJS.Timeout | undefined;
 
-  private constructor({ id, redisUrl, model, script = proper, slots = 2 }: NodeOptions) {
+  private constructor(options: NodeOptions) {
+    const { id, model, script = proper, slots = 2 } = options;
     this.id = id;
     this.script = script;
-    this.#redis = connect(redisUrl, { name: id, logger: quiet });
+    this.#redis = opener(options)(id);
     this.#stream = new NodeStreamWriter({ redis: this.#redis, nodeId: id, logger: quiet });
     this.#worker = new NodeJobWorker(
       { redis: this.#redis, nodeId: id, slots: Math.max(1, slots), logger: quiet },
@@ -114,7 +120,7 @@ export class ScriptedNode {
     const node = new ScriptedNode(options);
     node.#control = await ControlSubscription.node(
       node.id,
-      { url: options.redisUrl, logger: quiet },
+      { url: opener(options), logger: quiet },
       (message) => {
         node.controls.push(message);
         if (message.type === 'cancel') {

@@ -65,8 +65,11 @@ const Env = z.object({
     .default(256),
   DATABASE_URL: url('postgresql://blyan:secret@127.0.0.1:5432/blyan', /^postgres(ql)?$/),
   REDIS_URL: url('redis://:secret@127.0.0.1:6379', /^rediss?$/),
-  /** Redis as the nodes reach it, when that is another address. */
-  NODE_REDIS_URL: url('rediss://:secret@nodes.example.org:6380', /^rediss?$/).optional(),
+  /** A Redis of its own for the traffic of nodes, with the right to make users. */
+  NODE_REDIS_URL: url('rediss://:secret@127.0.0.1:6380', /^rediss?$/).optional(),
+  /** The same as nodes reach it, when that is another address. */
+  NODE_REDIS_PUBLIC_URL: url('rediss://nodes.example.org:6380', /^rediss?$/).optional(),
+  NODE_REDIS_CA: z.string().min(1).optional(),
   BLYAN_DATA_DIR: z.string().min(1).default('./data'),
   BLYAN_BLOB_DIR: z.string().min(1).optional(),
   BLYAN_API_KEY: z
@@ -124,6 +127,10 @@ export interface Config {
   databaseUrl: string;
   redisUrl: string;
   nodeRedisUrl: string;
+  /** As nodes reach it; they get a user and a password of their own. */
+  nodeRedisPublicUrl: string;
+  /** File with the certificate of who signed that server's, PEM. */
+  nodeRedisCaFile: string | null;
   blobDir: string;
   /** Null: nodes cannot register. */
   apiKey: string | null;
@@ -169,6 +176,8 @@ export function readConfig(source: Record<string, string | undefined>): Config {
     databaseUrl: env.DATABASE_URL,
     redisUrl: env.REDIS_URL,
     nodeRedisUrl: env.NODE_REDIS_URL ?? env.REDIS_URL,
+    nodeRedisPublicUrl: env.NODE_REDIS_PUBLIC_URL ?? env.NODE_REDIS_URL ?? env.REDIS_URL,
+    nodeRedisCaFile: env.NODE_REDIS_CA ?? null,
     blobDir: path.resolve(
       // Else the bundler takes every file of the project for part of the server.
       /* turbopackIgnore: true */ env.BLYAN_BLOB_DIR ?? path.join(env.BLYAN_DATA_DIR, 'blobs'),

@@ -9,10 +9,8 @@ import { chatLogprobs, ShownTokens } from '../src/server/answers/logprobs.ts';
 import { chunkWriter } from '../src/server/answers/openai.ts';
 import { choiceSeed, resolveParams } from '../src/server/answers/params.ts';
 import { availability, servedHashes, describe as words } from '../src/server/cluster.ts';
-import { ApiError } from '../src/server/http/errors.ts';
 import { chooseModel } from '../src/server/model/choose.ts';
 import { nameOfSegments } from '../src/server/model/openai.ts';
-import { checkKey } from '../src/server/nodes.ts';
 
 const model = { context: 100, vocab: 512, generation: { temperature: 0.6, topP: 0.95, topK: 20 } };
 const input = { promptTokens: 90, promptField: 'prompt', defaultMaxTokens: 8 };
@@ -323,29 +321,6 @@ describe('availability', () => {
     const state = availability(cluster({ state: 'failed', failure }), HASH);
     expect(state).toMatchObject({ state: 'unavailable', code: 'model_unavailable' });
     if (state.state === 'unavailable') expect(words(state)).toContain('q_proj, chunk 3');
-  });
-});
-
-describe('the key of nodes', () => {
-  const KEY = 'correct horse battery staple';
-  const status = (headers: Record<string, string>, expected: string | null) => {
-    try {
-      checkKey(new Headers(headers), expected);
-      return 200;
-    } catch (error) {
-      return error instanceof ApiError ? error.status : 500;
-    }
-  };
-
-  test.each([
-    [{ authorization: 'Bearer secret-key' }, 'secret-key', 200],
-    [{ 'x-api-key': 'secret-key' }, 'secret-key', 200],
-    [{ authorization: 'Bearer other' }, 'secret-key', 401],
-    [{ 'x-api-key': 'secret-key2' }, 'secret-key', 401],
-    [{}, KEY, 401],
-    [{ 'x-api-key': 'secret-key' }, null, 503],
-  ])('%j', (headers, expected, result) => {
-    expect(status(headers as Record<string, string>, expected)).toBe(result);
   });
 });
 

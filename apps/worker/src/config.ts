@@ -3,8 +3,8 @@ import type { Env } from './env.ts';
 export interface Config {
   mainUrl: string;
   apiKey: string;
-  /** Pinned hash of chain A's genesis, hex. */
-  genesis: string;
+  /** Pinned hash of chain A's genesis, hex; null: that of the first registration. */
+  genesis: string | null;
   /** Null: made once and kept in `workerDir`. */
   nodeId: string | null;
   /** Name of the model to serve; null is the newest that is not retired. */
@@ -20,6 +20,10 @@ export interface Config {
   kvBytes: number;
   /** 0 is all cores. */
   threads: number;
+  /** Most that blobs may take on disk; 0 is what the disk has. */
+  diskBytes: number;
+  /** Port of Prometheus metrics on loopback; 0 is none. */
+  metricsPort: number;
   logLevel: string;
 }
 
@@ -27,7 +31,7 @@ export function toConfig(env: Env): Config {
   return {
     mainUrl: env.BLYAN_MAIN_URL.replace(/\/+$/, ''),
     apiKey: env.BLYAN_API_KEY,
-    genesis: env.BLYAN_GENESIS,
+    genesis: env.BLYAN_GENESIS ?? null,
     nodeId: env.BLYAN_NODE_ID ?? null,
     model: env.BLYAN_MODEL ?? null,
     blobSources: env.BLYAN_BLOB_SOURCES,
@@ -37,6 +41,8 @@ export function toConfig(env: Env): Config {
     kv: env.BLYAN_WORKER_KV,
     kvBytes: env.BLYAN_WORKER_KV_MB * 2 ** 20,
     threads: env.BLYAN_WORKER_THREADS,
+    diskBytes: env.BLYAN_WORKER_DISK_MB * 2 ** 20,
+    metricsPort: env.BLYAN_WORKER_METRICS_PORT,
     logLevel: env.BLYAN_LOG_LEVEL,
   };
 }

@@ -8,7 +8,7 @@ const Count = (max: number) => z.coerce.number().int().min(0).max(max);
 const Env = z.object({
   BLYAN_MAIN_URL: z.url({ protocol: /^https?$/ }),
   BLYAN_API_KEY: z.string().min(16),
-  BLYAN_GENESIS: Hash,
+  BLYAN_GENESIS: Hash.optional(),
   BLYAN_NODE_ID: z
     .string()
     .regex(/^[a-z0-9][a-z0-9-]{2,62}$/, 'expected 3 to 63 of a-z, 0-9 and -')
@@ -26,6 +26,8 @@ const Env = z.object({
   BLYAN_WORKER_KV: z.enum(['f32', 'f16']).default('f32'),
   BLYAN_WORKER_KV_MB: Count(1 << 24).default(0),
   BLYAN_WORKER_THREADS: Count(1024).default(0),
+  BLYAN_WORKER_DISK_MB: Count(1 << 30).default(0),
+  BLYAN_WORKER_METRICS_PORT: Count(65_535).default(0),
   BLYAN_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
 });
 
@@ -43,8 +45,31 @@ const EXAMPLES: Record<string, string> = {
   BLYAN_WORKER_KV: 'f32',
   BLYAN_WORKER_KV_MB: '0 (half of the free memory)',
   BLYAN_WORKER_THREADS: '0 (all cores)',
+  BLYAN_WORKER_DISK_MB: '0 (what the disk has)',
+  BLYAN_WORKER_METRICS_PORT: '0 (none)',
   BLYAN_LOG_LEVEL: 'info',
 };
+
+/** As it is, for the command line, whose options are laid over it. */
+export const environment = (): NodeJS.ProcessEnv => process.env;
+
+/** Ways to the data of the main node; a worker that has one is set up wrongly. */
+const FORBIDDEN = ['DATABASE_URL', 'REDIS_URL', 'NODE_REDIS_URL'] as const;
+
+/** @throws Error when this worker was given what only the main node may have */
+export function refuseForbidden(env: NodeJS.ProcessEnv = process.env): void {
+  const name = FORBIDDEN.find((each) => env[each]);
+  if (!name) return;
+  throw new Error(
+    `${name} is set, and a worker must not have it: it runs apart from the main node's data. Start it with \`env -u ${name}\`, or take the variable out of its environment file.`,
+  );
+}
+
+/** What the engine process gets: it needs no key. */
+export function engineEnv(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+  const without = new Set<string>([...FORBIDDEN, 'BLYAN_API_KEY']);
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !without.has(name)));
+}
 
 export type Env = ReturnType<typeof readEnv>;
 
@@ -61,12 +86,27 @@ export function readEnv(env: NodeJS.ProcessEnv = process.env) {
     });
     throw new Error([...new Set(lines)].join('\n'));
   }
-  const dataDir = path.resolve(parsed.data.BLYAN_DATA_DIR);
+  const { blobDir, workerDir } = dirsOf(parsed.data);
+  return { ...parsed.data, BLYAN_BLOB_DIR: blobDir, BLYAN_WORKER_DIR: workerDir };
+}
+
+interface Dirs {
+  BLYAN_DATA_DIR: string;
+  BLYAN_BLOB_DIR?: string | undefined;
+  BLYAN_WORKER_DIR?: string | undefined;
+}
+
+function dirsOf({ BLYAN_DATA_DIR, BLYAN_BLOB_DIR, BLYAN_WORKER_DIR }: Dirs) {
   const under = (given: string | undefined, name: string) =>
-    path.resolve(given ?? path.join(dataDir, name));
-  return {
-    ...parsed.data,
-    BLYAN_BLOB_DIR: under(parsed.data.BLYAN_BLOB_DIR, 'blobs'),
-    BLYAN_WORKER_DIR: under(parsed.data.BLYAN_WORKER_DIR, 'worker'),
-  };
+    path.resolve(given ?? path.join(BLYAN_DATA_DIR, name));
+  return { blobDir: under(BLYAN_BLOB_DIR, 'blobs'), workerDir: under(BLYAN_WORKER_DIR, 'worker') };
+}
+
+/** Where a worker keeps its things, for commands that need nothing else. */
+export function readStateDirs(env: NodeJS.ProcessEnv = process.env) {
+  return dirsOf({
+    BLYAN_DATA_DIR: env.BLYAN_DATA_DIR || './data',
+    BLYAN_BLOB_DIR: env.BLYAN_BLOB_DIR || undefined,
+    BLYAN_WORKER_DIR: env.BLYAN_WORKER_DIR || undefined,
+  });
 }

@@ -1,15 +1,16 @@
 export type WorkerErrorCode =
-  /** The main node refuses the key. */
-  | 'KEY_REFUSED'
+  /** The main node refuses this worker; `details.refusal` is its code. */
+  | 'REFUSED'
   /** The main node serves another network than the pinned one. */
   | 'GENESIS_MISMATCH'
-  /** The main node refuses what this worker sent; another version, say. */
-  | 'REGISTRATION_REFUSED'
-  /** The main node's reply cannot be read. */
-  | 'REGISTRATION_MALFORMED'
-  | 'MAIN_UNREACHABLE';
+  /** A reply of the main node cannot be read. */
+  | 'REPLY_MALFORMED'
+  | 'MAIN_UNREACHABLE'
+  /** The file with the node's own key cannot be read. */
+  | 'NODE_KEY_DAMAGED';
 
-const RETRY: ReadonlySet<WorkerErrorCode> = new Set(['REGISTRATION_MALFORMED', 'MAIN_UNREACHABLE']);
+/** Refusals that pass by themselves. */
+const PASSING = new Set(['challenge_invalid', 'too_many_attempts', 'key_nodes_exhausted']);
 
 /** The one failure of the worker outside of its engine. */
 export class WorkerError extends Error {
@@ -23,8 +24,14 @@ export class WorkerError extends Error {
     this.details = details;
   }
 
+  /** What the main node called its refusal; '' when it was none. */
+  get refusal(): string {
+    return typeof this.details.refusal === 'string' ? this.details.refusal : '';
+  }
+
   /** Whether the same thing can succeed later. */
   get retry(): boolean {
-    return RETRY.has(this.code);
+    if (this.code === 'REFUSED') return PASSING.has(this.refusal);
+    return this.code === 'REPLY_MALFORMED' || this.code === 'MAIN_UNREACHABLE';
   }
 }

@@ -1,19 +1,17 @@
-import { fileURLToPath } from 'node:url';
-import { toConfig } from './config.ts';
-import { createContext } from './context.ts';
-import { readEnv } from './env.ts';
-import { aborted, stopSignals } from './stop-signal.ts';
+import { runDoctor } from './cli/doctor.ts';
+import { workerProgram } from './cli/program.ts';
+import { runWorker } from './cli/run.ts';
+import { runStatus } from './cli/status.ts';
+import { environment } from './env.ts';
 
-const engine = { entry: fileURLToPath(new URL('./engine.js', import.meta.url)) };
-using stop = stopSignals();
+/** A connection that does not let go must not keep a worker that has ended. */
+const LINGER_MS = 3000;
+
 try {
-  const config = toConfig(readEnv());
-  await using context = await createContext(config, { engine, signal: stop.drain });
-  await Promise.race([aborted(stop.drain), context.node.askedToDrain()]);
-  await Promise.race([aborted(stop.force), context.node.drain()]);
+  const actions = { run: runWorker, doctor: runDoctor, status: runStatus };
+  await workerProgram(actions, environment()).parseAsync();
 } catch (error) {
-  if (!stop.drain.aborted) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    process.exitCode = 1;
-  }
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
 }
+setTimeout(() => process.exit(), LINGER_MS).unref();

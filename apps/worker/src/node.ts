@@ -3,10 +3,11 @@ import { randomUUID } from 'node:crypto';
 import {
   HEARTBEAT_MS,
   type NodeControl,
+  type NodeEvent,
   type NodeJob,
   type NodeStatus,
 } from '@blyan/protocol/node';
-import { connect, disconnect, type Redis } from '@blyan/queue/connection';
+import { disconnect, type Redis } from '@blyan/queue/connection';
 import { ControlSubscription } from '@blyan/queue/control';
 import { NodeJobWorker } from '@blyan/queue/node-queue';
 import { NodeStreamWriter } from '@blyan/queue/node-stream';
@@ -21,13 +22,16 @@ const PROGRESS_MS = 250;
 
 export interface NodeOptions {
   nodeId: string;
-  redisUrl: string;
   heartbeatMs?: number;
   slots: number;
 }
 
 export interface NodeDeps {
   startEngine: StartEngine;
+  /** Opens a connection to this node's part of Redis. */
+  connect(name: string): Redis;
+  /** Sees each event as it is written. */
+  observe?(event: NodeEvent): void;
   logger: Logger;
 }
 
@@ -38,6 +42,7 @@ export class WorkerNode {
   readonly #redis: Redis;
   readonly #jobsRedis: Redis;
   readonly #stream: NodeStreamWriter;
+  readonly #observe: ((event: NodeEvent) => void) | undefined;
   readonly #attempts: Attempts;
   readonly #keeper: EngineKeeper;
   readonly #jobs: NodeJobWorker;
@@ -47,14 +52,15 @@ export class WorkerNode {
   #draining = false;
   #onDrain: () => void = () => undefined;
 
-  private constructor(options: NodeOptions, { startEngine, logger }: NodeDeps) {
-    const { nodeId, redisUrl, slots } = options;
+  private constructor(options: NodeOptions, { startEngine, connect, observe, logger }: NodeDeps) {
+    const { nodeId, slots } = options;
     this.#options = options;
     this.#logger = logger;
-    this.#redis = connect(redisUrl, { name: `${nodeId}:out`, logger });
-    this.#jobsRedis = connect(redisUrl, { name: `${nodeId}:jobs`, logger });
+    this.#redis = connect(`${nodeId}:out`);
+    this.#jobsRedis = connect(`${nodeId}:jobs`);
+    this.#observe = observe;
     this.#stream = new NodeStreamWriter({ redis: this.#redis, nodeId, logger });
-    this.#attempts = new Attempts((event) => this.#stream.write(event));
+    this.#attempts = new Attempts((event) => this.#write(event));
     this.#jobs = new NodeJobWorker({ redis: this.#jobsRedis, nodeId, slots, logger }, (job) =>
       this.#run(job),
     );
@@ -72,8 +78,8 @@ export class WorkerNode {
   static async start(options: NodeOptions, deps: NodeDeps): Promise<WorkerNode> {
     const node = new WorkerNode(options, deps);
     try {
-      const { nodeId, redisUrl: url } = options;
-      const { logger } = deps;
+      const { nodeId } = options;
+      const { connect: url, logger } = deps;
       node.#control = await ControlSubscription.node(nodeId, { url, logger }, (message) =>
         node.#handle(message),
       );
@@ -84,6 +90,15 @@ export class WorkerNode {
       await node[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /** Answers that run. */
+  get running(): number {
+    return this.#attempts.size;
+  }
+  /** Whether Redis of the main node is connected. */
+  get connected(): boolean {
+    return this.#redis.status === 'ready';
   }
 
   /** Resolves when the coordinator has asked this node to drain. */
@@ -124,7 +139,7 @@ export class WorkerNode {
     // Heartbeats that were due while Redis was away would say nothing about now.
     if (this.#redis.status !== 'ready' && this.#written > 0) return;
     this.#written = performance.now();
-    this.#stream.write(this.#status());
+    this.#write(this.#status());
   }
 
   #status(): NodeStatus {
@@ -141,6 +156,11 @@ export class WorkerNode {
       ...(state.state === 'failed' ? { failure: state.failure } : {}),
       ...(notices.length > 0 ? { notices: [...notices] } : {}),
     };
+  }
+
+  #write(event: NodeEvent): void {
+    this.#observe?.(event);
+    this.#stream.write(event);
   }
 
   #slots(engine: number): number {

@@ -1,21 +1,29 @@
-/** Joins the network: the key for a connection to this node's own queue and streams. */
+/** Joins the network: a challenge, signed, and the key for a lease and a connection of its own. */
 import { hostname } from 'node:os';
-import { RegisterResponse } from '@blyan/protocol/node';
+import {
+  ChallengeResponse,
+  challengeText,
+  type RegisterRequest,
+  RegisterResponse,
+} from '@blyan/protocol/register';
 import { WorkerError } from './errors.ts';
 import type { Logger } from './logger.ts';
+import { askMain } from './main-client.ts';
+import type { NodeKey } from './node-key.ts';
 import { VERSION } from './version.ts';
 
 const FIRST_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 15_000;
-const REQUEST_TIMEOUT_MS = 10_000;
-/** Bytes of a reply that are read. */
-const MAX_REPLY_BYTES = 64 * 1024;
+/** As the protocol allows. */
+const HOST_CHARS = 255;
 
 export interface RegisterInput {
   mainUrl: string;
   apiKey: string;
-  genesis: string;
+  /** Pinned; null takes the network that answers. */
+  genesis: string | null;
   nodeId: string;
+  key: NodeKey;
 }
 
 export interface RegisterDeps {
@@ -25,7 +33,7 @@ export interface RegisterDeps {
 
 /**
  * Registers, and tries again as long as that can help.
- * @throws WorkerError KEY_REFUSED, GENESIS_MISMATCH, REGISTRATION_REFUSED
+ * @throws WorkerError REFUSED, GENESIS_MISMATCH; the signal's reason when it aborts
  */
 export async function register(
   input: RegisterInput,
@@ -47,96 +55,46 @@ export async function register(
   }
 }
 
-async function registerOnce(input: RegisterInput, signal: AbortSignal): Promise<RegisterResponse> {
-  const url = `${input.mainUrl}/gpu/register`;
-  let response: Response;
-  let text: string;
-  try {
-    response = await fetch(url, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${input.apiKey}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ nodeId: input.nodeId, version: VERSION, host: hostname() }),
-      // A redirect would carry the key to somebody else.
-      redirect: 'error',
-      signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
-    });
-    text = await boundedText(response);
-  } catch (error) {
-    signal.throwIfAborted();
-    const cause = (error as { cause?: { code?: string } }).cause?.code;
-    const reason = cause ?? (error as Error).message;
-    throw new WorkerError(
-      'MAIN_UNREACHABLE',
-      `The main node at ${input.mainUrl} cannot be reached (${reason}); check BLYAN_MAIN_URL`,
-      { url },
-    );
-  }
-  if (!response.ok) throw refused(input.mainUrl, response.status, text);
-  const reply = RegisterResponse.safeParse(parse(text));
-  if (!reply.success) {
-    const issue = reply.error.issues[0];
-    throw new WorkerError(
-      'REGISTRATION_MALFORMED',
-      `The main node's reply cannot be read: ${issue?.path.join('.')} ${issue?.message}`,
-      { url },
-    );
-  }
-  if (reply.data.genesis !== input.genesis) {
+/** One try. Throws as `register`, and WorkerError MAIN_UNREACHABLE, REPLY_MALFORMED. */
+export async function registerOnce(
+  { mainUrl, apiKey, genesis, nodeId, key }: RegisterInput,
+  signal: AbortSignal,
+): Promise<RegisterResponse> {
+  const { publicKey } = key;
+  const { challenge } = await askMain(ChallengeResponse, {
+    mainUrl,
+    path: '/gpu/challenge',
+    body: { nodeId, publicKey },
+    signal,
+  });
+  const body: RegisterRequest = {
+    nodeId,
+    version: VERSION,
+    host: hostname().slice(0, HOST_CHARS),
+    publicKey,
+    challenge,
+    signature: key.sign(challengeText(challenge, nodeId)),
+  };
+  const reply = await askMain(RegisterResponse, {
+    mainUrl,
+    path: '/gpu/register',
+    body,
+    bearer: apiKey,
+    signal,
+  });
+  if (genesis !== null && reply.genesis !== genesis) {
     throw new WorkerError(
       'GENESIS_MISMATCH',
-      `The main node at ${input.mainUrl} serves the network ${reply.data.genesis}, but BLYAN_GENESIS pins ${input.genesis}. Use the main node of your network, or its genesis hash.`,
-      { pinned: input.genesis, served: reply.data.genesis },
+      `The main node at ${mainUrl} serves the network ${reply.genesis}, but this worker is pinned to ${genesis}. Use the main node of your network, or its genesis hash.`,
+      { pinned: genesis, served: reply.genesis },
     );
   }
-  return reply.data;
+  return reply;
 }
 
-function refused(mainUrl: string, status: number, text: string): WorkerError {
-  const said = (parse(text) as { error?: { message?: unknown } } | undefined)?.error?.message;
-  const message = typeof said === 'string' ? said.slice(0, 500) : `status ${status}`;
-  if (status === 401 || status === 403) {
-    return new WorkerError(
-      'KEY_REFUSED',
-      `The main node at ${mainUrl} refuses BLYAN_API_KEY: ${message}`,
-      { status },
-    );
-  }
-  // Busy or not up yet: worth another try. The rest says that this worker is wrong.
-  if (status >= 500 || status === 404 || status === 408 || status === 429) {
-    return new WorkerError(
-      'MAIN_UNREACHABLE',
-      `The main node at ${mainUrl} cannot take this worker now: ${message}`,
-      { status },
-    );
-  }
-  return new WorkerError(
-    'REGISTRATION_REFUSED',
-    `The main node at ${mainUrl} refuses this worker: ${message}`,
-    { status },
-  );
-}
-
-async function boundedText(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.byteLength;
-    if (size > MAX_REPLY_BYTES) throw new Error(`a reply of over ${MAX_REPLY_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
+export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
     const abort = () => {
       clearTimeout(timer);
       reject(signal.reason);

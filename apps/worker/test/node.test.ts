@@ -49,8 +49,12 @@ async function open(model?: string) {
     ...(model === undefined ? {} : { model }),
   };
   const node = await WorkerNode.start(
-    { nodeId: NODE, redisUrl, heartbeatMs: 200, slots: 2 },
-    { startEngine: engineStarter({ entry: ENTRY }, load), logger: quiet },
+    { nodeId: NODE, heartbeatMs: 200, slots: 2 },
+    {
+      startEngine: engineStarter({ entry: ENTRY }, load),
+      connect: (name) => connect(redisUrl, { name, logger: quiet }),
+      logger: quiet,
+    },
   );
   return {
     redis,

@@ -51,17 +51,11 @@ export async function verifyNodeKey(
 ): Promise<KeyCheck> {
   const hash = hashOf(secret);
   await tx.$queryRaw`SELECT 1 FROM "NodeKey" WHERE hash = ${hash} OR "previousHash" = ${hash} FOR UPDATE`;
-  const key = await tx.nodeKey.findFirst({ where: { OR: [{ hash }, { previousHash: hash }] } });
-  // The index was searched by the hash already, of which nobody knows the secret; the rest is equal time.
-  const current = key !== null && timingSafeEqual(key.hash, hash);
-  const previous = key?.previousHash != null && timingSafeEqual(key.previousHash, hash);
-  if (!key || !(current || previous)) return { ok: false, reason: 'unknown', key: null };
+  const check = await keyOfSecret(tx, secret);
+  if (!check.ok) return check;
+  const { key, goodUntil } = check;
   const now = new Date();
-  const refuse = (reason: KeyRefusal): KeyCheck => ({ ok: false, reason, key: keyInfo(key) });
-  const state = keyState(key, now);
-  if (state !== 'active') return refuse(state);
-  const graceEnd = current ? null : key.previousUntil;
-  if (!current && (graceEnd === null || graceEnd <= now)) return refuse('expired');
+  const refuse = (reason: KeyRefusal): KeyCheck => ({ ok: false, reason, key });
   if (!key.scopes.includes(scope)) return refuse('scope_missing');
   if (!inRanges(address, key.addresses)) return refuse('address_not_allowed');
   const others = await tx.node.count({
@@ -72,9 +66,26 @@ export async function verifyNodeKey(
     where: { id: key.id },
     data: { lastUsedAt: now, lastAddress: address, lastNodeId: nodeId },
   });
+  return { ok: true, key: keyInfo(used), goodUntil };
+}
+
+/** Whether a secret is good now, wherever it comes from; nothing is recorded. */
+export async function keyOfSecret(tx: Tx, secret: string): Promise<KeyCheck> {
+  const hash = hashOf(secret);
+  const key = await tx.nodeKey.findFirst({ where: { OR: [{ hash }, { previousHash: hash }] } });
+  // The index was searched by the hash already, of which nobody knows the secret; the rest is equal time.
+  const current = key !== null && timingSafeEqual(key.hash, hash);
+  const previous = key?.previousHash != null && timingSafeEqual(key.previousHash, hash);
+  if (!key || !(current || previous)) return { ok: false, reason: 'unknown', key: null };
+  const now = new Date();
+  const state = keyState(key, now);
+  if (state !== 'active') return { ok: false, reason: state, key: keyInfo(key) };
+  const graceEnd = current ? null : key.previousUntil;
+  if (!current && (graceEnd === null || graceEnd <= now))
+    return { ok: false, reason: 'expired', key: keyInfo(key) };
   const ends = [key.expiresAt, graceEnd].filter((end) => end !== null);
   const goodUntil = ends.reduce<Date | null>((a, b) => (a && a < b ? a : b), null);
-  return { ok: true, key: keyInfo(used), goodUntil };
+  return { ok: true, key: keyInfo(key), goodUntil };
 }
 
 /**

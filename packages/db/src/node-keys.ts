@@ -31,6 +31,7 @@ export {
   type KeyCheck,
   type KeyRefusal,
   type KeyUse,
+  keyOfSecret,
   verifyNodeKey,
 } from './node-key-check.ts';
 

@@ -193,23 +193,6 @@ export const NodeControl = z.discriminatedUnion('type', [
 ]);
 export type NodeControl = z.infer<typeof NodeControl>;
 
-/** `POST /gpu/register`, with the key as `Authorization: Bearer` or `X-API-Key`. */
-export const RegisterRequest = z.object({
-  nodeId: NodeId,
-  version: code(32),
-  host: message(255).optional(),
-});
-export type RegisterRequest = z.infer<typeof RegisterRequest>;
-export const RegisterResponse = z.object({
-  nodeId: NodeId,
-  /** Hash of chain A's genesis as the main node sees it; the node compares it with its own pin. */
-  genesis: Hash,
-  /** Connection of this node's queue and streams. */
-  redisUrl: z.url(),
-  heartbeatMs: z.number().int().min(100),
-});
-export type RegisterResponse = z.infer<typeof RegisterResponse>;
-
 /** A node that was silent for NODE_LOST_MS is lost, and its answers move on. */
 export const HEARTBEAT_MS = 1000;
 export const NODE_LOST_MS = 4000;

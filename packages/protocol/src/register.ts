@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { PublicKey } from './assignment.ts';
 import { Hash, NodeId } from './ids.ts';
-import { code, message } from './node.ts';
+import { code, message, NodeStatus } from './node.ts';
 
 /** What a key allows: to run layers, or only to serve blobs. */
 export const NodeScope = z.enum(['serve', 'blobs']);
@@ -47,13 +47,19 @@ export const NodeLease = z.object({
 });
 export type NodeLease = z.infer<typeof NodeLease>;
 
+/** A lease lapses after this time: longer than the web app is away when it restarts. */
+export const LEASE_MS = 60_000;
+export const LEASE_RENEW_MS = 15_000;
+
 export const RegisterResponse = z.object({
   nodeId: NodeId,
   /** Hash of chain A's genesis as the main node sees it; the node compares it with its own pin. */
   genesis: Hash,
   lease: NodeLease,
   /** Connection of this node's queue and streams, with a user and password of its own. */
-  redisUrl: z.url(),
+  redisUrl: z.url({ protocol: /^rediss?$/ }),
+  /** Certificate of who signed that server's, PEM, where it is not a public one. */
+  redisCa: z.string().max(65_536).optional(),
   heartbeatMs: z.number().int().min(100),
 });
 export type RegisterResponse = z.infer<typeof RegisterResponse>;
@@ -73,3 +79,49 @@ export const HeartbeatResponse = z.object({
   wish: z.enum(['serve', 'drain']),
 });
 export type HeartbeatResponse = z.infer<typeof HeartbeatResponse>;
+
+/** Codes of refusals that another try cannot change; an admin or the operator can. */
+export const FINAL_REFUSALS = [
+  'missing_api_key',
+  'invalid_api_key',
+  'key_expired',
+  'key_disabled',
+  'key_revoked',
+  'key_scope_missing',
+  'key_address_not_allowed',
+  'node_name_taken',
+  'node_evicted',
+  'node_draining',
+  'node_marked',
+] as const;
+
+/** `GET /gpu/status`, with the key: it, and the nodes that registered with it. */
+export const GpuStatus = z.object({
+  key: z.object({
+    name: z.string(),
+    prefix: z.string(),
+    scopes: z.array(NodeScope),
+    maxNodes: z.number().int(),
+    /** Unix ms. */
+    expiresAt: z.number().int().nullable(),
+  }),
+  nodes: z.array(
+    z.object({
+      id: NodeId,
+      version: z.string(),
+      /** Unix ms. */
+      registeredAt: z.number().int(),
+      /** Unix ms until which its lease runs, null when it has none. */
+      leaseUntil: z.number().int().nullable(),
+      draining: z.boolean(),
+      evicted: z.boolean(),
+      mark: z.string().nullable(),
+      alive: z.boolean(),
+      /** Answers that run on it. */
+      running: z.number().int(),
+      /** As it said itself last; null when the coordinator has not heard of it. */
+      status: NodeStatus.nullable(),
+    }),
+  ),
+});
+export type GpuStatus = z.infer<typeof GpuStatus>;

@@ -23,6 +23,8 @@ export interface ConnectOptions {
    * workers, blocking reads and subscriptions need it.
    */
   use?: 'request';
+  /** Certificate of who signed the server's, PEM; without it the machine's own list counts. */
+  ca?: string | undefined;
 }
 
 /**
@@ -40,17 +42,22 @@ const LOG_EVERY_TRIES = 30;
 /** A connection that cannot say goodbye within this time is cut. */
 const QUIT_TIMEOUT_MS = 1000;
 
-/** Opens a connection that reconnects without end. Errors are logged, never thrown as events. */
-export function connect(url: string, { name, logger, use }: ConnectOptions): Redis {
+/** Pause in ms before try 1, 2, ... to reconnect. */
+export const reconnectPause = (tries: number): number =>
+  Math.min(50 * 2 ** Math.min(tries - 1, 5), MAX_RECONNECT_PAUSE_MS);
+
+/** Of every connection of ours: it reconnects without end, and its commands wait for that. */
+export const connectOptions = (name: string) => ({
+  connectionName: name,
+  maxRetriesPerRequest: null,
+  // Sent at each connect otherwise; Redis before 7.2 answers it with an error.
+  disableClientInfo: true,
+  retryStrategy: reconnectPause,
+});
+
+/** Logs the outages of a connection, few lines each; without a listener an error would be thrown. */
+export function logConnection(redis: Redis, name: string, logger: QueueLogger): void {
   let failures = 0;
-  const redis = new Redis(url, {
-    connectionName: name,
-    maxRetriesPerRequest: use === 'request' ? MAX_RETRIES_PER_REQUEST : null,
-    ...(use === 'request' ? { commandTimeout: COMMAND_TIMEOUT_MS } : {}),
-    // Sent at each connect otherwise; Redis before 7.2 answers it with an error.
-    disableClientInfo: true,
-    retryStrategy: (tries) => Math.min(50 * 2 ** Math.min(tries - 1, 5), MAX_RECONNECT_PAUSE_MS),
-  });
   redis.on('error', (error: Error) => {
     if (failures % LOG_EVERY_TRIES === 0) {
       logger.warn(
@@ -64,6 +71,18 @@ export function connect(url: string, { name, logger, use }: ConnectOptions): Red
     if (failures > 0) logger.info({ connection: name, failures }, 'Redis connection is back');
     failures = 0;
   });
+}
+
+/** Opens a connection that reconnects without end. Errors are logged, never thrown as events. */
+export function connect(url: string, { name, logger, use, ca }: ConnectOptions): Redis {
+  const redis = new Redis(url, {
+    ...connectOptions(name),
+    ...(use === 'request'
+      ? { maxRetriesPerRequest: MAX_RETRIES_PER_REQUEST, commandTimeout: COMMAND_TIMEOUT_MS }
+      : {}),
+    ...(ca !== undefined && { tls: { ca } }),
+  });
+  logConnection(redis, name, logger);
   return redis;
 }
 

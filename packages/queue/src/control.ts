@@ -17,7 +17,10 @@ export async function tellNode(redis: Redis, nodeId: string, message: NodeContro
 }
 
 export interface ControlOptions {
-  url: string;
+  /** Address of Redis, or what opens a connection of a name. */
+  url: string | ((name: string) => Redis);
+  /** As of `connect`, for an address. */
+  ca?: string | undefined;
   logger: QueueLogger;
 }
 
@@ -40,10 +43,11 @@ export class ControlSubscription {
   static async #open<T>(
     channel: string,
     schema: z.ZodType<T>,
-    { url, logger }: ControlOptions,
+    { url, ca, logger }: ControlOptions,
     handle: (message: T) => void,
   ): Promise<ControlSubscription> {
-    const redis = connect(url, { name: `control:${channel}`, logger });
+    const name = `control:${channel}`;
+    const redis = typeof url === 'string' ? connect(url, { name, logger, ca }) : url(name);
     redis.on('message', (_channel: string, text: string) => {
       const message = parse(schema, text);
       if (message === undefined) logger.warn({ channel }, 'malformed control message, dropped');

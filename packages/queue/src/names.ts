@@ -10,6 +10,10 @@ export const CLUSTER_KEY = 'blyan:cluster';
 
 /** Counters of limits, expiring. */
 export const LIMIT_PREFIX = 'blyan:limit';
+/** Secret of the challenges and leases of nodes, made by the first web app; no node may read it. */
+export const GATE_SECRET_KEY = 'blyan:gate:secret';
+/** Counters and marks of registrations, expiring. */
+export const gateKey = (name: string) => `blyan:gate:${name}`;
 
 /** Everything of one node lives under this prefix, so that one ACL pattern covers it. */
 export const nodePrefix = (nodeId: string) => `blyan:node:${nodeId}`;

@@ -7,6 +7,9 @@ import { Queue, UnrecoverableError, Worker } from 'bullmq';
 import type { QueueLogger, Redis } from './connection.ts';
 import { NODE_QUEUE, nodePrefix } from './names.ts';
 
+/** Pause of a worker whose Redis failed; BullMQ's own 15 s would be longer than a restart takes. */
+const RETRY_MS = 500;
+
 const jobId = (requestId: string, attempt: number) => `${requestId}-${attempt}`;
 
 /** The coordinator's side: puts jobs into nodes' queues and takes them out again. */
@@ -95,6 +98,7 @@ export class NodeJobWorker {
         autorun: false,
         // A job whose lock lapsed belongs to an attempt that the coordinator has moved on already.
         maxStalledCount: 0,
+        runRetryDelay: RETRY_MS,
         removeOnComplete: { count: 0 },
         removeOnFail: { count: 0 },
       },

@@ -33,8 +33,17 @@ export class NodeStreamReader {
     this.#logger = logger;
   }
 
-  static open({ url, logger }: { url: string; logger: QueueLogger }): NodeStreamReader {
-    return new NodeStreamReader(connect(url, { name: 'node-reader', logger }), logger);
+  /** `ca` as of `connect`. */
+  static open({
+    url,
+    ca,
+    logger,
+  }: {
+    url: string;
+    ca?: string | undefined;
+    logger: QueueLogger;
+  }): NodeStreamReader {
+    return new NodeStreamReader(connect(url, { name: 'node-reader', logger, ca }), logger);
   }
 
   /** Follows a node from now on. `via` is another connection: this one may be blocked in a read. */

@@ -53,7 +53,8 @@ export class NodeStreamWriter {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.flush();
+    // Without a connection there is nothing to wait for: the coordinator takes us for gone.
+    if (this.#redis.status === 'ready') await this.flush();
     clearImmediate(this.#scheduled);
   }
 

@@ -4,7 +4,7 @@
  * verify: `read` and `readInto` give raw bytes.
  */
 import { createReadStream } from 'node:fs';
-import { open, readFile, stat } from 'node:fs/promises';
+import { open, readFile, rm, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { LEAF_SIZE, leafHash, rootOfLeafList } from '@blyan/chain/merkle';
 import type { Hash } from '@blyan/chain/types';
@@ -20,10 +20,12 @@ import {
   MAX_BLOB_BYTES,
   rootBytes,
   rootHex,
+  type StoredBlob,
 } from './layout.ts';
 import { PartialBlob } from './partial-blob.ts';
 
 export type { BlobWriter, WrittenBlob } from './blob-writer.ts';
+export type { StoredBlob } from './layout.ts';
 export type { PartialBlob } from './partial-blob.ts';
 
 export class BlobStore {
@@ -55,6 +57,20 @@ export class BlobStore {
       if (errnoOf(error) === 'ENOENT') return null;
       throw diskError(error, path);
     }
+  }
+
+  /** All whole blobs; `bytes` with their leaf lists, `usedAt` in Unix ms, as far as the disk notes it. */
+  list(): Promise<StoredBlob[]> {
+    return onDisk(this.dir, () => this.#layout.list());
+  }
+
+  /** Takes a blob away; who reads it at this moment reads it to its end. */
+  async remove(root: Hash | string): Promise<void> {
+    const hex = rootHex(root);
+    await onDisk(this.dir, async () => {
+      await rm(this.#layout.blob(hex), { force: true });
+      await rm(this.#layout.leaves(hex), { force: true });
+    });
   }
 
   write(): Promise<BlobWriter> {

@@ -35,6 +35,13 @@ export function rootHex(root: Hash | string): string {
 }
 export const rootBytes = (root: Hash | string): Hash => fromHex(rootHex(root));
 
+export interface StoredBlob {
+  /** Hex. */
+  root: string;
+  bytes: number;
+  usedAt: number;
+}
+
 export class Layout {
   readonly dir: string;
   readonly tmp: string;
@@ -55,6 +62,22 @@ export class Layout {
   leaves = (hex: string) => `${this.blob(hex)}.leaves`;
   part = (hex: string) => join(this.tmp, `${hex}.part`);
   temporary = () => join(this.tmp, `${owner()}-${randomBytes(9).toString('hex')}.tmp`);
+
+  async list(): Promise<StoredBlob[]> {
+    const blobs: StoredBlob[] = [];
+    for (const folder of await readdir(this.dir)) {
+      if (!/^[0-9a-f]{2}$/.test(folder)) continue;
+      for (const root of await readdir(join(this.dir, folder))) {
+        if (!/^[0-9a-f]{64}$/.test(root)) continue;
+        const info = await stat(this.blob(root)).catch(() => null);
+        if (!info?.isFile()) continue;
+        const leaves = leafCount(info.size) * HASH_BYTES;
+        const usedAt = Math.max(info.atimeMs, info.mtimeMs);
+        blobs.push({ root, bytes: info.size + leaves, usedAt });
+      }
+    }
+    return blobs;
+  }
 
   private async sweep(): Promise<void> {
     for (const name of await readdir(this.tmp)) {

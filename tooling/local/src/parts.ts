@@ -45,13 +45,17 @@ export function trustedEnv(
     ...baseEnv(c.env.source),
     DATABASE_URL: c.databaseUrl,
     REDIS_URL: c.redisUrl,
-    ...(c.env.source.NODE_REDIS_URL && { NODE_REDIS_URL: c.env.source.NODE_REDIS_URL }),
+    ...nodeRedisEnv(c.env.source),
     PORT: String(c.env.port),
     HOST: c.env.host,
     BLYAN_DATA_DIR: c.env.dataDir,
     BLYAN_BLOB_DIR: c.env.blobDir,
   };
 }
+
+/** Where the traffic of workers is, when it has a Redis of its own. */
+const nodeRedisEnv = (source: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(source).filter(([name]) => name.startsWith('NODE_REDIS_')));
 
 /** For the import alone: nobody else talks to a hub, or has a use for its token. */
 export const hubEnv = (source: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>

@@ -27,6 +27,8 @@ export interface RedisOptions {
   logFile: string;
   /** False for tests: nothing on disk. */
   durable: boolean;
+  /** Files in PEM: then it speaks TLS only. */
+  tls?: { certFile: string; keyFile: string; caFile: string };
   say?: (line: string) => void;
 }
 
@@ -42,7 +44,21 @@ export interface RunningRedis extends AsyncDisposable {
 const configuration = (o: RedisOptions, port: number, dir: string, bind: string) =>
   [
     `bind ${bind}`,
-    `port ${port}`,
+    ...(o.tls
+      ? [
+          'port 0',
+          `tls-port ${port}`,
+          `tls-cert-file "${o.tls.certFile}"`,
+          `tls-key-file "${o.tls.keyFile}"`,
+          `tls-ca-cert-file "${o.tls.caFile}"`,
+          // Nodes have passwords, not certificates.
+          'tls-auth-clients no',
+        ]
+      : [`port ${port}`]),
+    // One value of a client; a prompt of the longest context is half of that as JSON.
+    'proto-max-bulk-len 16mb',
+    // Commands of one client that wait to be read whole.
+    'client-query-buffer-limit 64mb',
     'protected-mode yes',
     `requirepass ${o.password}`,
     `dir "${dir}"`,
@@ -54,7 +70,7 @@ const configuration = (o: RedisOptions, port: number, dir: string, bind: string)
   ].join('\n');
 
 /** Asks once; null while nobody answers, false when somebody answers who does not know our password. */
-async function ping(port: number, password: string): Promise<boolean | null> {
+async function ping(port: number, { password, tls }: RedisOptions): Promise<boolean | null> {
   const client = new Redis({
     host: HOST,
     port,
@@ -64,6 +80,8 @@ async function ping(port: number, password: string): Promise<boolean | null> {
     maxRetriesPerRequest: 0,
     connectTimeout: 1_000,
     enableReadyCheck: false,
+    // Whoever knows the password is ours.
+    ...(tls && { tls: { rejectUnauthorized: false } }),
   });
   client.on('error', () => undefined);
   try {
@@ -87,7 +105,7 @@ async function shutDown(port: number, password: string): Promise<void> {
 async function stopLeftover(o: RedisOptions, say: (line: string) => void): Promise<void> {
   const found = await processesIn(o.dir, PROGRAM);
   // Only a server of ours knows a password of 256 random bits.
-  const answers = o.preferredPort ? await ping(o.preferredPort, o.password) : null;
+  const answers = o.preferredPort ? await ping(o.preferredPort, o) : null;
   if (found.length === 0 && !answers) return;
   say('stopping a Redis that an earlier run left behind');
   for (const pid of found) signal(pid, 'SIGTERM');
@@ -119,7 +137,7 @@ export async function startRedis(o: RedisOptions): Promise<RunningRedis> {
     ended = true;
   });
   const deadline = Date.now() + START_TIMEOUT_MS;
-  while (!(await ping(port, o.password))) {
+  while (!(await ping(port, o))) {
     if (ended || Date.now() > deadline) {
       await stop();
       const log = await readFile(o.logFile, 'utf8').catch(() => '');
@@ -134,7 +152,7 @@ export async function startRedis(o: RedisOptions): Promise<RunningRedis> {
     port,
     pid: service.pid,
     exited: service.exited,
-    url: `redis://:${encodeURIComponent(o.password)}@${HOST}:${port}/0`,
+    url: `${o.tls ? 'rediss' : 'redis'}://:${encodeURIComponent(o.password)}@${HOST}:${port}/0`,
     version: binary.version,
     stop,
     [Symbol.asyncDispose]: stop,

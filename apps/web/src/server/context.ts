@@ -1,4 +1,5 @@
 /** Wires the clients that requests use. Made at the first use and kept for the process. */
+import { readFileSync } from 'node:fs';
 import { createDb } from '@blyan/db/client';
 import { AnswerReader } from '@blyan/queue/answer-reader';
 import { connect, type QueueLogger, type Redis } from '@blyan/queue/connection';
@@ -19,6 +20,10 @@ export interface Context {
   logger: Logger;
   db: ReturnType<typeof createDb>;
   redis: Redis;
+  /** Where the traffic of nodes is; may be the same server. */
+  nodeRedis: Redis;
+  /** Certificate of who signed that server's, PEM. */
+  nodeRedisCa: string | undefined;
   intake: IntakeQueue;
   answers: AnswerReader;
   /** Opened at the first use, because opening sweeps the directory. */
@@ -37,6 +42,15 @@ export function createContext(config: Config): Context {
   const queueLogger: QueueLogger = logger;
   const db = createDb(config.databaseUrl);
   const redis = connect(config.redisUrl, { name: 'web', logger: queueLogger, use: 'request' });
+  const nodeRedisCa = config.nodeRedisCaFile
+    ? readFileSync(config.nodeRedisCaFile, 'utf8')
+    : undefined;
+  const nodeRedis = connect(config.nodeRedisUrl, {
+    name: 'web:nodes',
+    logger: queueLogger,
+    use: 'request',
+    ca: nodeRedisCa,
+  });
   // BullMQ gives up for good on a connection that fails while it is being set up.
   const announcer = connect(config.redisUrl, { name: 'web:intake', logger: queueLogger });
   let opened: Promise<BlobStore> | undefined;
@@ -52,6 +66,8 @@ export function createContext(config: Config): Context {
     logger,
     db,
     redis,
+    nodeRedis,
+    nodeRedisCa,
     intake: new IntakeQueue({ redis: announcer, logger: queueLogger }),
     answers: AnswerReader.open({ url: config.redisUrl, logger: queueLogger }),
     store,

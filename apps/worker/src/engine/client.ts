@@ -12,6 +12,8 @@ export interface EngineClientOptions {
   entry: string;
   /** For an entry that is not built, e.g. `['--import', 'tsx']`. */
   execArgv?: string[];
+  /** Its environment; default: ours. */
+  env?: NodeJS.ProcessEnv;
 }
 
 export interface EngineHandlers {
@@ -27,8 +29,12 @@ export class EngineClient {
   #closing = false;
   #gone = false;
 
-  constructor({ entry, execArgv = [] }: EngineClientOptions, handlers: EngineHandlers) {
-    const child = fork(entry, [], { serialization: 'advanced', execArgv });
+  constructor({ entry, execArgv = [], env }: EngineClientOptions, handlers: EngineHandlers) {
+    const child = fork(entry, [], {
+      serialization: 'advanced',
+      execArgv,
+      ...(env && { env }),
+    });
     this.#child = child;
     child.on('message', (message) => {
       const parsed = message as EngineMessage;

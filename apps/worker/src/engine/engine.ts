@@ -80,6 +80,7 @@ export class Engine {
       {
         store: await BlobStore.open(command.storeDir),
         sources: [...new Set([mainUrl, ...command.sources])].map((url) => httpSource(url)),
+        diskBytes: command.diskBytes ?? 0,
         signal,
         onProgress: (progress) => this.#progress(progress),
         onHealed: (healed) => send({ type: 'notice', message: healedNotice(healed) }),

@@ -12,6 +12,8 @@ export type EngineErrorCode =
   | 'SLOTS_FULL'
   /** More than all KV memory of this worker. */
   | 'KV_MEMORY_TOO_SMALL'
+  /** The layers do not fit into the disk space that the operator gives. */
+  | 'DISK_CAP'
   | 'ENGINE_LOADING'
   | 'ENGINE_DRAINING'
   | 'ENGINE_EXITED'

@@ -10,6 +10,7 @@ import type { BlobStore } from '@blyan/store/blob-store';
 import { StoreError } from '@blyan/store/errors';
 import { type BlobSource, fetchBlob } from '@blyan/store/fetch';
 import { type Healed, loadFile, loadTensor } from '@blyan/store/load';
+import { makeRoom } from './disk-cap.ts';
 import { EngineError } from './errors.ts';
 import type { StageSessionOptions } from './stage-parts.ts';
 import { StageSession } from './stage-session.ts';
@@ -41,6 +42,8 @@ export function pickModel(verifier: ChainVerifier, wanted?: string): VerifiedBlo
 export interface LoadDeps {
   store: BlobStore;
   sources: BlobSource[];
+  /** Most that all blobs may take on disk; absent or 0: no bound. */
+  diskBytes?: number;
   signal?: AbortSignal;
   onProgress?(progress: LoadProgress): void;
   onHealed?(healed: Healed): void;
@@ -71,6 +74,7 @@ export async function loadStage(
   const spec = options.spec?.(files) ?? wholeModel(files.config);
   const groups = new Set(stageGroups(spec));
   const blocks = resolveModel(model, verifier).filter((block) => groups.has(block.body.group));
+  await makeRoom(blocks, deps.store, deps.diskBytes ?? 0);
   await fetchMissing(blocks, deps);
 
   const bytesOf = (block: VerifiedBlock<'layer'>) =>

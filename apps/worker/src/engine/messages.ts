@@ -26,6 +26,8 @@ export const LoadCommand = z.object({
   kv: z.enum(['f32', 'f16']),
   /** Bytes that all KV caches may take; 0 is half of what is free once the model is loaded. */
   kvBytes: z.number().int().min(0),
+  /** Most that all blobs may take on disk; absent or 0 is no bound. */
+  diskBytes: z.number().int().min(0).optional(),
 });
 export type LoadCommand = z.infer<typeof LoadCommand>;
 

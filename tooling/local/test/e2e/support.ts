@@ -100,7 +100,7 @@ export interface SlowEngine extends Disposable {
  * Lets the engine run a tenth of the time, as on a much slower machine: the embedded model's answers
  * are over in a tenth of a second otherwise, before anybody could interrupt them.
  */
-export async function slowEngine(product: Product): Promise<SlowEngine> {
+export async function slowEngine(product: Pick<Product, 'pids'>): Promise<SlowEngine> {
   const { worker } = await product.pids();
   const children = await readFile(`/proc/${worker}/task/${worker}/children`, 'utf8');
   const engine = Number(children.trim().split(' ')[0]);

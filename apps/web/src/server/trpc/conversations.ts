@@ -11,7 +11,7 @@ import {
   readConversation,
   readShared,
 } from '../conversations/read.ts';
-import { procedure, router, type TrpcContext } from './init.ts';
+import { limitedProcedure, procedure, router, type TrpcContext } from './init.ts';
 
 const ById = z.object({ id: Id });
 

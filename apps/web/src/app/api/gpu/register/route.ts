@@ -1,6 +1,6 @@
-import { RegisterRequest } from '@blyan/protocol/node';
+import { RegisterRequest } from '@blyan/protocol/register';
+import { registerNode } from '@/server/gpu/register';
 import { route } from '@/server/http/route';
-import { registerNode } from '@/server/nodes';
 
 export const dynamic = 'force-dynamic';
 
