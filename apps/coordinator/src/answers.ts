@@ -47,6 +47,20 @@ export class Answers {
     this.waiting.add(answer);
   }
 
+  /** Waits again because its dispatch failed, through no fault of a node. */
+  putBack(answer: Answer, problem: string, pauseMs: number): void {
+    if (answer.running) {
+      const { nodeId } = answer.running;
+      this.#leave(answer);
+      // The job may have arrived all the same.
+      this.#deps.tell.drop(nodeId, answer.id, answer.attempt);
+      this.#deps.tell.closeAttempt(answer, problem);
+      answer.problem = problem;
+    }
+    answer.notBefore = performance.now() + pauseMs;
+    this.wait(answer);
+  }
+
   /** Forgets an answer without a word: somebody else has ended or changed it. */
   drop(answer: Answer): void {
     answer.state = 'ended';

@@ -51,8 +51,8 @@ export class Dispatch {
   async #dispatch(answer: Answer, node: NodeView): Promise<void> {
     const { store, queues, answers, tell, logger } = this.#deps;
     const { status } = node;
+    const attempt = answer.attempt + 1;
     try {
-      const attempt = answer.attempt + 1;
       const segment = {
         attempt,
         nodeId: node.id,
@@ -78,11 +78,11 @@ export class Dispatch {
     } catch (error) {
       const problem = (error as Error).message;
       logger.error({ requestId: answer.id, nodeId: node.id, problem }, 'dispatch failed');
+      // While the job was on its way the answer may have ended, or moved on: then it is not ours.
+      if (answer.attempt === attempt ? answer.state !== 'running' : answer.state !== 'dispatching')
+        return;
       this.#release(node, answer);
-      if (this.#isEnded(answer)) return;
-      answer.running = null;
-      answer.notBefore = performance.now() + STORE_RETRY_MS;
-      answers.wait(answer);
+      answers.putBack(answer, 'the job could not be handed over', STORE_RETRY_MS);
     }
   }
 

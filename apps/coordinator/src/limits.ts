@@ -34,3 +34,11 @@ export const NODE_FORGOTTEN_MS = 7 * 24 * 3600_000;
 export const STORE_RETRY_MS = 500;
 /** The end of an answer is tried so often; after that the next start completes it. */
 export const STORE_TRIES = 20;
+/**
+ * A leader that did not renew its lease for so long may be replaced. Three renewals: a busy machine
+ * delays one, and where nobody stands by a lapsed lease just goes on.
+ */
+export const LEASE_MS = 3000;
+export const LEASE_RENEW_MS = 1000;
+/** Whoever stands by looks this often: one statement each time. */
+export const STANDBY_MS = 500;

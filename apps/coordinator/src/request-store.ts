@@ -1,14 +1,19 @@
 /**
  * The rows of requests and attempts: the truth, whatever queues and streams say. Every statement
- * names the state that it expects, so that a late writer changes nothing.
+ * names the state that it expects, and the term in whose name it writes, so that a late writer
+ * changes nothing.
  */
 
-import type { PrismaClient } from '@blyan/db/client';
+import { Prisma, type PrismaClient } from '@blyan/db/client';
 import type { Receipt } from '@blyan/protocol/answer';
 import { NumericsProfile } from '@blyan/protocol/node';
 import { SamplingParams } from '@blyan/protocol/sampling';
+import type { Term } from '@blyan/queue/term';
 import type { AnswerInput, Segment } from './answer.ts';
+import { CoordinatorError } from './errors.ts';
+import { termRow } from './leader/lease.ts';
 
+const now = Prisma.sql`now() AT TIME ZONE 'utc'`;
 const OPEN: ('queued' | 'running')[] = ['queued', 'running'];
 
 export interface OpenRequest extends AnswerInput {
@@ -29,9 +34,11 @@ export interface Ending {
 
 export class RequestStore {
   readonly #db: PrismaClient;
+  readonly #term: Term;
 
-  constructor({ db }: { db: PrismaClient }) {
+  constructor({ db, term }: { db: PrismaClient; term: Term }) {
     this.#db = db;
+    this.#term = term;
   }
 
   /** A request that has not ended, or null. */
@@ -83,46 +90,76 @@ export class RequestStore {
   /**
    * Raises the attempt and records it, in one statement. False when the request has ended, was
    * cancelled, or has another attempt than the one before: then nothing was changed.
+   *
+   * @throws CoordinatorError DEPOSED
    */
   async claim(id: string, next: Segment): Promise<boolean> {
     const numerics = next.numerics === null ? null : JSON.stringify(next.numerics);
-    const claimed = await this.#db.$executeRaw`
-      WITH claimed AS (
+    return this.#inTerm(Prisma.sql`
+      claimed AS (
         UPDATE "Request"
         SET status = 'running'::"RequestStatus", attempt = ${next.attempt},
-            "startedAt" = COALESCE("startedAt", now() AT TIME ZONE 'utc')
+            "startedAt" = COALESCE("startedAt", ${now})
         WHERE id = ${id} AND attempt = ${next.attempt - 1} AND NOT cancelled
           AND status IN ('queued'::"RequestStatus", 'running'::"RequestStatus")
+          AND EXISTS (SELECT 1 FROM term)
         RETURNING id
-      )
-      INSERT INTO "Attempt" ("requestId", attempt, "nodeId", "startedAt", position, layers, numerics)
-      SELECT id, ${next.attempt}, ${next.nodeId}, now() AT TIME ZONE 'utc', ${next.position},
-             ${next.layers ?? []}::int[], ${numerics}::jsonb
-      FROM claimed`;
-    return claimed === 1;
+      ), changed AS (
+        INSERT INTO "Attempt" ("requestId", attempt, "nodeId", "startedAt", position, layers, numerics)
+        SELECT id, ${next.attempt}, ${next.nodeId}, ${now}, ${next.position},
+               ${next.layers ?? []}::int[], ${numerics}::jsonb
+        FROM claimed
+        RETURNING 1
+      )`);
   }
 
+  /** @throws CoordinatorError DEPOSED */
   async closeAttempt(id: string, attempt: number, outcome: string): Promise<void> {
-    await this.#db.attempt.updateMany({
-      where: { requestId: id, attempt, endedAt: null },
-      data: { endedAt: new Date(), outcome: outcome.slice(0, 500) },
-    });
+    await this.#inTerm(Prisma.sql`
+      changed AS (
+        UPDATE "Attempt" SET "endedAt" = ${now}, outcome = ${outcome.slice(0, 500)}
+        WHERE "requestId" = ${id} AND attempt = ${attempt} AND "endedAt" IS NULL
+          AND EXISTS (SELECT 1 FROM term)
+        RETURNING 1
+      )`);
   }
 
-  /** False when the request had ended before; then nothing was changed. */
+  /**
+   * False when the request had ended before; then nothing was changed.
+   *
+   * @throws CoordinatorError DEPOSED
+   */
   async end(id: string, attempt: number, ending: Ending): Promise<boolean> {
-    const now = new Date();
-    const [{ count }] = await this.#db.$transaction([
-      this.#db.request.updateMany({
-        where: { id, status: { in: OPEN } },
-        data: { ...ending, finishedAt: now },
-      }),
-      this.#db.attempt.updateMany({
-        where: { requestId: id, attempt, endedAt: null },
-        data: { endedAt: now, outcome: ending.status },
-      }),
-    ]);
-    return count === 1;
+    const { status, output, text, finishReason, receipt, errorCode, errorMessage } = ending;
+    const json = receipt === undefined ? null : JSON.stringify(receipt);
+    return this.#inTerm(Prisma.sql`
+      changed AS (
+        UPDATE "Request"
+        SET status = ${status}::"RequestStatus", output = ${output}::int[], text = ${text},
+            "finishReason" = ${finishReason ?? null}, receipt = ${json}::jsonb,
+            "errorCode" = ${errorCode ?? null}, "errorMessage" = ${errorMessage ?? null},
+            "finishedAt" = ${now}
+        WHERE id = ${id} AND status IN ('queued'::"RequestStatus", 'running'::"RequestStatus")
+          AND EXISTS (SELECT 1 FROM term)
+        RETURNING 1
+      ), closed AS (
+        UPDATE "Attempt" SET "endedAt" = ${now}, outcome = ${status}
+        WHERE "requestId" = ${id} AND attempt = ${attempt} AND "endedAt" IS NULL
+          AND EXISTS (SELECT 1 FROM term)
+      )`);
+  }
+
+  /** Runs what makes a table `changed`; true when that has a row. */
+  async #inTerm(steps: Prisma.Sql): Promise<boolean> {
+    const rows = await this.#db.$queryRaw<{ led: boolean; changed: boolean }[]>`
+      WITH term AS MATERIALIZED (${termRow(this.#term.token)}), ${steps}
+      SELECT EXISTS (SELECT 1 FROM term) AS led, EXISTS (SELECT 1 FROM changed) AS changed`;
+    const [row] = rows;
+    if (!row?.led) {
+      this.#term.deposed();
+      throw new CoordinatorError('DEPOSED', 'another coordinator leads');
+    }
+    return row.changed;
   }
 
   /** Deletes up to `limit` ended requests that began before; returns their ids. */

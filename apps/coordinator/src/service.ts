@@ -1,4 +1,5 @@
 /** The running coordinator: connects the dispatch to queues, streams, tables and time. */
+import { hostname } from 'node:os';
 import type { PrismaClient } from '@blyan/db/client';
 import { AnswerReader } from '@blyan/queue/answer-reader';
 import { AnswerWriter } from '@blyan/queue/answer-stream';
@@ -8,8 +9,21 @@ import { ControlSubscription, tellNode } from '@blyan/queue/control';
 import { IntakeWorker } from '@blyan/queue/intake';
 import { NodeQueues } from '@blyan/queue/node-queue';
 import { NodeStreamReader } from '@blyan/queue/node-reader';
+import { beginTerm, lastTerm, type Term } from '@blyan/queue/term';
 import { Coordinator } from './coordinator.ts';
-import { NODE_FORGOTTEN_MS, POLL_MS, STATUS_MS, SWEEP_BATCH, SWEEP_MS, TICK_MS } from './limits.ts';
+import { lead } from './leader/lead.ts';
+import { Lease } from './leader/lease.ts';
+import {
+  LEASE_MS,
+  LEASE_RENEW_MS,
+  NODE_FORGOTTEN_MS,
+  POLL_MS,
+  STANDBY_MS,
+  STATUS_MS,
+  SWEEP_BATCH,
+  SWEEP_MS,
+  TICK_MS,
+} from './limits.ts';
 import type { Logger } from './logger.ts';
 import { every } from './loops.ts';
 import { NodeRegistry } from './nodes.ts';
@@ -23,6 +37,8 @@ export interface ServiceOptions {
   /** Tests shorten these. */
   nodeLostMs?: number;
   noNodeGraceMs?: number;
+  leaseMs?: number;
+  renewMs?: number;
 }
 
 export interface ServiceDeps {
@@ -31,10 +47,36 @@ export interface ServiceDeps {
   logger: Logger;
 }
 
-/** Starts everything; disposing stops it and leaves what runs to the next start. */
+/** Leads, or stands by until it can; disposing stops it and leaves what runs to the next leader. */
 export async function startService(
   options: ServiceOptions,
-  { db, models, logger }: ServiceDeps,
+  deps: ServiceDeps,
+): Promise<AsyncDisposable> {
+  const { db, logger } = deps;
+  const { leaseMs = LEASE_MS, renewMs = LEASE_RENEW_MS } = options;
+  const holder = `${hostname()}/${process.pid}`;
+  const redis = connect(options.redisUrl, { name: 'coordinator:lease', logger, use: 'request' });
+  const leading = await lead(
+    { standbyMs: STANDBY_MS, renewMs },
+    {
+      lease: new Lease(db, { holder, ttlMs: leaseMs }),
+      logger,
+      lastTerm: () => lastTerm(redis),
+      serve: (term) => serve(options, { ...deps, term }),
+    },
+  );
+  return {
+    async [Symbol.asyncDispose]() {
+      await leading[Symbol.asyncDispose]();
+      await disconnect(redis);
+    },
+  };
+}
+
+/** What the leader does. */
+async function serve(
+  options: ServiceOptions,
+  { db, models, logger, term }: ServiceDeps & { term: Term },
 ): Promise<AsyncDisposable> {
   const { redisUrl: url, retentionMs } = options;
   const stack: (() => Promise<unknown>)[] = [];
@@ -52,8 +94,10 @@ export async function startService(
   try {
     const redis = connect(url, { name: 'coordinator', logger });
     stack.push(() => disconnect(redis));
-    const store = new RequestStore({ db });
-    const writer = new AnswerWriter({ redis, ttlMs: retentionMs });
+    // First of all: what an earlier leader writes from now on is refused.
+    await beginTerm(redis, term);
+    const store = new RequestStore({ db, term });
+    const writer = new AnswerWriter({ redis, term, ttlMs: retentionMs });
     const reader = owned(AnswerReader.open({ url, logger }));
     const queues = owned(new NodeQueues({ redis, logger }));
     const nodes = new NodeRegistry(
@@ -104,7 +148,7 @@ export async function startService(
     );
     owned(
       every(STATUS_MS, 'status', logger, async () => {
-        await writeCluster(redis, coordinator.status());
+        await writeCluster(redis, term, coordinator.status());
       }),
     );
     const sweep = async () => {

@@ -1,5 +1,6 @@
 import { Receipt } from '@blyan/protocol/answer';
 import { MAX_EVENT_BYTES } from '@blyan/protocol/limits';
+import { readCluster } from '@blyan/queue/cluster';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openHarness, sleep, tokensOf, until } from './harness.ts';
 import { type Play, proper, type Script, tokenAt, tokensUpTo } from './scripted-node.ts';
@@ -266,6 +267,39 @@ describe('nodes that go away', () => {
     expect(events.filter(({ type }) => type === 'error')).toHaveLength(1);
     expect(Date.now() - killed).toBeLessThan(6000);
     expect((await t.row(id)).output).toEqual(tokensUpTo(8));
+  });
+});
+
+describe('a job that cannot be handed over', () => {
+  test('while its node falls silent: the answer waits once, and goes on once', async () => {
+    const log = 'blyan:node:node-a:jobs:events';
+    let claims = 0;
+    // The real database; behind the first claim Redis stands still, for the node, too.
+    const db = t.db.$extends({
+      query: {
+        async $queryRaw({ args, query }) {
+          const result = await query(args);
+          if (!args.sql.includes('claimed') || ++claims > 1) return result;
+          // No job can be added while its queue's log of events is of a wrong type.
+          await t.redis.set(log, 'no stream');
+          await t.redis.call('CLIENT', 'PAUSE', '2500', 'WRITE');
+          return result;
+        },
+      },
+    });
+    await t.coordinator({ noNodeGraceMs: 10_000 }, { db: db as unknown as typeof t.db });
+    // Slowly enough for a place in the waiting line that was left behind to be seen.
+    const node = await t.node({ id: 'node-a', slots: 1, script: (play) => play.run(20, 100) });
+    const id = await t.ask();
+    await until(() => claims > 0);
+    await sleep(100);
+    // Behind the job that is on its way.
+    await t.redis.del(log);
+    await until(async () => (await readCluster(t.redis))?.running === 1 && node.jobs.length > 0);
+    expect((await readCluster(t.redis))?.waiting).toBe(0);
+    await expectWhole(id, 2);
+    expect(node.jobs.map(({ attempt }) => attempt)).toEqual([2]);
+    expect(t.lines.map(({ message }) => message)).toContain('dispatch failed');
   });
 });
 
