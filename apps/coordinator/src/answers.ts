@@ -3,6 +3,7 @@
  * between waiting, running and ended is here; who moves it is in the files beside this one.
  */
 import type { Answer, TokenEnd } from './answer.ts';
+import { membersOf } from './assigning/pipelines.ts';
 import { completeRow, type EndingDeps, endAnswer } from './endings.ts';
 import { MAX_ATTEMPTS, RETRY_PAUSE_MS } from './limits.ts';
 import type { NodeRegistry } from './nodes.ts';
@@ -91,6 +92,7 @@ export class Answers {
   end(answer: Answer, outcome: Outcome, by?: TokenEnd): void {
     if (answer.state === 'ended') return;
     const { running, attempt } = answer;
+    if (running && by !== undefined) this.#worked(answer, running.nodeId);
     this.waiting.delete(answer);
     this.#leave(answer);
     answer.state = 'ended';
@@ -100,6 +102,14 @@ export class Answers {
     if (outcome.type === 'error') outcome.message = outcome.message.slice(0, 2000);
     this.#track(answer, endAnswer(answer, outcome, this.#deps));
     this.#deps.pump();
+  }
+
+  /** Who made it is well, and may know its beginning when the conversation goes on. */
+  #worked({ input, tokens }: Answer, nodeId: string): void {
+    const { nodes } = this.#deps;
+    nodes.affinity.served(nodeId, input.prompt, tokens);
+    const pipeline = nodes.pipelines.of(nodeId);
+    for (const id of pipeline ? membersOf(pipeline) : [nodeId]) nodes.get(id)?.health.worked();
   }
 
   /** Of an answer whose stream has ended, writes the row. */

@@ -7,6 +7,7 @@
 import type { ClusterStatus } from '@blyan/protocol/cluster';
 import type { NodeMessage } from '@blyan/queue/node-reader';
 import { Answers } from './answers.ts';
+import { Assigner, type AssignerDeps } from './assigning/assigner.ts';
 import { Dispatch } from './dispatch.ts';
 import { Hearing } from './hearing.ts';
 import { NO_NODE_GRACE_MS } from './limits.ts';
@@ -18,6 +19,8 @@ import { Teller, type TellerDeps } from './tell.ts';
 
 export interface CoordinatorDeps extends TellerDeps, OpenDeps {
   nodes: NodeRegistry;
+  /** How assignments reach nodes. */
+  assignments: Pick<AssignerDeps, 'read' | 'write' | 'grant'>;
 }
 
 export interface CoordinatorOptions {
@@ -25,7 +28,9 @@ export interface CoordinatorOptions {
 }
 
 export class Coordinator {
+  readonly #given: CoordinatorDeps;
   readonly #nodes: NodeRegistry;
+  readonly #assigner: Assigner;
   readonly #answers: Answers;
   readonly #taking: Taking;
   readonly #dispatch: Dispatch;
@@ -36,9 +41,25 @@ export class Coordinator {
   constructor(given: CoordinatorDeps, { noNodeGraceMs }: CoordinatorOptions = {}) {
     const pump = () => this.#dispatch.pump();
     const base = { ...given, tell: new Teller(given), pump };
-    const deps = { ...base, answers: new Answers(base) };
+    const answers = new Answers(base);
+    this.#assigner = new Assigner({
+      ...given.assignments,
+      nodes: given.nodes,
+      logger: given.logger,
+      pump,
+      broken(headId, problem) {
+        for (const answer of answers.on(headId)) answers.failAttempt(answer, problem);
+      },
+    });
+    const deps = {
+      ...base,
+      answers,
+      blame: (headId: string, culprit: string) => this.#assigner.blame(headId, culprit),
+      distrust: (nodeId: string, mark: string) => this.#distrust(nodeId, mark),
+    };
+    this.#given = given;
     this.#nodes = given.nodes;
-    this.#answers = deps.answers;
+    this.#answers = answers;
     this.#taking = new Taking(deps);
     this.#dispatch = new Dispatch({ ...deps, take: (id) => this.#taking.take(id) });
     this.#hearing = new Hearing(deps);
@@ -67,7 +88,29 @@ export class Coordinator {
 
   /** To be called every TICK_MS. */
   tick(): void {
-    if (!this.#stopped) this.#time.tick();
+    if (this.#stopped) return;
+    this.#assigner.tick();
+    this.#time.tick();
+  }
+
+  /** Goes on with the assignments that are there, before the first tick. */
+  adopt(): Promise<void> {
+    return this.#assigner.adopt();
+  }
+
+  /** Finds out which model workers are to hold. */
+  async want(): Promise<void> {
+    const { models } = this.#given;
+    const hash = await models.wanted();
+    this.#assigner.want(hash === null ? null : { hash, plan: (await models.get(hash)).plan });
+  }
+
+  #distrust(nodeId: string, mark: string): void {
+    const { store, logger } = this.#given;
+    this.#nodes.distrust(nodeId, mark);
+    store.markNode(nodeId, mark).catch((error: Error) => {
+      logger.error({ nodeId, problem: error.message }, 'a node was not marked');
+    });
   }
 
   status(): ClusterStatus {
@@ -86,6 +129,6 @@ export class Coordinator {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#dispatch.stop();
-    await Promise.all([this.#taking.stop(), this.#answers.settled()]);
+    await Promise.all([this.#taking.stop(), this.#answers.settled(), this.#assigner.stop()]);
   }
 }

@@ -1,6 +1,6 @@
 /** Gives waiting answers to nodes: claimed in Postgres first, then put into the node's queue. */
 import type { NodeQueues } from '@blyan/queue/node-queue';
-import type { Answer } from './answer.ts';
+import type { Answer, SegmentStage } from './answer.ts';
 import type { Answers } from './answers.ts';
 import { jobOf } from './job.ts';
 import { STORE_RETRY_MS } from './limits.ts';
@@ -59,6 +59,7 @@ export class Dispatch {
         position: answer.tokens.length,
         layers: status?.layers ?? null,
         numerics: status?.numerics ?? null,
+        stages: this.#stagesOf(node),
       };
       const claimed = status !== null && (await store.claim(answer.id, segment));
       if (answer.state !== 'dispatching' || !status) return this.#release(node, answer);
@@ -104,6 +105,16 @@ export class Dispatch {
       answers.drop(answer);
       if (row) await take(answer.id);
     }
+  }
+
+  #stagesOf({ id }: NodeView): SegmentStage[] | null {
+    const { nodes } = this.#deps;
+    const stages = nodes.pipelines.of(id)?.assignment.stages ?? [];
+    if (stages.length < 2) return null;
+    return stages.flatMap(({ nodeId, layers }) => {
+      const numerics = nodes.get(nodeId)?.status?.numerics;
+      return numerics ? [{ nodeId, layers, numerics }] : [];
+    });
   }
 
   #release(node: NodeView, answer: Answer): void {

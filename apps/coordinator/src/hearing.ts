@@ -15,6 +15,10 @@ export interface HearingDeps {
   tell: Teller;
   logger: Logger;
   pump(): void;
+  /** A head blames a stage of its pipeline; false when that is none. */
+  blame(headId: string, culprit: string): boolean;
+  /** A node broke its word. */
+  distrust(nodeId: string, mark: string): void;
 }
 
 export class Hearing {
@@ -39,13 +43,10 @@ export class Hearing {
 
   /** Whether a waiting answer may go now. */
   #hear({ nodeId, event, problem }: NodeMessage): boolean {
-    const { answers, nodes, logger } = this.#deps;
+    const { nodes } = this.#deps;
     if (!event) {
-      logger.warn({ nodeId, problem }, 'a node wrote what is no event');
       // Whatever it was is missing now, in any of its answers.
-      for (const answer of answers.on(nodeId)) {
-        answers.failAttempt(answer, `worker ${nodeId} wrote ${problem}`);
-      }
+      this.#lied(nodeId, `wrote ${problem}`);
       return false;
     }
     if (event.type !== 'status') {
@@ -68,9 +69,13 @@ export class Hearing {
   }
 
   #heed(nodeId: string, event: AttemptEvent): void {
-    const { answers, tell, logger } = this.#deps;
+    const { answers, nodes, tell, logger } = this.#deps;
     const answer = answers.get(event.requestId);
     const verdict = checkEvent(answer, nodeId, event);
+    if (verdict.type === 'lie') {
+      this.#lied(nodeId, `sent a wrong event: ${verdict.problem}`);
+      return;
+    }
     if (verdict.type === 'stale' || !answer?.running) {
       if (event.type === 'tokens' || event.type === 'prefill') tell.stale(nodeId, event);
       return;
@@ -89,9 +94,10 @@ export class Hearing {
         tell.phase(answer, { ...verdict, type: 'phase', phase: 'prefill' }, PREFILL_PHASE_MS);
         break;
       case 'fail': {
-        const { code, message, words } = verdict;
+        const { code, message, words, culprit } = verdict;
         const fields = { requestId: answer.id, nodeId, code, problem: message };
         logger.warn(fields, 'attempt failed');
+        if (culprit !== undefined && this.#deps.blame(nodeId, culprit)) break;
         // Its words are for the log: users read ours.
         answers.failAttempt(answer, `worker ${nodeId} ${words}`);
         break;
@@ -102,9 +108,21 @@ export class Hearing {
       case 'violation': {
         const { problem } = verdict;
         logger.warn({ requestId: answer.id, nodeId, problem }, 'a node broke the rules');
+        if (nodes.get(nodeId)?.health.doubted())
+          return this.#lied(nodeId, `again and again ${problem}`);
         answers.failAttempt(answer, `worker ${nodeId} sent a wrong event: ${problem}`);
         break;
       }
+    }
+  }
+
+  /** All that it has goes elsewhere, and it gets nothing more. */
+  #lied(nodeId: string, problem: string): void {
+    const { answers, logger, distrust } = this.#deps;
+    logger.error({ nodeId, problem }, 'a node broke its word');
+    distrust(nodeId, problem);
+    for (const answer of answers.on(nodeId)) {
+      answers.failAttempt(answer, `worker ${nodeId} ${problem}`);
     }
   }
 

@@ -44,9 +44,12 @@ export class PassingTime {
     const { running } = answer;
     if (!running) return;
     const node = nodes.get(running.nodeId);
-    if (!node || !nodes.isAlive(node, now)) {
+    if (!node?.isAlive(now)) {
       answers.failAttempt(answer, `worker ${running.nodeId} is silent`);
+    } else if (node.isBanned) {
+      answers.failAttempt(answer, `worker ${running.nodeId} was taken out of service`);
     } else if (now - running.heard > ATTEMPT_SILENT_MS) {
+      node.health.failed(now);
       answers.failAttempt(answer, `worker ${running.nodeId} makes no progress`);
     }
   }

@@ -6,14 +6,24 @@
 
 import { Prisma, type PrismaClient } from '@blyan/db/client';
 import type { Receipt } from '@blyan/protocol/answer';
+import { NodeId } from '@blyan/protocol/ids';
 import { NumericsProfile } from '@blyan/protocol/node';
 import { SamplingParams } from '@blyan/protocol/sampling';
 import type { Term } from '@blyan/queue/term';
+import { z } from 'zod';
 import type { AnswerInput, Segment } from './answer.ts';
 import { CoordinatorError } from './errors.ts';
 import { termRow } from './leader/lease.ts';
+import type { NodeRow } from './nodes.ts';
 
 const now = Prisma.sql`now() AT TIME ZONE 'utc'`;
+const Stages = z.array(
+  z.object({
+    nodeId: NodeId,
+    layers: z.tuple([z.number().int(), z.number().int()]),
+    numerics: NumericsProfile,
+  }),
+);
 const OPEN: ('queued' | 'running')[] = ['queued', 'running'];
 
 export interface OpenRequest extends AnswerInput {
@@ -95,6 +105,7 @@ export class RequestStore {
    */
   async claim(id: string, next: Segment): Promise<boolean> {
     const numerics = next.numerics === null ? null : JSON.stringify(next.numerics);
+    const stages = next.stages === null ? null : JSON.stringify(next.stages);
     return this.#inTerm(Prisma.sql`
       claimed AS (
         UPDATE "Request"
@@ -105,9 +116,10 @@ export class RequestStore {
           AND EXISTS (SELECT 1 FROM term)
         RETURNING id
       ), changed AS (
-        INSERT INTO "Attempt" ("requestId", attempt, "nodeId", "startedAt", position, layers, numerics)
+        INSERT INTO "Attempt" ("requestId", attempt, "nodeId", "startedAt", position, layers,
+                               numerics, stages)
         SELECT id, ${next.attempt}, ${next.nodeId}, ${now}, ${next.position},
-               ${next.layers ?? []}::int[], ${numerics}::jsonb
+               ${next.layers ?? []}::int[], ${numerics}::jsonb, ${stages}::jsonb
         FROM claimed
         RETURNING 1
       )`);
@@ -171,12 +183,29 @@ export class RequestStore {
     return ids;
   }
 
-  async nodeIds(seenAfter: Date): Promise<string[]> {
+  /** What admins and marks say of nodes. */
+  async nodeRows(seenAfter: Date): Promise<NodeRow[]> {
     const rows = await this.#db.node.findMany({
       where: { OR: [{ lastSeenAt: { gt: seenAfter } }, { registeredAt: { gt: seenAfter } }] },
-      select: { id: true },
+      select: { id: true, publicKey: true, draining: true, evictedAt: true, mark: true },
     });
-    return rows.map(({ id }) => id);
+    return rows.map(({ id, publicKey, draining, evictedAt, mark }) => ({
+      id,
+      publicKey: publicKey && Buffer.from(publicKey).toString('hex'),
+      draining,
+      evicted: evictedAt !== null,
+      mark,
+    }));
+  }
+
+  /** Notes why a node is not chosen any more; an earlier mark stays. @throws CoordinatorError DEPOSED */
+  async markNode(id: string, mark: string): Promise<void> {
+    await this.#inTerm(Prisma.sql`
+      changed AS (
+        UPDATE "Node" SET mark = ${mark.slice(0, 500)}, "markedAt" = ${now}
+        WHERE id = ${id} AND mark IS NULL AND EXISTS (SELECT 1 FROM term)
+        RETURNING 1
+      )`);
   }
 
   async nodesSeen(ids: string[]): Promise<void> {
@@ -194,6 +223,7 @@ function segment(row: {
   position: number;
   layers: number[];
   numerics: unknown;
+  stages: unknown;
 }): Segment {
   const [first, last] = row.layers;
   return {
@@ -202,5 +232,6 @@ function segment(row: {
     position: row.position,
     layers: first === undefined || last === undefined ? null : [first, last],
     numerics: row.numerics === null ? null : NumericsProfile.parse(row.numerics),
+    stages: row.stages === null ? null : Stages.parse(row.stages),
   };
 }

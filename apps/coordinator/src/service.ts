@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import type { PrismaClient } from '@blyan/db/client';
 import { AnswerReader } from '@blyan/queue/answer-reader';
 import { AnswerWriter } from '@blyan/queue/answer-stream';
+import { readAssignment, writeAssignment } from '@blyan/queue/assignments';
 import { writeCluster } from '@blyan/queue/cluster';
 import { connect, disconnect } from '@blyan/queue/connection';
 import { ControlSubscription, tellNode } from '@blyan/queue/control';
@@ -37,6 +38,7 @@ export interface ServiceOptions {
   /** Tests shorten these. */
   nodeLostMs?: number;
   noNodeGraceMs?: number;
+  steadyMs?: number;
   leaseMs?: number;
   renewMs?: number;
 }
@@ -100,9 +102,7 @@ async function serve(
     const writer = new AnswerWriter({ redis, term, ttlMs: retentionMs });
     const reader = owned(AnswerReader.open({ url, logger }));
     const queues = owned(new NodeQueues({ redis, logger }));
-    const nodes = new NodeRegistry(
-      options.nodeLostMs === undefined ? {} : { lostMs: options.nodeLostMs },
-    );
+    const nodes = new NodeRegistry({ lostMs: options.nodeLostMs, steadyMs: options.steadyMs });
     const coordinator = new Coordinator(
       {
         store,
@@ -113,6 +113,15 @@ async function serve(
         models,
         logger,
         tellNode: (nodeId, message) => tellNode(redis, nodeId, message),
+        assignments: {
+          read: (nodeId) => readAssignment(redis, nodeId),
+          async write(nodeId, assignment) {
+            await writeAssignment(redis, term, nodeId, assignment);
+            await tellNode(redis, nodeId, { type: 'assignment' });
+          },
+          // Nodes share one Redis user so far, who may use every channel.
+          grant: async () => undefined,
+        },
       },
       options.noNodeGraceMs === undefined ? {} : { noNodeGraceMs: options.noNodeGraceMs },
     );
@@ -124,13 +133,18 @@ async function serve(
       await streams.add(nodeId, redis);
     };
     const poll = async () => {
-      for (const id of await store.nodeIds(new Date(Date.now() - NODE_FORGOTTEN_MS))) {
-        await followed(id);
+      for (const row of await store.nodeRows(new Date(Date.now() - NODE_FORGOTTEN_MS))) {
+        nodes.know(row);
+        await followed(row.id);
       }
+      await coordinator.want().catch((error: Error) => {
+        logger.warn({ problem: error.message }, 'the model to serve cannot be read');
+      });
       for (const id of await store.cancelledIds()) coordinator.cancel(id);
       await coordinator.recover();
     };
     await poll();
+    await coordinator.adopt();
     const stop = new AbortController();
     const reading = readNodes({ streams, coordinator, logger }, stop.signal);
     stack.push(async () => {

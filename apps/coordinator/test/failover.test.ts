@@ -94,18 +94,47 @@ describe('events that are not as asked', () => {
     ['an oversized event', (play) => play.node.writeRaw(`"${'x'.repeat(MAX_EVENT_BYTES)}"`)],
     ['no event at all', (play) => play.node.writeRaw('tokens, please')],
   ];
+  /** What a lost event explains, too, or says nothing about the node. */
+  const accidents = [
+    'a gap',
+    'an early end',
+    'a lie about the end',
+    'an end that it lies about',
+    'an end in its own words',
+  ];
   for (const [name, violate] of violations) {
-    test(`${name}: the attempt is over, the answer goes on`, async () => {
+    const isLie = !accidents.includes(name);
+    const then = isLie ? 'on another node, and the liar gets no more' : 'on the same node';
+    test(`${name}: the attempt is over, the answer goes on ${then}`, async () => {
       await t.coordinator();
       const bad = async (play: Play) => {
         await play.run(5, 1);
         await sleep(30);
         await violate(play);
       };
-      await t.node({ id: 'node-a', script: onceThenProper(bad) });
-      await expectWhole(await t.ask(), 2);
+      const node = await t.node({ id: 'node-a', script: onceThenProper(bad) });
+      const id = await t.ask();
+      await until(() => node.jobs.length > 0);
+      if (isLie) await t.node({ id: 'node-b' });
+      await expectWhole(id, 2);
+      expect(node.jobs).toHaveLength(isLie ? 1 : 2);
+      const row = await t.db.node.findUniqueOrThrow({ where: { id: 'node-a' } });
+      expect(row.mark !== null).toBe(isLie);
     });
   }
+
+  test('a marked node serves again when an admin has lifted the mark', async () => {
+    await t.coordinator({ noNodeGraceMs: 10_000 });
+    const bad = async (play: Play) => play.tokens(0, [t.model.vocab]);
+    await t.node({ id: 'node-a', script: onceThenProper(bad) });
+    const id = await t.ask();
+    const row = () => t.db.node.findUniqueOrThrow({ where: { id: 'node-a' } });
+    await until(async () => (await row()).mark !== null);
+    await sleep(300);
+    expect((await t.reader.read(id)).at(-1)?.event).toMatchObject({ phase: 'waiting' });
+    await t.db.node.update({ where: { id: 'node-a' }, data: { mark: null, markedAt: null } });
+    await expectWhole(id, 2);
+  });
 
   test('of another node are none', async () => {
     await t.coordinator();
@@ -233,6 +262,53 @@ describe('nodes that go away', () => {
       ['node-a', [0, 8]],
       ['node-b', [8, 20]],
     ]);
+  });
+
+  test('a node that was frozen gets nothing before it has been well for a while', async () => {
+    await t.coordinator({ steadyMs: 1500 });
+    const frozen = await t.node({
+      id: 'node-a',
+      script: async (play) => {
+        if (play.job.attempt === 1 && frozen.jobs.length === 1) {
+          play.node.freeze();
+          return play.untilCancelled();
+        }
+        await play.run(20, 1);
+      },
+    });
+    const id = await t.ask();
+    await until(() => frozen.jobs.length > 0);
+    const other = await t.node({ id: 'node-b' });
+    await expectWhole(id, 2);
+    frozen.thaw();
+    await sleep(200);
+    // It has the most room, and is not chosen.
+    const held = await t.ask({ maxTokens: 300 });
+    await until(() => other.jobs.length === 2);
+    await t.events(await t.ask());
+    expect(frozen.jobs).toHaveLength(1);
+    await t.events(held);
+    await sleep(1500);
+    other.say({ state: 'draining' });
+    await sleep(50);
+    await t.events(await t.ask());
+    expect(frozen.jobs).toHaveLength(2);
+  });
+
+  test('a node that an admin drains finishes what it has, an evicted one does not', async () => {
+    await t.coordinator();
+    const node = await t.node({ id: 'node-a', script: (play) => play.run(20, 300) });
+    const id = await t.ask();
+    await until(() => node.jobs.length > 0);
+    const other = await t.node({ id: 'node-b' });
+    await t.db.node.update({ where: { id: 'node-a' }, data: { draining: true } });
+    await sleep(3500);
+    await t.events(await t.ask());
+    expect(node.jobs).toHaveLength(1);
+    expect((await t.db.request.findUniqueOrThrow({ where: { id } })).attempt).toBe(1);
+    await t.db.node.update({ where: { id: 'node-a' }, data: { evictedAt: new Date() } });
+    await expectWhole(id, 2);
+    expect(other.jobs).toHaveLength(2);
   });
 
   test('a restarted node: its answers move at once', async () => {

@@ -11,8 +11,7 @@ import {
 } from '../src/planning/fleet.ts';
 import { planLargeFleet } from '../src/planning/large-fleet.ts';
 import { MIN_GAIN, planFleet, replan } from '../src/planning/plan.ts';
-
-const MB = 1e6;
+import { evenPlan, MB } from './even-plan.ts';
 
 const model = (layers: number): fc.Arbitrary<PlanModel> =>
   fc
@@ -264,15 +263,7 @@ describe('a plan that follows another', () => {
         links: new Map(),
       }),
     );
-    const layerBytes = new Array<number>(12).fill(10 * MB);
-    const memory = { layers: layerBytes, head: 5 * MB };
-    const shape: PlanModel = {
-      layerBytes,
-      headBytes: 0,
-      memory: { cpu: memory, gpu: memory },
-      kvBytes: { cpu: 0, gpu: 0 },
-      positions: 1,
-    };
+    const shape = evenPlan(12);
     const plan = planFleet(nodes, shape);
     expect(plan.map((pipeline) => pipeline.map(({ layers }) => layers))).toEqual([
       [

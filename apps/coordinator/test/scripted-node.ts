@@ -1,5 +1,7 @@
 /** A node that speaks the real protocol over the real Redis and does what its script says. */
+import type { Assignment } from '@blyan/protocol/assignment';
 import type { NodeControl, NodeEvent, NodeJob, NodeStatus } from '@blyan/protocol/node';
+import { readAssignment } from '@blyan/queue/assignments';
 import { connect, disconnect } from '@blyan/queue/connection';
 import { ControlSubscription } from '@blyan/queue/control';
 import { nodeStream } from '@blyan/queue/names';
@@ -73,12 +75,17 @@ export interface NodeOptions {
   model: string;
   script?: Script;
   slots?: number;
+  /** Bytes: with it, it waits for an assignment. */
+  memory?: number;
 }
 
 export class ScriptedNode {
   readonly id: string;
   readonly jobs: NodeJob[] = [];
   readonly controls: NodeControl[] = [];
+  readonly assignments: Assignment[] = [];
+  /** Whether it gets ready when it is assigned something. */
+  loads = true;
   status: NodeStatus;
   script: Script;
   readonly #redis: ReturnType<typeof connect>;
@@ -88,7 +95,8 @@ export class ScriptedNode {
   #control: ControlSubscription | undefined;
   #beat: NodeJS.Timeout | undefined;
 
-  private constructor({ id, redisUrl, model, script = proper, slots = 2 }: NodeOptions) {
+  private constructor(options: NodeOptions) {
+    const { id, redisUrl, model, script = proper, slots = 2, memory } = options;
     this.id = id;
     this.script = script;
     this.#redis = connect(redisUrl, { name: id, logger: quiet });
@@ -108,6 +116,21 @@ export class ScriptedNode {
       slots,
       context: 512,
     };
+    if (memory === undefined) return;
+    const { model: _model, layers: _layers, ...rest } = this.status;
+    const capacity = { memoryBytes: memory, weightBytesPerSecond: 1e9, addresses: [] };
+    this.status = { ...rest, state: 'idle', capacity };
+  }
+
+  /** Loads what it is assigned, at once; may be told several times. */
+  async #assigned(): Promise<void> {
+    const assignment = await readAssignment(this.#redis, this.id);
+    if (!this.status.capacity || !assignment || assignment.id === this.status.assignment) return;
+    this.assignments.push(assignment);
+    const { id, model, stages } = assignment;
+    const layers = stages.find(({ nodeId }) => nodeId === this.id)?.layers;
+    this.say({ state: 'loading', assignment: id });
+    if (this.loads && layers) this.say({ state: 'ready', model, layers });
   }
 
   static async start(options: NodeOptions): Promise<ScriptedNode> {
@@ -117,6 +140,7 @@ export class ScriptedNode {
       { url: options.redisUrl, logger: quiet },
       (message) => {
         node.controls.push(message);
+        if (message.type === 'assignment') void node.#assigned();
         if (message.type === 'cancel') {
           node.#running.get(`${message.requestId}/${message.attempt}`)?.abort();
         }
@@ -124,6 +148,7 @@ export class ScriptedNode {
     );
     node.thaw();
     node.#worker.start();
+    await node.#assigned();
     return node;
   }
 
