@@ -108,9 +108,8 @@ export class Hearing {
       case 'violation': {
         const { problem } = verdict;
         logger.warn({ requestId: answer.id, nodeId, problem }, 'a node broke the rules');
-        if (nodes.get(nodeId)?.health.doubted())
-          return this.#lied(nodeId, `again and again ${problem}`);
-        answers.failAttempt(answer, `worker ${nodeId} sent a wrong event: ${problem}`);
+        if (nodes.get(nodeId)?.health.doubted()) this.#lied(nodeId, `again and again ${problem}`);
+        else answers.failAttempt(answer, `worker ${nodeId} sent a wrong event: ${problem}`);
         break;
       }
     }
