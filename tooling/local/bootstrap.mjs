@@ -17,6 +17,7 @@ const COMMANDS = {
   check: 'tooling/checks/src/check.ts',
   'model:import': 'tooling/local/src/model-import.ts',
   bench: 'tooling/bench/src/main.ts',
+  chaos: 'tooling/local/src/chaos/main.ts',
   install: null,
 };
 

@@ -93,6 +93,11 @@ export class Coordinator {
     this.#time.tick();
   }
 
+  /** A node has registered, for the first time or again. */
+  registered(nodeId: string): void {
+    this.#assigner.registered(nodeId);
+  }
+
   /** Goes on with the assignments that are there, before the first tick. */
   adopt(): Promise<void> {
     return this.#assigner.adopt();

@@ -21,6 +21,9 @@ export interface HearingDeps {
   distrust(nodeId: string, mark: string): void;
 }
 
+/** A stage without room for one more sequence has not broken down. */
+const FULL: ReadonlySet<string> = new Set(['KV_MEMORY_TOO_SMALL', 'STAGE_MEMORY']);
+
 export class Hearing {
   readonly #deps: HearingDeps;
 
@@ -97,7 +100,8 @@ export class Hearing {
         const { code, message, words, culprit } = verdict;
         const fields = { requestId: answer.id, nodeId, code, problem: message };
         logger.warn(fields, 'attempt failed');
-        if (culprit !== undefined && this.#deps.blame(nodeId, culprit)) break;
+        const blamed = culprit !== undefined && !FULL.has(code);
+        if (blamed && this.#deps.blame(nodeId, culprit)) break;
         // Its words are for the log: users read ours.
         answers.failAttempt(answer, `worker ${nodeId} ${words}`);
         break;

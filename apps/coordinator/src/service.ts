@@ -181,7 +181,10 @@ async function serve(
     owned(
       await ControlSubscription.coordinator({ url, logger }, (message) => {
         if (message.type === 'cancel') coordinator.cancel(message.requestId);
-        else void followed(message.nodeId).catch(() => undefined);
+        else {
+          coordinator.registered(message.nodeId);
+          void followed(message.nodeId).catch(() => undefined);
+        }
       }),
     );
     const intake = connect(url, { name: 'coordinator:intake', logger });

@@ -98,6 +98,18 @@ export class Assigner {
     return true;
   }
 
+  /** A node has registered, perhaps as a new user of Redis: what it may reach is opened again. */
+  registered(nodeId: string): void {
+    const { nodes, grant, logger } = this.#deps;
+    const pipeline = nodes.pipelines.of(nodeId);
+    if (!pipeline) return;
+    this.#writing = this.#writing
+      .then(() => grant(nodeId, [pipeline.assignment.id]))
+      .catch((error: Error) => {
+        logger.warn({ nodeId, problem: error.message }, 'the channels of a node were not opened');
+      });
+  }
+
   async stop(): Promise<void> {
     await this.#writing;
   }
