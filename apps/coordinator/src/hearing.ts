@@ -24,6 +24,9 @@ export interface HearingDeps {
 /** A stage without room for one more sequence has not broken down. */
 const FULL: ReadonlySet<string> = new Set(['KV_MEMORY_TOO_SMALL', 'STAGE_MEMORY']);
 
+/** What a stage sent is not what its layers give. */
+const WRONG_SHAPE = 'STAGE_SHAPE';
+
 export class Hearing {
   readonly #deps: HearingDeps;
 
@@ -101,7 +104,11 @@ export class Hearing {
         const fields = { requestId: answer.id, nodeId, code, problem: message };
         logger.warn(fields, 'attempt failed');
         const blamed = culprit !== undefined && !FULL.has(code);
-        if (blamed && this.#deps.blame(nodeId, culprit)) break;
+        if (blamed && this.#deps.blame(nodeId, culprit)) {
+          // Frames are signed or go by the node's own channel: no accident changes their shape.
+          if (code === WRONG_SHAPE) this.#lied(culprit, 'sent hidden states of a wrong shape');
+          break;
+        }
         // Its words are for the log: users read ours.
         answers.failAttempt(answer, `worker ${nodeId} ${words}`);
         break;

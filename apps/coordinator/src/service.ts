@@ -54,9 +54,13 @@ export async function startService(
   options: ServiceOptions,
   deps: ServiceDeps,
 ): Promise<AsyncDisposable> {
-  const { db, logger } = deps;
+  const { db, models, logger } = deps;
   const { leaseMs = LEASE_MS, renewMs = LEASE_RENEW_MS } = options;
   const holder = `${hostname()}/${process.pid}`;
+  // Whoever stands by has read the model when it must take over.
+  warm(models).catch((error: Error) => {
+    logger.warn({ problem: error.message }, 'the model to serve cannot be read');
+  });
   const redis = connect(options.redisUrl, { name: 'coordinator:lease', logger, use: 'request' });
   const leading = await lead(
     { standbyMs: STANDBY_MS, renewMs },
@@ -73,6 +77,11 @@ export async function startService(
       await disconnect(redis);
     },
   };
+}
+
+async function warm(models: Models): Promise<void> {
+  const hash = await models.wanted();
+  if (hash !== null) await models.get(hash);
 }
 
 /** What the leader does. */

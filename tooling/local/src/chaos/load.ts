@@ -9,11 +9,15 @@ const PROMPTS = [
   'Explain blocks, layers and tensors to somebody who knows none of them.',
 ];
 
+/** The embedded model's tokens that end an answer, forbidden: answers are as long as asked for. */
+export const ENDLESS = { '6130': -100, '6128': -100 };
+
 interface Question {
   prompt: string;
   temperature: number;
   seed: number;
   max_tokens: number;
+  logit_bias: Record<string, number>;
 }
 
 export interface Known {
@@ -42,7 +46,13 @@ export async function undisturbed(url: string, tokens: number): Promise<Known[]>
   const known: Known[] = [];
   for (const [i, prompt] of PROMPTS.entries()) {
     for (const temperature of [0, 1.2]) {
-      const question = { prompt, temperature, seed: 100 + i, max_tokens: tokens };
+      const question = {
+        prompt,
+        temperature,
+        seed: 100 + i,
+        max_tokens: tokens,
+        logit_bias: ENDLESS,
+      };
       known.push({ question, answer: await followChat(url, question) });
     }
   }

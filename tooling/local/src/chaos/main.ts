@@ -29,7 +29,7 @@ interface Options {
 
 /** Of the engines' time: answers take seconds then, and faults meet them. */
 const SHARE = 0.05;
-const ANSWER_TOKENS = 200;
+const ANSWER_TOKENS = 150;
 /** Between the end of a fault and the next one. */
 const PAUSE_MS = [500, 6000] as const;
 /** Longest wait for a token that counts as the recovery from a fault. */

@@ -6,16 +6,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { ENDLESS } from '../../src/chaos/load.ts';
+import { randomOf } from '../../src/chaos/random.ts';
 import { type ExtraPart, extraParts, slowed } from '../../src/extra-parts.ts';
 import { type Followed, followChat } from '../../src/following-client.ts';
 import { type PartName, type Product, startProduct } from '../../src/product.ts';
 import { type TempDir, tempDataDir } from './support.ts';
 
+/** What ends an answer is forbidden, so that this one is long enough to be disturbed. */
 const QUESTION = {
   prompt: 'Tell me everything that you know about Blyan.',
   temperature: 1.5,
   seed: 7,
-  max_tokens: 300,
+  max_tokens: 120,
+  logit_bias: ENDLESS,
 };
 /** Of the engines' time: an answer takes seconds then, not a tenth of one. */
 const SHARE = 0.03;
@@ -28,7 +32,8 @@ let redis: Redis;
 let workers: ExtraPart[];
 let standby: ExtraPart;
 let undisturbed: Followed;
-const slow: Disposable[] = [];
+let slow: Disposable;
+const frozen = new Set<ExtraPart>();
 
 beforeAll(async () => {
   data = await tempDataDir();
@@ -45,15 +50,15 @@ beforeAll(async () => {
   standby = parts.coordinator('coordinator-b');
   await Promise.all([...workers, standby].map((part) => part.start()));
   await untilServing(workers.length);
-  slow.push(
-    slowed(
-      async () => (await Promise.all(workers.map((worker) => worker.helpers()))).flat(),
-      SHARE,
-    ),
-  );
+  // Nobody wakes a frozen one.
+  const engines = async () => {
+    const awake = workers.filter((worker) => !frozen.has(worker));
+    return (await Promise.all(awake.map((worker) => worker.helpers()))).flat();
+  };
+  slow = slowed(engines, SHARE);
 });
 afterAll(async () => {
-  for (const each of slow) each[Symbol.dispose]();
+  slow?.[Symbol.dispose]();
   await sleep(100);
   await Promise.all([...(workers ?? []), standby].map((part) => part?.stop()));
   await db?.end();
@@ -74,7 +79,11 @@ async function untilServing(count: number): Promise<void> {
     return nodes.filter(({ id, serving }) => serving && workers.some(({ name }) => name === id))
       .length;
   };
-  await expect.poll(serving, { timeout: 60_000, interval: 100 }).toBeGreaterThanOrEqual(count);
+  const until = Date.now() + 60_000;
+  while ((await serving()) < count) {
+    if (Date.now() > until) throw new Error(`not ${count} workers serve`);
+    await sleep(50);
+  }
 }
 
 function expectUndisturbed(answer: Followed) {
@@ -95,8 +104,10 @@ async function disturbed(at: number, fault: (soFar: Followed) => Promise<void>) 
   });
   expect(done).not.toBeNull();
   await done;
-  const next = answer.times.find((time) => time > began + 20) ?? Number.NaN;
-  return { answer, recoveryMs: next - began };
+  // The longest wait of a reader from then on: what was on its way still came.
+  const times = [began, ...answer.times.filter((time) => time > began)];
+  const waits = times.slice(1).map((time, i) => time - times[i]!);
+  return { answer, recoveryMs: Math.max(...waits) };
 }
 
 /** The worker of an answer's latest attempt. */
@@ -110,23 +121,12 @@ async function writerOf(id: string): Promise<ExtraPart> {
   return writer;
 }
 
-/** Mulberry32: the same places in every run. */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 test('kill -9 of the worker that writes, at a random token, 10 times', async () => {
-  expect(undisturbed.tokens).toBeGreaterThan(50);
-  const next = random(42);
+  expect(undisturbed.tokens).toBe(QUESTION.max_tokens);
+  const random = randomOf(42);
   const recoveries: number[] = [];
   for (let i = 0; i < 10; i++) {
-    const at = 1 + Math.floor(next() * undisturbed.tokens * 0.6);
+    const at = 1 + Math.floor(random() * undisturbed.tokens * 0.6);
     const { answer, recoveryMs } = await disturbed(at, async ({ id }) => {
       const writer = await writerOf(id);
       await writer.kill();
@@ -142,23 +142,15 @@ test('kill -9 of the worker that writes, at a random token, 10 times', async () 
 
 describe('in the middle of an answer', () => {
   test('the worker that writes is frozen, and thaws when another has gone on', async () => {
-    let frozen: ExtraPart | undefined;
     const { answer, recoveryMs } = await disturbed(20, async ({ id }) => {
-      frozen = await writerOf(id);
-      // The loop that slows engines would wake it.
-      for (const each of slow.splice(0)) each[Symbol.dispose]();
-      await sleep(100);
-      await frozen.signal('SIGSTOP');
+      const writer = await writerOf(id);
+      frozen.add(writer);
+      await writer.signal('SIGSTOP');
     });
-    await frozen?.signal('SIGCONT');
+    for (const worker of frozen) await worker.signal('SIGCONT');
+    frozen.clear();
     expectUndisturbed(answer);
     console.log(`worker frozen: next token after ${Math.round(recoveryMs)} ms`);
-    slow.push(
-      slowed(
-        async () => (await Promise.all(workers.map((worker) => worker.helpers()))).flat(),
-        SHARE,
-      ),
-    );
   }, 90_000);
 
   test('the leading coordinator is killed, and then the next one frozen, which writes nothing more', async () => {
