@@ -21,6 +21,7 @@ const COMMANDS = {
   worker: 'tooling/local/src/worker.ts',
   bench: 'tooling/bench/src/main.ts',
   verify: 'tooling/verify/src/main.ts',
+  chaos: 'tooling/local/src/chaos/main.ts',
   install: null,
 };
 

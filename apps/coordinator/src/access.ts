@@ -3,7 +3,7 @@
  * eviction, a lie), by whose hand ever, the rows in Postgres say so; here the Redis user goes, which
  * cuts the node's connections at once, and what ran on the node moves on.
  *
- * Each coordinator does this, also one that does not lead: doing it twice changes nothing.
+ * The coordinator that leads does this; should two think so for a moment, doing it twice changes nothing.
  */
 import { appendAudit } from '@blyan/db/audit-log';
 import type { PrismaClient } from '@blyan/db/client';

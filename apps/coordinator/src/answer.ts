@@ -12,6 +12,14 @@ export interface Segment {
   position: number;
   layers: [number, number] | null;
   numerics: NumericsProfile | null;
+  /** Of a pipeline of several nodes: all of them, the head first. */
+  stages: SegmentStage[] | null;
+}
+
+export interface SegmentStage {
+  nodeId: string;
+  layers: [number, number];
+  numerics: NumericsProfile;
 }
 
 export interface AnswerInput {

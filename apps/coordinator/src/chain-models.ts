@@ -3,7 +3,7 @@ import { ChainError } from '@blyan/chain/errors';
 import { fromHex, toHex } from '@blyan/chain/hex';
 import { resolveModel } from '@blyan/chain/model';
 import type { ChainId, BlockRef as ChainRef, SealedBlock } from '@blyan/chain/types';
-import { ChainVerifier } from '@blyan/chain/verify';
+import { ChainVerifier, type VerifiedBlock } from '@blyan/chain/verify';
 import { listBlocks, MAX_LIST } from '@blyan/db/chain';
 import type { PrismaClient } from '@blyan/db/client';
 import { DbError } from '@blyan/db/errors';
@@ -13,6 +13,7 @@ import { createTokenizer } from '@blyan/model/tokenizer';
 import type { BlockRef } from '@blyan/protocol/answer';
 import type { BlobStore } from '@blyan/store/blob-store';
 import { loadFile } from '@blyan/store/load';
+import { planModelOf } from './planning/plan-model.ts';
 import type { Models, ServedModel } from './served-model.ts';
 
 export class ChainModels implements Models {
@@ -22,7 +23,11 @@ export class ChainModels implements Models {
   #syncing: Promise<void> = Promise.resolve();
   readonly #models = new Map<string, Promise<ServedModel>>();
 
-  constructor({ db, store }: { db: PrismaClient; store: BlobStore }) {
+  readonly #name: string | null;
+
+  /** @param name of the model that workers are to hold; null: the newest of all */
+  constructor({ db, store, name }: { db: PrismaClient; store: BlobStore; name: string | null }) {
+    this.#name = name;
     this.#db = db;
     this.#store = store;
   }
@@ -36,6 +41,20 @@ export class ChainModels implements Models {
       model.catch(() => this.#models.delete(hash));
     }
     return model;
+  }
+
+  /** The newest model that is not retired, of the name that is to be served if there is one. */
+  async wanted(): Promise<string | null> {
+    const verifier = await this.#opened();
+    await this.#exclusively(() => this.#sync(verifier, 'A'));
+    const retired = new Set<string>();
+    const models: string[] = [];
+    for (const block of verifier.blocks('A')) {
+      if (block.isType('retire')) retired.add(toHex(block.body.model));
+      if (!block.isType('model')) continue;
+      if (this.#name === null || this.#name === block.body.name) models.push(toHex(block.hash));
+    }
+    return models.findLast((hash) => !retired.has(hash)) ?? null;
   }
 
   async #load(hash: string): Promise<ServedModel> {
@@ -61,26 +80,41 @@ export class ChainModels implements Models {
       context: config.context,
       stopTokens: new Set(generation.stopTokens),
       thinking: open === undefined || close === undefined ? null : { open, close },
+      plan: planModelOf(
+        layers.map((layer) => layer.body),
+        config,
+      ),
       detokenizer: () => tokenizer.detokenizer(),
     };
   }
 
   /** The chains as far as they are needed for this block; one sync at a time. */
   async #synced(hash: string): Promise<ChainVerifier> {
-    this.#verifier ??= this.#open();
-    this.#verifier.catch(() => {
-      this.#verifier = undefined;
-    });
-    const verifier = await this.#verifier;
-    const sync = this.#syncing.then(async () => {
-      if (verifier.byHash(fromHex(hash))) return;
+    const verifier = await this.#opened();
+    await this.#exclusively(async () => {
+      const model = verifier.byHash(fromHex(hash));
+      if (model?.isType('model') && hasLayers(model, verifier)) return;
       // A layer block's anchor is on chain A, so A is read first.
       await this.#sync(verifier, 'A');
       await this.#sync(verifier, 'B');
     });
+    return verifier;
+  }
+
+  #opened(): Promise<ChainVerifier> {
+    if (!this.#verifier) {
+      this.#verifier = this.#open();
+      this.#verifier.catch(() => {
+        this.#verifier = undefined;
+      });
+    }
+    return this.#verifier;
+  }
+
+  async #exclusively(task: () => Promise<void>): Promise<void> {
+    const sync = this.#syncing.then(task);
     this.#syncing = sync.catch(() => undefined);
     await sync;
-    return verifier;
   }
 
   async #open(): Promise<ChainVerifier> {
@@ -111,5 +145,8 @@ export class ChainModels implements Models {
     }
   }
 }
+
+const hasLayers = (model: VerifiedBlock<'model'>, verifier: ChainVerifier): boolean =>
+  model.body.layers.every(({ block }) => verifier.byHash(block) !== undefined);
 
 const ref = ({ chain, height, hash }: ChainRef): BlockRef => ({ chain, height, hash: toHex(hash) });

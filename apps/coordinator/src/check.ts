@@ -13,28 +13,34 @@ export type Verdict =
   | { type: 'tokens'; tokens: number[]; logprobs?: TokenLogprobs[] | undefined }
   | { type: 'prefill'; done: number; total: number }
   /** `words` are ours, for readers: a node's own are for the log. */
-  | { type: 'fail'; code: string; message: string; words: string }
+  | { type: 'fail'; code: string; message: string; words: string; culprit: string | undefined }
   /** No node can serve it, as our own numbers say, too. */
   | { type: 'refusal'; code: 'context_length_exceeded'; message: string }
   /** True, but known already: no progress. */
   | { type: 'repeat' }
   /** Of an attempt that is not (or no longer) this node's. */
   | { type: 'stale' }
+  /** What no honest node would write. */
+  | { type: 'lie'; problem: string }
+  /** Not as it must be; an honest node's event may have been lost. */
   | { type: 'violation'; problem: string };
 
 const violation = (problem: string): Verdict => ({ type: 'violation', problem });
+const lie = (problem: string): Verdict => ({ type: 'lie', problem });
 
 export function checkEvent(
   answer: Answer | undefined,
   nodeId: string,
   event: AttemptEvent,
 ): Verdict {
-  if (answer?.state !== 'running' || answer.running?.nodeId !== nodeId) {
-    return { type: 'stale' };
+  if (!answer) return { type: 'stale' };
+  if (!answer.segments.some((segment) => segment.nodeId === nodeId)) {
+    return lie('an event of an answer that was never its own');
   }
+  if (answer.state !== 'running' || answer.running?.nodeId !== nodeId) return { type: 'stale' };
   if (event.attempt < answer.attempt) return { type: 'stale' };
   if (event.attempt > answer.attempt) {
-    return violation(`attempt ${event.attempt} was never given, ${answer.attempt} is running`);
+    return lie(`attempt ${event.attempt} was never given, ${answer.attempt} is running`);
   }
   switch (event.type) {
     case 'tokens':
@@ -42,7 +48,7 @@ export function checkEvent(
     case 'prefill': {
       const most = answer.input.prompt.length + answer.tokens.length;
       if (event.total > most || event.done > event.total) {
-        return violation(`prefill of ${event.done}/${event.total} of at most ${most} tokens`);
+        return lie(`prefill of ${event.done}/${event.total} of at most ${most} tokens`);
       }
       // Nothing read yet is news, too: it waits for memory, and is alive.
       if (event.done > 0 && event.done <= answer.running.prefilled) return { type: 'repeat' };
@@ -58,12 +64,12 @@ export function checkEvent(
   }
 }
 
-function failure({ code, message }: Extract<AttemptEvent, { type: 'fail' }>): Verdict {
+function failure({ code, message, culprit }: Extract<AttemptEvent, { type: 'fail' }>): Verdict {
   const words =
     code === 'KV_MEMORY_TOO_SMALL'
       ? 'has too little memory for a prompt and answer of this length; a smaller max_tokens needs less'
       : 'failed';
-  return { type: 'fail', code, message, words };
+  return { type: 'fail', code, message, words, culprit };
 }
 
 /** What a node may say about the request itself, if it is so. Anything else is about the node. */
@@ -83,19 +89,19 @@ function checkTokens(
   if (position > next) return violation(`position ${position}, expected ${next}`);
   const foreign = tokens.find((id) => id >= answer.model.vocab);
   if (foreign !== undefined) {
-    return violation(`token ${foreign} of a vocabulary of ${answer.model.vocab}`);
+    return lie(`token ${foreign} of a vocabulary of ${answer.model.vocab}`);
   }
   const { limit } = answer;
   if (position + tokens.length > limit) {
-    return violation(`${position + tokens.length} tokens, ${limit} were asked for`);
+    return lie(`${position + tokens.length} tokens, ${limit} were asked for`);
   }
   const wrong = wrongLogprobs(answer, tokens.length, logprobs);
-  if (wrong) return violation(wrong);
+  if (wrong) return lie(wrong);
   // Written twice over a reconnect: harmless if it says the same.
   const known = Math.min(next - position, tokens.length);
   for (let i = 0; i < known; i++) {
     if (tokens[i] !== answer.tokens[position + i]) {
-      return violation(`position ${position + i} was written before, with another token`);
+      return lie(`position ${position + i} was written before, with another token`);
     }
   }
   if (known === tokens.length) return { type: 'repeat' };

@@ -8,6 +8,8 @@ export interface Config {
   /** Certificate of who signed that server's, PEM. */
   nodeRedisCa: string | undefined;
   blobDir: string;
+  /** Name of the model that workers are to hold; null: the newest that is not retired. */
+  model: string | null;
   /** Ended requests in no conversation, their text and their streams are deleted after this time. */
   retentionMs: number;
   /** Conversations without a question for this long are deleted. */
@@ -22,6 +24,7 @@ export function toConfig(env: Env): Config {
     nodeRedisUrl: env.NODE_REDIS_URL ?? env.REDIS_URL,
     nodeRedisCa: env.NODE_REDIS_CA ? readFileSync(env.NODE_REDIS_CA, 'utf8') : undefined,
     blobDir: env.BLYAN_BLOB_DIR,
+    model: env.BLYAN_MODEL ?? null,
     // Hours may be fractions; Redis takes whole milliseconds.
     retentionMs: Math.ceil(env.BLYAN_RETENTION_H * 3600_000),
     conversationRetentionMs: Math.ceil(env.BLYAN_CONVERSATION_RETENTION_D * 86_400_000),

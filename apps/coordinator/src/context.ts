@@ -11,7 +11,7 @@ export async function createContext(config: Config) {
   const db = createDb(config.databaseUrl);
   try {
     const store = await BlobStore.open(config.blobDir);
-    const models = new ChainModels({ db, store });
+    const models = new ChainModels({ db, store, name: config.model });
     const service = await startService(config, { db, models, logger });
     logger.info({}, 'coordinator is running');
     return {

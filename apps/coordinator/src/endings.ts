@@ -5,6 +5,7 @@
 import type { AnswerReader } from '@blyan/queue/answer-reader';
 import type { AnswerWriter } from '@blyan/queue/answer-stream';
 import type { Answer } from './answer.ts';
+import { isDeposed } from './errors.ts';
 import { STORE_RETRY_MS, STORE_TRIES } from './limits.ts';
 import type { Logger } from './logger.ts';
 import type { EndEvent, Outcome } from './outcome.ts';
@@ -18,7 +19,10 @@ export interface EndingDeps {
   logger: Logger;
 }
 
-/** Never rejects: after STORE_TRIES it gives up, and the next start completes the row. */
+/**
+ * Never rejects: after STORE_TRIES, or when another coordinator leads, it gives up, and whoever
+ * leads next completes the row.
+ */
 export async function endAnswer(answer: Answer, outcome: Outcome, deps: EndingDeps): Promise<void> {
   const event = endEvent(answer, outcome, Date.now());
   const told = await attempts(deps, answer, 'the last event', async () => {
@@ -99,6 +103,7 @@ async function attempts<T>(
       return await run();
     } catch (error) {
       logger.error({ requestId: id, problem: (error as Error).message }, `cannot store ${what}`);
+      if (isDeposed(error)) return null;
       await new Promise((resolve) => setTimeout(resolve, STORE_RETRY_MS));
     }
   }

@@ -2,7 +2,7 @@ import type { NodeJob } from '@blyan/protocol/node';
 import type { Answer } from './answer.ts';
 
 /** All that a node is told of a request: its present attempt. */
-export function jobOf(answer: Answer): NodeJob {
+export function jobOf(answer: Answer, now = Date.now()): NodeJob {
   const { id, attempt, input, model, tokens, stopTokens } = answer;
   return {
     requestId: id,
@@ -12,6 +12,6 @@ export function jobOf(answer: Answer): NodeJob {
     emitted: [...tokens],
     params: input.params,
     stopTokens,
-    deadline: input.deadline,
+    remainingMs: Math.max(0, input.deadline - now),
   };
 }

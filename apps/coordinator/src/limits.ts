@@ -32,7 +32,24 @@ export const SWEEP_MS = 10 * 60_000;
 export const SWEEP_BATCH = 500;
 /** A node that did not register or answer for so long is no longer listened to. */
 export const NODE_FORGOTTEN_MS = 7 * 24 * 3600_000;
+/** A plan is looked at again this often although no node came or went: measurements change. */
+export const REPLAN_MS = 10_000;
+/** Pause before an assignment that could not be written is written again, or told again. */
+export const ASSIGN_RETRY_MS = 3000;
+/**
+ * After a change of leaders, heartbeats of all nodes are waited for so long before a plan is made, and
+ * members of an assigned pipeline may be unheard for so long: three heartbeats.
+ */
+export const HEARING_MS = 3000;
 /** Pause before a row or a stream is tried again when Postgres or Redis fails. */
 export const STORE_RETRY_MS = 500;
 /** The end of an answer is tried so often; after that the next start completes it. */
 export const STORE_TRIES = 20;
+/**
+ * A leader that did not renew its lease for so long may be replaced. Four renewals: a busy machine
+ * delays one, and where nobody stands by a lapsed lease just goes on.
+ */
+export const LEASE_MS = 4000;
+export const LEASE_RENEW_MS = 1000;
+/** Whoever stands by looks this often: one statement each time. */
+export const STANDBY_MS = 500;

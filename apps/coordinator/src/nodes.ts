@@ -1,17 +1,56 @@
-/** The nodes as their heartbeats show them, by our own monotonic clock. */
+/** The nodes as their heartbeats show them, by our own monotonic clock, and as admins want them. */
 import type { ClusterStatus } from '@blyan/protocol/cluster';
 import { NODE_LOST_MS, type NodeStatus } from '@blyan/protocol/node';
+import { Affinity } from './affinity.ts';
 import type { Answer } from './answer.ts';
+import { type Member, Pipelines } from './assigning/pipelines.ts';
+import { Health } from './health.ts';
 
-export interface NodeView {
+/** What Postgres has of a node. */
+export interface NodeRow {
+  id: string;
+  /** Ed25519 key, hex; null for one that registered without. */
+  publicKey: string | null;
+  draining: boolean;
+  evicted: boolean;
+  /** Why it is not to be chosen. */
+  mark: string | null;
+}
+
+export class NodeView implements Member {
   readonly id: string;
-  status: NodeStatus | null;
+  readonly health: Health;
+  row: NodeRow | null = null;
+  status: NodeStatus | null = null;
   /** Monotonic ms of the last status; clocks of nodes are not trusted. */
-  heard: number;
+  heard = Number.NEGATIVE_INFINITY;
   /** Unix ms of the same. */
-  heardAt: number;
+  heardAt = 0;
   /** Ids of the requests whose current attempt is here. */
-  readonly running: Set<string>;
+  readonly running = new Set<string>();
+  readonly #lostMs: number;
+
+  constructor(id: string, { lostMs, steadyMs }: { lostMs: number; steadyMs: number | undefined }) {
+    this.id = id;
+    this.#lostMs = lostMs;
+    this.health = new Health(steadyMs);
+  }
+
+  isAlive(now: number): boolean {
+    return this.status !== null && now - this.heard < this.#lostMs;
+  }
+
+  /** Whether even what it has begun is to go elsewhere. */
+  get isBanned(): boolean {
+    return this.row !== null && (this.row.evicted || this.row.mark !== null);
+  }
+
+  /** Whether it may be given anything new. */
+  isWelcome(now: number): boolean {
+    const { row } = this;
+    const wanted = !row || !(row.draining || row.evicted || row.mark !== null);
+    return wanted && this.isAlive(now) && this.health.isGood(now);
+  }
 }
 
 /** Whether and how a model can be served, in words for who waits. */
@@ -20,14 +59,25 @@ export type Outlook =
   | { kind: 'loading' | 'none'; reason: string }
   | { kind: 'failed'; reason: string };
 
+/** What a like beginning is worth beside load: half of a node's slots. */
+const AFFINITY = 0.5;
+
+export interface NodeRegistryOptions {
+  lostMs?: number | undefined;
+  steadyMs?: number | undefined;
+}
+
 export class NodeRegistry {
+  readonly pipelines: Pipelines;
+  readonly affinity = new Affinity();
   readonly #nodes = new Map<string, NodeView>();
   /** Cut off; what they wrote before may still be read. */
   readonly #barred = new Set<string>();
-  readonly #lostMs: number;
+  readonly #options: { lostMs: number; steadyMs: number | undefined };
 
-  constructor({ lostMs = NODE_LOST_MS }: { lostMs?: number } = {}) {
-    this.#lostMs = lostMs;
+  constructor({ lostMs = NODE_LOST_MS, steadyMs }: NodeRegistryOptions = {}) {
+    this.#options = { lostMs, steadyMs };
+    this.pipelines = new Pipelines(this);
   }
 
   all(): IterableIterator<NodeView> {
@@ -37,9 +87,21 @@ export class NodeRegistry {
     return this.#nodes.get(id);
   }
   add(id: string): void {
-    if (this.#nodes.has(id)) return;
-    const silent = Number.NEGATIVE_INFINITY;
-    this.#nodes.set(id, { id, status: null, heard: silent, heardAt: 0, running: new Set() });
+    if (!this.#nodes.has(id)) this.#nodes.set(id, new NodeView(id, this.#options));
+  }
+  /** As Postgres has it now. */
+  know(row: NodeRow): void {
+    this.add(row.id);
+    const node = this.#nodes.get(row.id);
+    if (node) node.row = row;
+  }
+
+  /** It broke its word: nothing more for it until an admin lifts the mark. */
+  distrust(id: string, mark: string): void {
+    const node = this.#nodes.get(id);
+    if (!node) return;
+    const { publicKey = null, draining = false, evicted = false } = node.row ?? {};
+    node.row = { id, publicKey, draining, evicted, mark };
   }
 
   /** Takes a heartbeat; true when something changed that can let a waiting answer go. */
@@ -47,7 +109,11 @@ export class NodeRegistry {
     const node = this.#nodes.get(id);
     if (!node || this.#barred.has(id)) return false;
     const before = node.status;
-    const wasAlive = this.isAlive(node, now);
+    const wasAlive = node.isAlive(now);
+    if (before?.boot === status.boot ? !wasAlive : before?.state === 'ready') {
+      node.health.failed(now);
+      if (before?.boot === status.boot) node.health.returned(now);
+    }
     node.status = status;
     node.heard = now;
     node.heardAt = Date.now();
@@ -56,7 +122,8 @@ export class NodeRegistry {
       before?.state !== status.state ||
       before.boot !== status.boot ||
       before.model !== status.model ||
-      before.slots !== status.slots
+      before.slots !== status.slots ||
+      before.assignment !== status.assignment
     );
   }
 
@@ -70,23 +137,26 @@ export class NodeRegistry {
     this.#barred.delete(id);
   }
 
-  isAlive(node: NodeView, now: number): boolean {
-    return node.status !== null && now - node.heard < this.#lostMs;
-  }
-
   /** Time in which nothing could be heard, through no fault of the nodes. */
   forgive(ms: number): void {
     for (const node of this.#nodes.values()) node.heard += ms;
   }
 
-  /** The node with the most room for this answer; one that failed it only when there is no other. */
+  /**
+   * The node with the most room for this answer, one that knows its beginning before others, and one
+   * that failed it only when there is no other.
+   */
   choose(answer: Answer, now: number): NodeView | undefined {
+    const near = this.affinity.of(answer.input.prompt, answer.tokens);
     let best: NodeView | undefined;
     let bestCost = Number.POSITIVE_INFINITY;
     for (const node of this.#nodes.values()) {
       const slots = node.status?.slots ?? 0;
       if (!this.#serves(node, answer, now) || node.running.size >= slots) continue;
-      const cost = node.running.size / slots + (answer.avoid.has(node.id) ? 1 : 0);
+      const cost =
+        node.running.size / slots +
+        (answer.avoid.has(node.id) ? 2 : 0) -
+        (node.id === near ? AFFINITY : 0);
       if (cost < bestCost) {
         best = node;
         bestCost = cost;
@@ -96,7 +166,7 @@ export class NodeRegistry {
   }
 
   outlook(answer: Answer, now: number): Outlook {
-    const alive = [...this.#nodes.values()].filter((node) => this.isAlive(node, now));
+    const alive = [...this.#nodes.values()].filter((node) => node.isAlive(now));
     if (alive.some((node) => this.#serves(node, answer, now))) return { kind: 'ready' };
     const { hash, name } = answer.model;
     const ours = alive.filter(({ status }) => !status?.model || status.model === hash);
@@ -108,6 +178,10 @@ export class NodeRegistry {
       return { kind: 'failed', reason: `no worker can serve ${name}: ${failure.message}` };
     }
     if (alive.length === 0) return { kind: 'none', reason: 'no worker is connected' };
+    if (alive.every(({ status }) => status?.state === 'idle'))
+      return { kind: 'none', reason: `the connected workers have too little memory for ${name}` };
+    if (alive.every((node) => !node.isWelcome(now)))
+      return { kind: 'none', reason: 'no connected worker may be given work now' };
     return { kind: 'none', reason: `no connected worker serves ${name}` };
   }
 
@@ -116,19 +190,26 @@ export class NodeRegistry {
     return [...this.#nodes.values()].flatMap((node) => {
       const { id, status, heardAt, running } = node;
       if (!status) return [];
-      return [{ id, alive: this.isAlive(node, now), seen: heardAt, running: running.size, status }];
+      const alive = node.isAlive(now);
+      const serving = alive && this.#takesJobs(node, now);
+      return [{ id, alive, serving, seen: heardAt, running: running.size, status }];
     });
   }
 
   #serves(node: NodeView, answer: Answer, now: number): boolean {
     const { status } = node;
-    if (status?.state !== 'ready' || status.model !== answer.model.hash) return false;
-    // Without a numerics profile there is no receipt, and so no answer.
-    if (!status.numerics) return false;
-    if (!this.isAlive(node, now)) return false;
+    if (!this.#takesJobs(node, now) || status?.model !== answer.model.hash) return false;
     // One with less room would have to end the answer early.
     const length = answer.input.prompt.length + answer.limit;
     return status.context === undefined || status.context >= length;
+  }
+
+  #takesJobs(node: NodeView, now: number): boolean {
+    const { status, id } = node;
+    // Without a numerics profile there is no receipt, and so no answer.
+    if (status?.state !== 'ready' || !status.numerics || !node.isWelcome(now)) return false;
+    // One that says nothing of its capacity is in no plan: it serves what it chose itself.
+    return status.capacity === undefined || this.pipelines.serves(id, now);
   }
 }
 

@@ -50,12 +50,14 @@ export function makeReceipt(
   };
 }
 
-/** The attempts that wrote something, each with its part. */
+/** The attempts that wrote something, each with its part; of a pipeline each stage. */
 function writers({ segments, tokens, model }: Answer): Receipt['nodes'] {
-  return segments.flatMap(({ attempt, nodeId, position, layers, numerics }, i) => {
+  return segments.flatMap(({ attempt, nodeId, position, layers, numerics, stages }, i) => {
     const end = segments[i + 1]?.position ?? tokens.length;
     if (end <= position || !numerics) return [];
     const positions: [number, number] = [position, end];
+    if (stages)
+      return stages.map(({ nodeId: id, ...stage }) => ({ id, attempt, ...stage, positions }));
     return [{ id: nodeId, attempt, layers: layers ?? [0, model.layers - 1], numerics, positions }];
   });
 }

@@ -1,14 +1,29 @@
 /**
  * The rows of requests and attempts: the truth, whatever queues and streams say. Every statement
- * names the state that it expects, so that a late writer changes nothing.
+ * names the state that it expects, and the term in whose name it writes, so that a late writer
+ * changes nothing.
  */
 
-import type { Prisma, PrismaClient } from '@blyan/db/client';
+import { Prisma, type PrismaClient } from '@blyan/db/client';
 import type { Receipt } from '@blyan/protocol/answer';
+import { NodeId } from '@blyan/protocol/ids';
 import { NumericsProfile } from '@blyan/protocol/node';
 import { SamplingParams } from '@blyan/protocol/sampling';
+import type { Term } from '@blyan/queue/term';
+import { z } from 'zod';
 import type { AnswerInput, Segment } from './answer.ts';
+import { CoordinatorError } from './errors.ts';
+import { termRow } from './leader/lease.ts';
+import type { NodeRow } from './nodes.ts';
 
+const now = Prisma.sql`now() AT TIME ZONE 'utc'`;
+const Stages = z.array(
+  z.object({
+    nodeId: NodeId,
+    layers: z.tuple([z.number().int(), z.number().int()]),
+    numerics: NumericsProfile,
+  }),
+);
 const OPEN: ('queued' | 'running')[] = ['queued', 'running'];
 
 export interface OpenRequest extends AnswerInput {
@@ -30,9 +45,11 @@ export interface Ending {
 
 export class RequestStore {
   readonly #db: PrismaClient;
+  readonly #term: Term;
 
-  constructor({ db }: { db: PrismaClient }) {
+  constructor({ db, term }: { db: PrismaClient; term: Term }) {
     this.#db = db;
+    this.#term = term;
   }
 
   /** A request that has not ended, or null. */
@@ -85,46 +102,78 @@ export class RequestStore {
   /**
    * Raises the attempt and records it, in one statement. False when the request has ended, was
    * cancelled, or has another attempt than the one before: then nothing was changed.
+   *
+   * @throws CoordinatorError DEPOSED
    */
   async claim(id: string, next: Segment): Promise<boolean> {
     const numerics = next.numerics === null ? null : JSON.stringify(next.numerics);
-    const claimed = await this.#db.$executeRaw`
-      WITH claimed AS (
+    const stages = next.stages === null ? null : JSON.stringify(next.stages);
+    return this.#inTerm(Prisma.sql`
+      claimed AS (
         UPDATE "Request"
         SET status = 'running'::"RequestStatus", attempt = ${next.attempt},
-            "startedAt" = COALESCE("startedAt", now() AT TIME ZONE 'utc')
+            "startedAt" = COALESCE("startedAt", ${now})
         WHERE id = ${id} AND attempt = ${next.attempt - 1} AND NOT cancelled
           AND status IN ('queued'::"RequestStatus", 'running'::"RequestStatus")
+          AND EXISTS (SELECT 1 FROM term)
         RETURNING id
-      )
-      INSERT INTO "Attempt" ("requestId", attempt, "nodeId", "startedAt", position, layers, numerics)
-      SELECT id, ${next.attempt}, ${next.nodeId}, now() AT TIME ZONE 'utc', ${next.position},
-             ${next.layers ?? []}::int[], ${numerics}::jsonb
-      FROM claimed`;
-    return claimed === 1;
+      ), changed AS (
+        INSERT INTO "Attempt" ("requestId", attempt, "nodeId", "startedAt", position, layers,
+                               numerics, stages)
+        SELECT id, ${next.attempt}, ${next.nodeId}, ${now}, ${next.position},
+               ${next.layers ?? []}::int[], ${numerics}::jsonb, ${stages}::jsonb
+        FROM claimed
+        RETURNING 1
+      )`);
   }
 
+  /** @throws CoordinatorError DEPOSED */
   async closeAttempt(id: string, attempt: number, outcome: string): Promise<void> {
-    await this.#db.attempt.updateMany({
-      where: { requestId: id, attempt, endedAt: null },
-      data: { endedAt: new Date(), outcome: outcome.slice(0, 500) },
-    });
+    await this.#inTerm(Prisma.sql`
+      changed AS (
+        UPDATE "Attempt" SET "endedAt" = ${now}, outcome = ${outcome.slice(0, 500)}
+        WHERE "requestId" = ${id} AND attempt = ${attempt} AND "endedAt" IS NULL
+          AND EXISTS (SELECT 1 FROM term)
+        RETURNING 1
+      )`);
   }
 
-  /** False when the request had ended before; then nothing was changed. */
+  /**
+   * False when the request had ended before; then nothing was changed.
+   *
+   * @throws CoordinatorError DEPOSED
+   */
   async end(id: string, attempt: number, ending: Ending): Promise<boolean> {
-    const now = new Date();
-    const [{ count }] = await this.#db.$transaction([
-      this.#db.request.updateMany({
-        where: { id, status: { in: OPEN } },
-        data: { ...ending, finishedAt: now },
-      }),
-      this.#db.attempt.updateMany({
-        where: { requestId: id, attempt, endedAt: null },
-        data: { endedAt: now, outcome: ending.status },
-      }),
-    ]);
-    return count === 1;
+    const { status, output, text, finishReason, receipt, errorCode, errorMessage } = ending;
+    const json = receipt === undefined ? null : JSON.stringify(receipt);
+    return this.#inTerm(Prisma.sql`
+      changed AS (
+        UPDATE "Request"
+        SET status = ${status}::"RequestStatus", output = ${output}::int[], text = ${text},
+            "finishReason" = ${finishReason ?? null}, receipt = ${json}::jsonb,
+            "errorCode" = ${errorCode ?? null}, "errorMessage" = ${errorMessage ?? null},
+            "finishedAt" = ${now}
+        WHERE id = ${id} AND status IN ('queued'::"RequestStatus", 'running'::"RequestStatus")
+          AND EXISTS (SELECT 1 FROM term)
+        RETURNING 1
+      ), closed AS (
+        UPDATE "Attempt" SET "endedAt" = ${now}, outcome = ${status}
+        WHERE "requestId" = ${id} AND attempt = ${attempt} AND "endedAt" IS NULL
+          AND EXISTS (SELECT 1 FROM term)
+      )`);
+  }
+
+  /** Runs what makes a table `changed`; true when that has a row. */
+  async #inTerm(steps: Prisma.Sql): Promise<boolean> {
+    const rows = await this.#db.$queryRaw<{ led: boolean; changed: boolean }[]>`
+      WITH term AS MATERIALIZED (${termRow(this.#term.token)}), ${steps}
+      SELECT EXISTS (SELECT 1 FROM term) AS led, EXISTS (SELECT 1 FROM changed) AS changed`;
+    const [row] = rows;
+    if (!row?.led) {
+      this.#term.deposed();
+      throw new CoordinatorError('DEPOSED', 'another coordinator leads');
+    }
+    return row.changed;
   }
 
   /** Deletes up to `limit` ended requests that began before and are in no conversation; returns their ids. */
@@ -161,12 +210,29 @@ export class RequestStore {
     return ids.length;
   }
 
-  async nodeIds(seenAfter: Date): Promise<string[]> {
+  /** What admins and marks say of nodes. */
+  async nodeRows(seenAfter: Date): Promise<NodeRow[]> {
     const rows = await this.#db.node.findMany({
       where: { OR: [{ lastSeenAt: { gt: seenAfter } }, { registeredAt: { gt: seenAfter } }] },
-      select: { id: true },
+      select: { id: true, publicKey: true, draining: true, evictedAt: true, mark: true },
     });
-    return rows.map(({ id }) => id);
+    return rows.map(({ id, publicKey, draining, evictedAt, mark }) => ({
+      id,
+      publicKey: publicKey && Buffer.from(publicKey).toString('hex'),
+      draining,
+      evicted: evictedAt !== null,
+      mark,
+    }));
+  }
+
+  /** Notes why a node is not chosen any more; an earlier mark stays. @throws CoordinatorError DEPOSED */
+  async markNode(id: string, mark: string): Promise<void> {
+    await this.#inTerm(Prisma.sql`
+      changed AS (
+        UPDATE "Node" SET mark = ${mark.slice(0, 500)}, "markedAt" = ${now}
+        WHERE id = ${id} AND mark IS NULL AND EXISTS (SELECT 1 FROM term)
+        RETURNING 1
+      )`);
   }
 
   async nodesSeen(ids: string[]): Promise<void> {
@@ -184,6 +250,7 @@ function segment(row: {
   position: number;
   layers: number[];
   numerics: unknown;
+  stages: unknown;
 }): Segment {
   const [first, last] = row.layers;
   return {
@@ -192,5 +259,6 @@ function segment(row: {
     position: row.position,
     layers: first === undefined || last === undefined ? null : [first, last],
     numerics: row.numerics === null ? null : NumericsProfile.parse(row.numerics),
+    stages: row.stages === null ? null : Stages.parse(row.stages),
   };
 }

@@ -1,6 +1,7 @@
 /** What the coordinator must know of a model to check, end and read answers of it. */
 import type { BlockRef } from '@blyan/protocol/answer';
 import type { Detokenizer, ThinkingTokens } from './answer-text.ts';
+import type { PlanModel } from './planning/fleet.ts';
 
 export interface ServedModel {
   /** Block hash of the model block, hex. */
@@ -19,6 +20,8 @@ export interface ServedModel {
   stopTokens: ReadonlySet<number>;
   /** Null when the vocabulary has no tokens for it. */
   thinking: ThinkingTokens | null;
+  /** What a plan of pipelines needs to know. */
+  plan: PlanModel;
   /** A fresh one per answer. */
   detokenizer(): Detokenizer;
 }
@@ -26,4 +29,6 @@ export interface ServedModel {
 export interface Models {
   /** Rejects when the model cannot be read: unknown block, damaged files. */
   get(hash: string): Promise<ServedModel>;
+  /** Block hash of the model that workers are to hold, hex; null while the chain has none. */
+  wanted(): Promise<string | null>;
 }

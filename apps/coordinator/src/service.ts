@@ -1,21 +1,29 @@
 /** The running coordinator: connects the dispatch to queues, streams, tables and time. */
+import { hostname } from 'node:os';
 import type { PrismaClient } from '@blyan/db/client';
 import type { NodeControl } from '@blyan/protocol/node';
 import { AnswerReader } from '@blyan/queue/answer-reader';
 import { AnswerWriter } from '@blyan/queue/answer-stream';
+import { readAssignment, writeAssignment } from '@blyan/queue/assignments';
 import { writeCluster } from '@blyan/queue/cluster';
 import { connect, disconnect } from '@blyan/queue/connection';
 import { ControlSubscription, tellNode } from '@blyan/queue/control';
 import { IntakeWorker } from '@blyan/queue/intake';
-import { loadNodeScripts } from '@blyan/queue/node-acl';
+import { grantStages, loadNodeScripts } from '@blyan/queue/node-acl';
 import { NodeQueues } from '@blyan/queue/node-queue';
 import { NodeStreamReader } from '@blyan/queue/node-reader';
+import { beginTerm, lastTerm, type Term } from '@blyan/queue/term';
 import { Access } from './access.ts';
 import { Coordinator } from './coordinator.ts';
+import { lead } from './leader/lead.ts';
+import { Lease } from './leader/lease.ts';
 import {
   ACCESS_MS,
+  LEASE_MS,
+  LEASE_RENEW_MS,
   NODE_FORGOTTEN_MS,
   POLL_MS,
+  STANDBY_MS,
   STATUS_MS,
   SWEEP_BATCH,
   SWEEP_MS,
@@ -39,6 +47,9 @@ export interface ServiceOptions {
   /** Tests shorten these. */
   nodeLostMs?: number;
   noNodeGraceMs?: number;
+  steadyMs?: number;
+  leaseMs?: number;
+  renewMs?: number;
 }
 
 export interface ServiceDeps {
@@ -47,10 +58,45 @@ export interface ServiceDeps {
   logger: Logger;
 }
 
-/** Starts everything; disposing stops it and leaves what runs to the next start. */
+/** Leads, or stands by until it can; disposing stops it and leaves what runs to the next leader. */
 export async function startService(
   options: ServiceOptions,
-  { db, models, logger }: ServiceDeps,
+  deps: ServiceDeps,
+): Promise<AsyncDisposable> {
+  const { db, models, logger } = deps;
+  const { leaseMs = LEASE_MS, renewMs = LEASE_RENEW_MS } = options;
+  const holder = `${hostname()}/${process.pid}`;
+  // Whoever stands by has read the model when it must take over.
+  warm(models).catch((error: Error) => {
+    logger.warn({ problem: error.message }, 'the model to serve cannot be read');
+  });
+  const redis = connect(options.redisUrl, { name: 'coordinator:lease', logger, use: 'request' });
+  const leading = await lead(
+    { standbyMs: STANDBY_MS, renewMs },
+    {
+      lease: new Lease(db, { holder, ttlMs: leaseMs }),
+      logger,
+      lastTerm: () => lastTerm(redis),
+      serve: (term) => serve(options, { ...deps, term }),
+    },
+  );
+  return {
+    async [Symbol.asyncDispose]() {
+      await leading[Symbol.asyncDispose]();
+      await disconnect(redis);
+    },
+  };
+}
+
+async function warm(models: Models): Promise<void> {
+  const hash = await models.wanted();
+  if (hash !== null) await models.get(hash);
+}
+
+/** What the leader does. */
+async function serve(
+  options: ServiceOptions,
+  { db, models, logger, term }: ServiceDeps & { term: Term },
 ): Promise<AsyncDisposable> {
   const { redisUrl: url, retentionMs } = options;
   const nodeUrl = options.nodeRedisUrl ?? url;
@@ -79,13 +125,13 @@ export async function startService(
       });
     });
     const tell = (nodeId: string, message: NodeControl) => tellNode(nodeRedis, nodeId, message);
-    const store = new RequestStore({ db });
-    const writer = new AnswerWriter({ redis, ttlMs: retentionMs });
+    // First of all: what an earlier leader writes from now on is refused.
+    await Promise.all([beginTerm(redis, term), beginTerm(nodeRedis, term)]);
+    const store = new RequestStore({ db, term });
+    const writer = new AnswerWriter({ redis, term, ttlMs: retentionMs });
     const reader = owned(AnswerReader.open({ url, logger }));
     const queues = owned(new NodeQueues({ redis: nodeRedis, logger }));
-    const nodes = new NodeRegistry(
-      options.nodeLostMs === undefined ? {} : { lostMs: options.nodeLostMs },
-    );
+    const nodes = new NodeRegistry({ lostMs: options.nodeLostMs, steadyMs: options.steadyMs });
     const access: Access = new Access({
       db,
       redis: nodeRedis,
@@ -104,6 +150,14 @@ export async function startService(
         models,
         logger,
         tellNode: tell,
+        assignments: {
+          read: (nodeId) => readAssignment(nodeRedis, nodeId),
+          async write(nodeId, assignment) {
+            await writeAssignment(nodeRedis, term, nodeId, assignment);
+            await tell(nodeId, { type: 'assignment' });
+          },
+          grant: async (nodeId, ids) => void (await grantStages(nodeRedis, nodeId, ids)),
+        },
       },
       options.noNodeGraceMs === undefined ? {} : { noNodeGraceMs: options.noNodeGraceMs },
     );
@@ -115,14 +169,19 @@ export async function startService(
       await streams.add(nodeId, nodeRedis);
     };
     const poll = async () => {
-      for (const id of await store.nodeIds(new Date(Date.now() - NODE_FORGOTTEN_MS))) {
-        await followed(id);
+      for (const row of await store.nodeRows(new Date(Date.now() - NODE_FORGOTTEN_MS))) {
+        nodes.know(row);
+        await followed(row.id);
       }
+      await coordinator.want().catch((error: Error) => {
+        logger.warn({ problem: error.message }, 'the model to serve cannot be read');
+      });
       for (const id of await store.cancelledIds()) coordinator.cancel(id);
       await coordinator.recover();
       await remove((limit) => store.erase(limit), writer);
     };
     await poll();
+    await coordinator.adopt();
     const stop = new AbortController();
     const reading = readNodes({ streams, coordinator, logger }, stop.signal);
     stack.push(async () => {
@@ -141,7 +200,7 @@ export async function startService(
     );
     owned(
       every(STATUS_MS, 'status', logger, async () => {
-        await writeCluster(redis, coordinator.status());
+        await writeCluster(redis, term, coordinator.status());
       }),
     );
     const sweep = async () => {
@@ -164,6 +223,7 @@ export async function startService(
       await ControlSubscription.coordinator({ url, logger }, (message) => {
         if (message.type === 'cancel') coordinator.cancel(message.requestId);
         else {
+          coordinator.registered(message.nodeId);
           void followed(message.nodeId).catch(() => undefined);
           void looking.now();
         }

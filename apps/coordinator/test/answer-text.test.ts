@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { Answer } from '../src/answer.ts';
 import { AnswerText } from '../src/answer-text.ts';
 import type { ServedModel } from '../src/served-model.ts';
+import { evenPlan } from './even-plan.ts';
 
 const OPEN = 1000;
 const CLOSE = 1001;
@@ -120,6 +121,7 @@ const model: ServedModel = {
   context: 500,
   stopTokens: new Set([STOP]),
   thinking: { open: OPEN, close: CLOSE },
+  plan: evenPlan(1),
   // A byte a token.
   detokenizer: () => detokenizerOf(Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte))),
 };

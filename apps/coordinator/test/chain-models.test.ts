@@ -28,7 +28,7 @@ test('a model is read off the chain, and not from damaged files', async () => {
     const genesis = await initGenesis(db, { network: 'test', secretKey, time: Date.now() });
     const store = await BlobStore.open(path.join(dir, 'blobs'));
     // Opened before the import: blocks that are added later are found.
-    const models = new ChainModels({ db, store });
+    const models = new ChainModels({ db, store, name: null });
     await expect(models.get('ab'.repeat(32))).rejects.toMatchObject({ name: 'ChainError' });
     const { modelBlock } = await importModel(
       GUIDE,
@@ -41,6 +41,14 @@ test('a model is read off the chain, and not from damaged files', async () => {
     expect(model.block).toEqual({ chain: 'A', height: modelBlock.height, hash });
     expect(model.layerBlocks).toHaveLength(14);
     expect(model.layerBlocks[0]?.group).toBe('embedding');
+    expect(await models.wanted()).toBe(hash);
+    expect(await new ChainModels({ db, store, name: 'other' }).wanted()).toBeNull();
+    const { plan } = model;
+    expect(plan.layerBytes).toHaveLength(12);
+    const bytes = plan.layerBytes.reduce((a, b) => a + b, plan.headBytes);
+    expect(bytes).toBeGreaterThan(1e6);
+    expect(Math.min(...plan.memory.cpu.layers)).toBeGreaterThanOrEqual(plan.layerBytes[0] ?? 0);
+    expect(plan.positions).toBe(Math.min(model.context, 4096));
     expect(Receipt.shape.layerBlocks.safeParse(model.layerBlocks).success).toBe(true);
     expect([...model.stopTokens].every((id) => id < model.vocab)).toBe(true);
 
@@ -50,7 +58,9 @@ test('a model is read off the chain, and not from damaged files', async () => {
     const file = block.body.files.find((each) => each.path === 'tokenizer.json');
     const root = toHex(file?.root ?? new Uint8Array());
     await flipBit(path.join(dir, 'blobs', root.slice(0, 2), root));
-    await expect(new ChainModels({ db, store }).get(hash)).rejects.toThrow(/tokenizer\.json/);
+    await expect(new ChainModels({ db, store, name: null }).get(hash)).rejects.toThrow(
+      /tokenizer\.json/,
+    );
   } finally {
     await db.$disconnect();
     await rm(dir, { recursive: true });
@@ -86,7 +96,7 @@ test('blocks that are added between the reads of A and B are found', async () =>
       },
     });
     const store = await BlobStore.open(path.join(dir, 'blobs'));
-    const models = new ChainModels({ db: racing as unknown as typeof db, store });
+    const models = new ChainModels({ db: racing as unknown as typeof db, store, name: null });
     await expect(models.get('ab'.repeat(32))).rejects.toMatchObject({ code: 'BLOCK_UNKNOWN' });
     expect(appended).toBe(true);
   } finally {

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { Answer } from '../src/answer.ts';
 import { checkEvent } from '../src/check.ts';
 import type { ServedModel } from '../src/served-model.ts';
+import { evenPlan } from './even-plan.ts';
 
 const model: ServedModel = {
   hash: '00'.repeat(32),
@@ -15,6 +16,7 @@ const model: ServedModel = {
   context: 12,
   stopTokens: new Set([99]),
   thinking: null,
+  plan: evenPlan(1),
   detokenizer: () => ({ push: () => '', flush: () => '', pending: false }),
 };
 
@@ -34,7 +36,14 @@ function running(maxTokens: number, logprobs: number | null = null): Answer {
     },
     model,
   );
-  const segment = { attempt: 1, nodeId: 'node-a', position: 0, layers: null, numerics: null };
+  const segment = {
+    attempt: 1,
+    nodeId: 'node-a',
+    position: 0,
+    layers: null,
+    numerics: null,
+    stages: null,
+  };
   answer.begin(segment, '1');
   return answer;
 }

@@ -1,5 +1,6 @@
 import { Receipt } from '@blyan/protocol/answer';
 import { MAX_EVENT_BYTES } from '@blyan/protocol/limits';
+import { readCluster } from '@blyan/queue/cluster';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openHarness, sleep, tokensOf, until } from './harness.ts';
 import { type Play, proper, type Script, tokenAt, tokensUpTo } from './scripted-node.ts';
@@ -93,18 +94,47 @@ describe('events that are not as asked', () => {
     ['an oversized event', (play) => play.node.writeRaw(`"${'x'.repeat(MAX_EVENT_BYTES)}"`)],
     ['no event at all', (play) => play.node.writeRaw('tokens, please')],
   ];
+  /** What a lost event explains, too, or says nothing about the node. */
+  const accidents = [
+    'a gap',
+    'an early end',
+    'a lie about the end',
+    'an end that it lies about',
+    'an end in its own words',
+  ];
   for (const [name, violate] of violations) {
-    test(`${name}: the attempt is over, the answer goes on`, async () => {
+    const isLie = !accidents.includes(name);
+    const then = isLie ? 'on another node, and the liar gets no more' : 'on the same node';
+    test(`${name}: the attempt is over, the answer goes on ${then}`, async () => {
       await t.coordinator();
       const bad = async (play: Play) => {
         await play.run(5, 1);
         await sleep(30);
         await violate(play);
       };
-      await t.node({ id: 'node-a', script: onceThenProper(bad) });
-      await expectWhole(await t.ask(), 2);
+      const node = await t.node({ id: 'node-a', script: onceThenProper(bad) });
+      const id = await t.ask();
+      await until(() => node.jobs.length > 0);
+      if (isLie) await t.node({ id: 'node-b' });
+      await expectWhole(id, 2);
+      expect(node.jobs).toHaveLength(isLie ? 1 : 2);
+      const row = await t.db.node.findUniqueOrThrow({ where: { id: 'node-a' } });
+      expect(row.mark !== null).toBe(isLie);
     });
   }
+
+  test('a marked node serves again when an admin has lifted the mark', async () => {
+    await t.coordinator({ noNodeGraceMs: 10_000 });
+    const bad = async (play: Play) => play.tokens(0, [t.model.vocab]);
+    await t.node({ id: 'node-a', script: onceThenProper(bad) });
+    const id = await t.ask();
+    const row = () => t.db.node.findUniqueOrThrow({ where: { id: 'node-a' } });
+    await until(async () => (await row()).mark !== null);
+    await sleep(300);
+    expect((await t.reader.read(id)).at(-1)?.event).toMatchObject({ phase: 'waiting' });
+    await t.db.node.update({ where: { id: 'node-a' }, data: { mark: null, markedAt: null } });
+    await expectWhole(id, 2);
+  });
 
   test('of another node are none', async () => {
     await t.coordinator();
@@ -234,6 +264,53 @@ describe('nodes that go away', () => {
     ]);
   });
 
+  test('a node that was frozen gets nothing before it has been well for a while', async () => {
+    await t.coordinator({ steadyMs: 1500 });
+    const frozen = await t.node({
+      id: 'node-a',
+      script: async (play) => {
+        if (play.job.attempt === 1 && frozen.jobs.length === 1) {
+          play.node.freeze();
+          return play.untilCancelled();
+        }
+        await play.run(20, 1);
+      },
+    });
+    const id = await t.ask();
+    await until(() => frozen.jobs.length > 0);
+    const other = await t.node({ id: 'node-b' });
+    await expectWhole(id, 2);
+    frozen.thaw();
+    await sleep(200);
+    // It has the most room, and is not chosen.
+    const held = await t.ask({ maxTokens: 300 });
+    await until(() => other.jobs.length === 2);
+    await t.events(await t.ask());
+    expect(frozen.jobs).toHaveLength(1);
+    await t.events(held);
+    await sleep(1500);
+    other.say({ state: 'draining' });
+    await sleep(50);
+    await t.events(await t.ask());
+    expect(frozen.jobs).toHaveLength(2);
+  });
+
+  test('a node that an admin drains finishes what it has, an evicted one does not', async () => {
+    await t.coordinator();
+    const node = await t.node({ id: 'node-a', script: (play) => play.run(20, 300) });
+    const id = await t.ask();
+    await until(() => node.jobs.length > 0);
+    const other = await t.node({ id: 'node-b' });
+    await t.db.node.update({ where: { id: 'node-a' }, data: { draining: true } });
+    await sleep(3500);
+    await t.events(await t.ask());
+    expect(node.jobs).toHaveLength(1);
+    expect((await t.db.request.findUniqueOrThrow({ where: { id } })).attempt).toBe(1);
+    await t.db.node.update({ where: { id: 'node-a' }, data: { evictedAt: new Date() } });
+    await expectWhole(id, 2);
+    expect(other.jobs).toHaveLength(2);
+  });
+
   test('a restarted node: its answers move at once', async () => {
     await t.coordinator({ nodeLostMs: 60_000 });
     const node = await t.node({
@@ -266,6 +343,39 @@ describe('nodes that go away', () => {
     expect(events.filter(({ type }) => type === 'error')).toHaveLength(1);
     expect(Date.now() - killed).toBeLessThan(6000);
     expect((await t.row(id)).output).toEqual(tokensUpTo(8));
+  });
+});
+
+describe('a job that cannot be handed over', () => {
+  test('while its node falls silent: the answer waits once, and goes on once', async () => {
+    const log = 'blyan:node:node-a:jobs:events';
+    let claims = 0;
+    // The real database; behind the first claim Redis stands still, for the node, too.
+    const db = t.db.$extends({
+      query: {
+        async $queryRaw({ args, query }) {
+          const result = await query(args);
+          if (!args.sql.includes('claimed') || ++claims > 1) return result;
+          // No job can be added while its queue's log of events is of a wrong type.
+          await t.redis.set(log, 'no stream');
+          await t.redis.call('CLIENT', 'PAUSE', '2500', 'WRITE');
+          return result;
+        },
+      },
+    });
+    await t.coordinator({ noNodeGraceMs: 10_000 }, { db: db as unknown as typeof t.db });
+    // Slowly enough for a place in the waiting line that was left behind to be seen.
+    const node = await t.node({ id: 'node-a', slots: 1, script: (play) => play.run(20, 100) });
+    const id = await t.ask();
+    await until(() => claims > 0);
+    await sleep(100);
+    // Behind the job that is on its way.
+    await t.redis.del(log);
+    await until(async () => (await readCluster(t.redis))?.running === 1 && node.jobs.length > 0);
+    expect((await readCluster(t.redis))?.waiting).toBe(0);
+    await expectWhole(id, 2);
+    expect(node.jobs.map(({ attempt }) => attempt)).toEqual([2]);
+    expect(t.lines.map(({ message }) => message)).toContain('dispatch failed');
   });
 });
 

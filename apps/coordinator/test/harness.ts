@@ -16,6 +16,7 @@ import { inject } from 'vitest';
 import type {} from '../../../tooling/local/src/test-context.ts';
 import type { Models, ServedModel } from '../src/served-model.ts';
 import { type ServiceOptions, startService } from '../src/service.ts';
+import { evenPlan } from './even-plan.ts';
 import { quiet } from './quiet.ts';
 import { type NodeOptions, ScriptedNode } from './scripted-node.ts';
 
@@ -40,6 +41,7 @@ async function readModel(): Promise<ServedModel> {
     context: config.context,
     stopTokens: new Set(generation.stopTokens),
     thinking: { open: tokenizer.idOf('<think>') ?? -1, close: tokenizer.idOf('</think>') ?? -1 },
+    plan: evenPlan(config.layers),
     detokenizer: () => tokenizer.detokenizer(),
   };
 }
@@ -58,6 +60,7 @@ export interface Ask {
 const FAST = {
   nodeLostMs: 1500,
   noNodeGraceMs: 1500,
+  steadyMs: 800,
   retentionMs: 3600_000,
   conversationRetentionMs: 48 * 3600_000,
 };
@@ -75,6 +78,9 @@ export async function openHarness(database: number) {
   const model = await readModel();
   const models: Models & { failure: Error } = {
     failure: new ChainError('MODEL_LAYERS'),
+    async wanted() {
+      return MODEL;
+    },
     async get(hash) {
       if (hash !== MODEL) throw models.failure;
       return model;
@@ -110,7 +116,7 @@ export async function openHarness(database: number) {
     async node(options: Omit<NodeOptions, 'redisUrl' | 'model'>) {
       await db.node.upsert({
         where: { id: options.id },
-        create: { id: options.id, version: '0.1.0' },
+        create: { id: options.id, version: '0.1.0', publicKey: Buffer.alloc(32, 7) },
         update: { registeredAt: new Date() },
       });
       await tellCoordinator(redis, { type: 'node', nodeId: options.id });

@@ -1,5 +1,7 @@
 /** A node that speaks the real protocol over the real Redis and does what its script says. */
+import type { Assignment } from '@blyan/protocol/assignment';
 import type { NodeControl, NodeEvent, NodeJob, NodeStatus } from '@blyan/protocol/node';
+import { readAssignment } from '@blyan/queue/assignments';
 import { connect, disconnect, type Redis } from '@blyan/queue/connection';
 import { ControlSubscription } from '@blyan/queue/control';
 import { nodeStream } from '@blyan/queue/names';
@@ -75,6 +77,8 @@ export interface NodeOptions {
   slots?: number;
   /** Opens its connections; default: as the one who owns Redis. */
   connect?: (name: string) => Redis;
+  /** Bytes: with it, it waits for an assignment. */
+  memory?: number;
 }
 
 const opener = ({ redisUrl, connect: open }: NodeOptions) =>
@@ -84,6 +88,9 @@ export class ScriptedNode {
   readonly id: string;
   readonly jobs: NodeJob[] = [];
   readonly controls: NodeControl[] = [];
+  readonly assignments: Assignment[] = [];
+  /** Whether it gets ready when it is assigned something. */
+  loads = true;
   status: NodeStatus;
   script: Script;
   readonly #redis: ReturnType<typeof connect>;
@@ -94,7 +101,7 @@ export class ScriptedNode {
   #beat: NodeJS.Timeout | undefined;
 
   private constructor(options: NodeOptions) {
-    const { id, model, script = proper, slots = 2 } = options;
+    const { id, model, script = proper, slots = 2, memory } = options;
     this.id = id;
     this.script = script;
     this.#redis = opener(options)(id);
@@ -114,6 +121,21 @@ export class ScriptedNode {
       slots,
       context: 512,
     };
+    if (memory === undefined) return;
+    const { model: _model, layers: _layers, ...rest } = this.status;
+    const capacity = { memoryBytes: memory, weightBytesPerSecond: 1e9, addresses: [] };
+    this.status = { ...rest, state: 'idle', capacity };
+  }
+
+  /** Loads what it is assigned, at once; may be told several times. */
+  async #assigned(): Promise<void> {
+    const assignment = await readAssignment(this.#redis, this.id);
+    if (!this.status.capacity || !assignment || assignment.id === this.status.assignment) return;
+    this.assignments.push(assignment);
+    const { id, model, stages } = assignment;
+    const layers = stages.find(({ nodeId }) => nodeId === this.id)?.layers;
+    this.say({ state: 'loading', assignment: id });
+    if (this.loads && layers) this.say({ state: 'ready', model, layers });
   }
 
   static async start(options: NodeOptions): Promise<ScriptedNode> {
@@ -123,6 +145,7 @@ export class ScriptedNode {
       { url: opener(options), logger: quiet },
       (message) => {
         node.controls.push(message);
+        if (message.type === 'assignment') void node.#assigned();
         if (message.type === 'cancel') {
           node.#running.get(`${message.requestId}/${message.attempt}`)?.abort();
         }
@@ -130,6 +153,7 @@ export class ScriptedNode {
     );
     node.thaw();
     node.#worker.start();
+    await node.#assigned();
     return node;
   }
 

@@ -18,7 +18,7 @@ function open(redis: { status: 'ready' | 'reconnecting' } = { status: 'ready' })
   nodes.add('n');
   nodes.hear('n', status, 0);
   const clock = new TickClock(redis, nodes, 0);
-  return { clock, alive: (now: number) => nodes.isAlive(nodes.get('n')!, now) };
+  return { clock, alive: (now: number) => nodes.get('n')!.isAlive(now) };
 }
 
 test('no standstill of ours, however long, makes a node that we heard look dead', () => {

@@ -245,6 +245,7 @@ describe('availability', () => {
     nodes: statuses.map(({ alive = true, ...status }, i) => ({
       id: `node-${i}`,
       alive,
+      serving: alive && (status.state ?? 'ready') === 'ready',
       seen: Date.now(),
       running: 0,
       status: { type: 'status', boot: 'b', version: '1', state: 'ready', slots: 1, ...status },

@@ -100,7 +100,7 @@ describe.each([undefined, 'q4'] as const)(
         emitted: [],
         params,
         stopTokens: [],
-        deadline: Date.now() + 60_000,
+        remainingMs: 60_000,
       };
       loop.submit(job);
       await loop.drain();

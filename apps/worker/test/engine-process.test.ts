@@ -42,7 +42,7 @@ const job = (overrides: Partial<NodeJob> = {}): NodeJob => ({
   emitted: [],
   params: { ...GREEDY, maxTokens: 24 },
   stopTokens: [],
-  deadline: Date.now() + 60_000,
+  remainingMs: 60_000,
   ...overrides,
 });
 

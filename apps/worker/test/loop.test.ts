@@ -23,7 +23,7 @@ const job = (overrides: Partial<NodeJob> = {}, maxTokens = 12): NodeJob => ({
   emitted: [],
   params: { ...GREEDY, maxTokens },
   stopTokens: [],
-  deadline: Date.now() + 60_000,
+  remainingMs: 60_000,
   ...overrides,
 });
 
@@ -210,7 +210,7 @@ describe('EngineLoop', () => {
     ['context_length_exceeded', false, { prompt: new Array<number>(505).fill(1) }],
     ['TOKEN_UNKNOWN', false, { prompt: [512] }],
     ['MODEL_MISMATCH', true, { model: 'cd'.repeat(32) }],
-    ['DEADLINE_PASSED', false, { deadline: Date.now() - 1 }],
+    ['DEADLINE_PASSED', false, { remainingMs: 0 }],
   ])('fails one job with %s, and serves the others', async (code, retry, overrides) => {
     const { loop, of } = start();
     const good = job();

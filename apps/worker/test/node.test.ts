@@ -86,7 +86,7 @@ const job = (script: 1 | 2 | 3, change: Partial<NodeJob> = {}): NodeJob => ({
   emitted: [],
   params: { ...NEUTRAL, maxTokens: 10, temperature: 0, seed: 1 },
   stopTokens: [2],
-  deadline: Date.now() + 60_000,
+  remainingMs: 60_000,
   ...change,
 });
 

@@ -12,6 +12,8 @@ export const ClusterStatus = z.object({
     z.object({
       id: NodeId,
       alive: z.boolean(),
+      /** It takes jobs now: alone, or as the head of a pipeline that is ready. */
+      serving: z.boolean(),
       /** Unix ms of the last event. */
       seen: z.number().int(),
       running: z.number().int().min(0),

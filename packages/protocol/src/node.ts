@@ -47,8 +47,11 @@ export const NodeJob = z.object({
    * last token.
    */
   stopTokens: z.array(TokenId).max(MAX_JOB_STOP_TOKENS),
-  /** Unix ms after which nobody waits any more. */
-  deadline: z.number().int(),
+  /**
+   * Milliseconds from now after which nobody waits any more: clocks of nodes may be wrong. The
+   * coordinator holds the deadline itself; for a node it is the bound of useless work.
+   */
+  remainingMs: z.number().int().min(0),
 });
 export type NodeJob = z.infer<typeof NodeJob>;
 

@@ -11,23 +11,33 @@ import type { AnswerEvent } from '@blyan/protocol/answer';
 import type { Redis } from './connection.ts';
 import { ENTRY_FIELD } from './entry.ts';
 import { QueueError } from './errors.ts';
-import { answerStream } from './names.ts';
+import { answerStream, TERM_KEY } from './names.ts';
+import { CHECK_TERM, deposed, isDeposed, type Term } from './term.ts';
 
-/** KEYS: stream. ARGV: entry id, field, event, life in ms or 0. Returns the entry's real id. */
-const APPEND = `
-local id = redis.call('XADD', KEYS[1], ARGV[1], ARGV[2], ARGV[3])
-redis.call('PUBLISH', KEYS[1], id .. ' ' .. ARGV[3])
-if ARGV[4] ~= '0' then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
+/** KEYS: term, stream. ARGV: number of the term, entry id, field, event, life in ms or 0. */
+const APPEND = `${CHECK_TERM}
+local id = redis.call('XADD', KEYS[2], ARGV[2], ARGV[3], ARGV[4])
+redis.call('PUBLISH', KEYS[2], id .. ' ' .. ARGV[4])
+if ARGV[5] ~= '0' then redis.call('PEXPIRE', KEYS[2], ARGV[5]) end
 return id`;
 
 declare module 'ioredis' {
   interface ChainableCommander {
-    blyanAppend(key: string, id: string, field: string, event: string, ttlMs: number): this;
+    blyanAppend(
+      termKey: string,
+      key: string,
+      term: string,
+      id: string,
+      field: string,
+      event: string,
+      ttlMs: number,
+    ): this;
   }
 }
 
 export interface AnswerWriterOptions {
   redis: Redis;
+  term: Term;
   /** How long a stream is kept behind its last event that is not tokens. */
   ttlMs: number;
 }
@@ -50,20 +60,22 @@ const REFUSED = /equal or smaller than the target stream top item/;
 
 export class AnswerWriter {
   readonly #redis: Redis;
+  readonly #term: Term;
   readonly #ttlMs: number;
   #pending: Pending[] = [];
   #scheduled: NodeJS.Immediate | undefined;
 
   /** The connection stays the caller's. */
-  constructor({ redis, ttlMs }: AnswerWriterOptions) {
-    redis.defineCommand('blyanAppend', { numberOfKeys: 1, lua: APPEND });
+  constructor({ redis, term, ttlMs }: AnswerWriterOptions) {
+    redis.defineCommand('blyanAppend', { numberOfKeys: 2, lua: APPEND });
     this.#redis = redis;
+    this.#term = term;
     this.#ttlMs = ttlMs;
   }
 
   /**
    * Appends an event to an answer of which `count` tokens were written before it. Appends of one
-   * answer keep their order. Rejects with REDIS_FAILED.
+   * answer keep their order. Rejects with REDIS_FAILED or DEPOSED.
    */
   append(requestId: string, event: AnswerEvent, count: number): Promise<Appended> {
     return new Promise((resolve, reject) => {
@@ -88,11 +100,12 @@ export class AnswerWriter {
     const sent = this.#pending;
     this.#pending = [];
     const pipeline = this.#redis.pipeline();
+    const term = String(this.#term.token);
     for (const { requestId, id, event } of sent) {
       const key = answerStream(requestId);
       // Every answer begins and ends with an event that is not tokens: enough to bound its life.
       const ttlMs = event.type === 'tokens' ? 0 : this.#ttlMs;
-      pipeline.blyanAppend(key, id, ENTRY_FIELD, JSON.stringify(event), ttlMs);
+      pipeline.blyanAppend(TERM_KEY, key, term, id, ENTRY_FIELD, JSON.stringify(event), ttlMs);
     }
     pipeline.exec().then(
       (results) => {
@@ -100,6 +113,7 @@ export class AnswerWriter {
           const [error] = results?.[i] ?? [new Error('no reply')];
           if (!error) pending.resolve('added');
           else if (REFUSED.test(error.message)) pending.resolve('present');
+          else if (isDeposed(error)) pending.reject(deposed(this.#term, error));
           else pending.reject(failed(pending, error));
         });
       },

@@ -2,12 +2,14 @@
 import { ClusterStatus } from '@blyan/protocol/cluster';
 import type { Redis } from './connection.ts';
 import { CLUSTER_KEY } from './names.ts';
+import { setInTerm, type Term } from './term.ts';
 
 /** Written each second: three missed writes mean that there is no coordinator. */
 const CLUSTER_TTL_MS = 4000;
 
-export async function writeCluster(redis: Redis, status: ClusterStatus): Promise<void> {
-  await redis.set(CLUSTER_KEY, JSON.stringify(status), 'PX', CLUSTER_TTL_MS);
+/** @throws QueueError DEPOSED, and what Redis says */
+export async function writeCluster(redis: Redis, term: Term, status: ClusterStatus): Promise<void> {
+  await setInTerm(redis, term, CLUSTER_KEY, JSON.stringify(status), CLUSTER_TTL_MS);
 }
 
 /** Null when no coordinator is running. */

@@ -5,6 +5,8 @@ export type QueueErrorCode =
   | 'ENTRY_ID_INVALID'
   /** A message that would be written breaks its own schema or size bound. */
   | 'MESSAGE_INVALID'
+  /** A coordinator wrote that does not lead any more. */
+  | 'DEPOSED'
   /** Redis refused a command, or cannot be reached in the time given. */
   | 'REDIS_FAILED';
 

@@ -7,6 +7,8 @@ export const INTAKE_PREFIX = 'blyan';
 export const COORDINATOR_CHANNEL = 'blyan:coordinator';
 /** ClusterStatus, written by the coordinator, expiring. */
 export const CLUSTER_KEY = 'blyan:cluster';
+/** Number of the leading coordinator's term: earlier ones may not write. */
+export const TERM_KEY = 'blyan:term';
 
 /** Counters of limits, expiring. */
 export const LIMIT_PREFIX = 'blyan:limit';

@@ -4,6 +4,7 @@ import { type AnswerEntry, AnswerReader } from '../src/answer-reader.ts';
 import { AnswerWriter } from '../src/answer-stream.ts';
 import { connect, disconnect } from '../src/connection.ts';
 import { answerStream } from '../src/names.ts';
+import { beginTerm } from '../src/term.ts';
 import { cuttable, newRequestId, quiet, redisUrl, sleep } from './support.ts';
 
 const url = redisUrl(1);
@@ -13,7 +14,7 @@ async function open(readerUrl = url) {
   const reader = AnswerReader.open({ url: readerUrl, logger: quiet });
   return {
     redis,
-    writer: new AnswerWriter({ redis, ttlMs: 60_000 }),
+    writer: new AnswerWriter({ redis, term: { token: 1n, deposed() {} }, ttlMs: 60_000 }),
     reader,
     async [Symbol.asyncDispose]() {
       await reader[Symbol.asyncDispose]();
@@ -52,6 +53,30 @@ describe('canonical stream', () => {
     expect(entries.map((entry) => entry.id)).toEqual(['0-1', '0-2', '1-0', '2-0', '3-0', '4-0']);
     expect(await t.writer.lastId(id)).toBe('4-0');
     expect(await t.redis.pttl(answerStream(id))).toBeGreaterThan(50_000);
+  });
+
+  test('a term that is over appends nothing, and is told so', async () => {
+    await using t = await open();
+    const id = newRequestId();
+    let told = 0;
+    const writer = (token: bigint) =>
+      new AnswerWriter({
+        redis: t.redis,
+        term: { token, deposed: () => told++ },
+        ttlMs: 60_000,
+      });
+    const before = await t.redis.get('blyan:term');
+    const now = BigInt(before ?? 0) + 10n;
+    await beginTerm(t.redis, { token: now, deposed() {} });
+    await expect(writer(now - 1n).append(id, tokens(0, 7), 0)).rejects.toMatchObject({
+      code: 'DEPOSED',
+    });
+    expect(told).toBe(1);
+    expect(await t.reader.read(id)).toEqual([]);
+    expect(await writer(now).append(id, tokens(0, 7), 0)).toBe('added');
+    await expect(beginTerm(t.redis, { token: 1n, deposed: () => told++ })).rejects.toThrow();
+    expect(told).toBe(2);
+    await t.redis.del('blyan:term');
   });
 
   test('a repeat is told apart from a failure, and changes nothing', async () => {

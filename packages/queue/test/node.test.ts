@@ -133,7 +133,7 @@ describe('node queue', () => {
     emitted: [],
     params: { ...NEUTRAL, maxTokens: 8, temperature: 0, seed: 1 },
     stopTokens: [2],
-    deadline: Date.now() + 1000,
+    remainingMs: 1000,
   });
 
   test('a job arrives at its node only, once', async () => {

@@ -63,19 +63,48 @@ export const hubEnv = (source: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
 
 const app = (root: string, name: string) => path.join(root, 'apps', name);
 
+const partOf = (c: PartsContext, name: string) => ({
+  name,
+  logFile: path.join(c.logs, `${name}.log`),
+});
+
+/** Several may run: one leads. */
+export const coordinatorPart = (c: PartsContext, name = 'coordinator'): PartProcess => ({
+  ...partOf(c, name),
+  args: [path.join(app(c.root, 'coordinator'), 'dist', 'main.js')],
+  cwd: c.root,
+  env: { ...trustedEnv(c), BLYAN_API_KEY: c.apiKey },
+  drainMs: DRAIN_MS,
+});
+
+/** @param env variables of this worker alone */
+export const workerPart = (
+  c: PartsContext,
+  name = 'worker',
+  env: NodeJS.ProcessEnv = {},
+): PartProcess => ({
+  ...partOf(c, name),
+  args: [path.join(app(c.root, 'worker'), 'dist', 'main.js')],
+  cwd: c.root,
+  // Somebody else's computer, in principle: no database, and Redis as the main node hands it out.
+  env: {
+    ...baseEnv(c.env.source),
+    BLYAN_DATA_DIR: c.env.dataDir,
+    BLYAN_BLOB_DIR: c.env.blobDir,
+    BLYAN_API_KEY: c.apiKey,
+    BLYAN_GENESIS: c.genesis,
+    BLYAN_MAIN_URL: localUrl(c.env),
+    ...env,
+  },
+  drainMs: DRAIN_MS,
+});
+
 /** In the order of starting; the order of stopping is in stop.ts. */
 export function partSpecs(c: PartsContext): PartSpec[] {
-  const common = (name: string) => ({ name, logFile: path.join(c.logs, `${name}.log`) });
   const processes: PartProcess[] = [
+    coordinatorPart(c),
     {
-      ...common('coordinator'),
-      args: [path.join(app(c.root, 'coordinator'), 'dist', 'main.js')],
-      cwd: c.root,
-      env: { ...trustedEnv(c), BLYAN_API_KEY: c.apiKey },
-      drainMs: DRAIN_MS,
-    },
-    {
-      ...common('web'),
+      ...partOf(c, 'web'),
       args: [path.join(app(c.root, 'web'), 'dist', 'main.js')],
       cwd: app(c.root, 'web'),
       // Not a BLYAN_ name: those go to the worker too.
@@ -83,21 +112,7 @@ export function partSpecs(c: PartsContext): PartSpec[] {
       // It finishes open answers for up to 8 s; then it still has to close.
       drainMs: DRAIN_MS,
     },
-    {
-      ...common('worker'),
-      args: [path.join(app(c.root, 'worker'), 'dist', 'main.js')],
-      cwd: c.root,
-      // Somebody else's computer, in principle: no database, and Redis as the main node hands it out.
-      env: {
-        ...baseEnv(c.env.source),
-        BLYAN_DATA_DIR: c.env.dataDir,
-        BLYAN_BLOB_DIR: c.env.blobDir,
-        BLYAN_API_KEY: c.apiKey,
-        BLYAN_GENESIS: c.genesis,
-        BLYAN_MAIN_URL: localUrl(c.env),
-      },
-      drainMs: DRAIN_MS,
-    },
+    workerPart(c),
   ];
   return processes.map((p) => ({ name: p.name, start: () => startPart(p, c.say) }));
 }

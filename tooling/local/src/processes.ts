@@ -75,6 +75,14 @@ export async function processesIn(dir: string, program: RegExp, hint?: number): 
   return found;
 }
 
+/** Processes that a process has started and not waited for. */
+export async function childrenOf(pid: number): Promise<number[]> {
+  const text = LINUX
+    ? await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '')
+    : ((await run('pgrep', ['-P', String(pid)]).catch(() => null))?.stdout ?? '');
+  return text.split(/\s+/).filter(Boolean).map(Number);
+}
+
 /** True when all have ended in time. */
 export async function waitForExit(pids: number[], timeoutMs: number): Promise<boolean> {
   const deadline = Date.now() + timeoutMs;

@@ -24,9 +24,9 @@ export async function freshCluster(redis: Redis): Promise<ClusterStatus | null> 
   return status && Date.now() - status.at < FRESH_MS ? status : null;
 }
 
-/** Live nodes that can answer with a model now. */
+/** Live nodes that can answer with a model now: of a pipeline its head, once all of it is ready. */
 const readyNodes = (cluster: ClusterStatus): Node[] =>
-  cluster.nodes.filter((node) => node.alive && node.status.state === 'ready');
+  cluster.nodes.filter((node) => node.alive && node.serving);
 
 /** Hex hashes of the model blocks that can answer now. */
 export function servedHashes(cluster: ClusterStatus | null): Set<string> {
@@ -47,7 +47,8 @@ export function availability(cluster: ClusterStatus | null, model: string): Avai
   const ready = readyNodes(cluster).filter(({ status }) => status.model === model);
   if (ready.length > 0) return { state: 'ready', nodes: ready.length };
   const loading = alive.find(
-    ({ status }) => status.state === 'loading' && (status.model ?? model) === model,
+    ({ status, serving }) =>
+      (status.model ?? model) === model && !serving && isOnItsWay(status.state),
   );
   if (loading) return { state: 'loading', progress: describeProgress(loading) };
   const failed = alive.filter((node) => node.status.state === 'failed');
@@ -66,6 +67,10 @@ export function availability(cluster: ClusterStatus | null, model: string): Avai
     command: START_COMMAND,
   };
 }
+
+/** Waiting for an assignment, loading it, or for the other stages of a pipeline. */
+const isOnItsWay = (state: Node['status']['state']): boolean =>
+  state === 'idle' || state === 'loading' || state === 'ready';
 
 type Unavailable = Extract<Availability, { state: 'unavailable' }>;
 

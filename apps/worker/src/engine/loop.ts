@@ -108,10 +108,10 @@ export class EngineLoop {
 
   /** Ends what is complete or too late, also while it waits for memory. */
   #sweep(): void {
-    const now = Date.now();
+    const now = performance.now();
     for (const sequence of [...this.#active.values()]) {
       if (sequence.finished) this.#finish(sequence);
-      else if (now > sequence.job.deadline) {
+      else if (now > sequence.deadline) {
         this.#abandon(sequence, new EngineError('DEADLINE_PASSED'));
       }
     }

@@ -11,6 +11,8 @@ import type { StageOutput, StageSession } from './stage-session.ts';
 
 export class Sequence {
   readonly job: NodeJob;
+  /** Monotonic ms. */
+  readonly deadline: number;
   /** Prompt and answer. */
   readonly tokens: number[];
   /** Of the answer, earlier attempts included. */
@@ -45,6 +47,7 @@ export class Sequence {
     if (unknown !== undefined) throw new ModelError('TOKEN_UNKNOWN', { id: unknown, vocab });
     memory.check(prompt.length + params.maxTokens);
     this.job = job;
+    this.deadline = performance.now() + job.remainingMs;
     this.tokens = [...prefix];
     this.count = emitted.length;
     this.#prefix = prefix;

@@ -1,0 +1,22 @@
+/** Which nodes a plan may count on, and as what. */
+import type { NodeView } from '../nodes.ts';
+import type { PlanNode } from '../planning/fleet.ts';
+
+/** Whether a node may be a member of a pipeline now. One without a capacity plans for itself. */
+export function canBeMember(node: NodeView, now: number): boolean {
+  const { status } = node;
+  return status?.capacity !== undefined && status.state !== 'draining' && node.isWelcome(now);
+}
+
+/** As a plan sees it. Its numbers are its own word until its work shows otherwise. */
+export function planNode({ id, status }: NodeView): PlanNode {
+  const { capacity, links, numerics } = status ?? {};
+  return {
+    id,
+    // Before it has loaded anything it does not say: the CPU's kernels need more memory.
+    device: numerics && numerics.provider !== 'cpu' ? 'gpu' : 'cpu',
+    memoryBytes: capacity?.memoryBytes ?? 0,
+    bytesPerSecond: capacity?.weightBytesPerSecond ?? 0,
+    links: new Map(links?.map(({ nodeId, ms }) => [nodeId, ms])),
+  };
+}

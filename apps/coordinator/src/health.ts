@@ -1,0 +1,51 @@
+/**
+ * Whether a node that failed may be chosen again. A failure costs a pause that doubles with each one
+ * in a row, and good work clears the record; a node that fell silent must also be heard without a gap
+ * for a while. The first failure costs nothing more, so that a worker that was restarted goes on.
+ */
+const FIRST_PAUSE_MS = 2000;
+const MAX_PAUSE_MS = 300_000;
+/** Heartbeats without a gap that are wanted of a node that was silent. */
+const STEADY_MS = 3000;
+/** Events that went missing, which a restart of Redis explains, too: so many in a row are no accident. */
+const MOST_DOUBTS = 5;
+
+export class Health {
+  readonly #steadyMs: number;
+  #failures = 0;
+  #doubts = 0;
+  #until = Number.NEGATIVE_INFINITY;
+  #steadyFrom = Number.NEGATIVE_INFINITY;
+
+  constructor(steadyMs = STEADY_MS) {
+    this.#steadyMs = steadyMs;
+  }
+
+  /** It broke down, or its work did. All times are monotonic ms. */
+  failed(now: number): void {
+    this.#failures++;
+    if (this.#failures < 2) return;
+    const pause = FIRST_PAUSE_MS * 2 ** (this.#failures - 2);
+    this.#until = now + Math.min(pause, MAX_PAUSE_MS);
+  }
+
+  /** It is heard again after a silence in which it was given up. */
+  returned(now: number): void {
+    this.#steadyFrom = now;
+  }
+
+  /** An answer, or its part of one, is complete. */
+  worked(): void {
+    this.#failures = 0;
+    this.#doubts = 0;
+  }
+
+  /** Events of it are missing; true when that cannot be an accident any more. */
+  doubted(): boolean {
+    return ++this.#doubts >= MOST_DOUBTS;
+  }
+
+  isGood(now: number): boolean {
+    return now >= this.#until && now - this.#steadyFrom >= this.#steadyMs;
+  }
+}

@@ -1,0 +1,45 @@
+/** Which nodes hold which layers: pure functions of the fleet, the model and the plan before. */
+import { fits, type Pipeline, type PlanModel, type PlanNode, worth } from './fleet.ts';
+import { planLargeFleet } from './large-fleet.ts';
+import { MOST_EXACT, planSmallFleet } from './small-fleet.ts';
+
+/** A plan in use is left for another one only if that is worth so much more: moving costs minutes. */
+export const MIN_GAIN = 1.2;
+
+/**
+ * A plan from nothing. What fits on one worker is not split: each that has room for the whole model
+ * serves it alone. Only if there is none, pipelines are made of several. Nodes may be left over.
+ */
+export function planFleet(nodes: readonly PlanNode[], model: PlanModel): Pipeline[] {
+  const last = model.layerBytes.length - 1;
+  const whole = nodes.filter((node) => fits(node, model, [0, last], true));
+  if (whole.length > 0) return whole.map(({ id }) => [{ nodeId: id, layers: [0, last] }]);
+  return nodes.length <= MOST_EXACT ? planSmallFleet(nodes, model) : planLargeFleet(nodes, model);
+}
+
+/**
+ * The plan that follows another one. Pipelines whose members are all there stay, unless a plan from
+ * nothing is worth more than MIN_GAIN times as much; free nodes are made use of.
+ *
+ * @param before in order of preference: of those that share a member the first one counts. A pipeline
+ *   that was broken may be among them: when its members are back they have their layers loaded.
+ */
+export function replan(
+  before: readonly Pipeline[],
+  nodes: readonly PlanNode[],
+  model: PlanModel,
+): Pipeline[] {
+  const byId = new Map(nodes.map((node) => [node.id, node]));
+  const taken = new Set<string>();
+  const kept = before.filter((pipeline) => {
+    const ids = pipeline.map(({ nodeId }) => nodeId);
+    if (!ids.every((id) => byId.has(id) && !taken.has(id))) return false;
+    for (const id of ids) taken.add(id);
+    return true;
+  });
+  const free = nodes.filter(({ id }) => !taken.has(id));
+  const extended = [...kept, ...planFleet(free, model)];
+  const anew = planFleet(nodes, model);
+  const [now, then] = [worth(extended, byId, model), worth(anew, byId, model)];
+  return then > now * MIN_GAIN ? anew : extended;
+}
