@@ -128,7 +128,7 @@ export class StageSession {
     cache: KvCache,
     { input, rows }: { input: StageInput; rows: readonly number[] },
   ): Promise<StageOutput> {
-    const count = 'hidden' in input ? input.hidden.length / this.config.hidden : input.ids.length;
+    const count = this.#count(input);
     return await this.#run({
       input,
       positions: Array.from({ length: count }, (_, i) => cache.length + i),
@@ -173,21 +173,25 @@ export class StageSession {
    * give them.
    * @returns logits or hidden states of all of them
    */
-  async check(cache: KvCache, input: { ids: readonly number[] }): Promise<StageOutput> {
-    const count = input.ids.length;
+  async check(cache: KvCache, input: StageInput): Promise<StageOutput> {
+    const count = this.#count(input);
     if (count < 2 || count > this.room(cache)) {
       throw new RangeError(`${count} positions in a check of 2 to ${this.room(cache)}`);
     }
     return await this.#run({
       input,
       positions: Array.from({ length: count }, (_, i) => cache.length + i),
-      rows: input.ids.map((_, i) => i),
+      rows: Array.from({ length: count }, (_, i) => i),
       caches: [cache],
       count,
       padding: 0,
       whole: false,
       feeds: checkInputs(cache.length, count, this.#shape),
     });
+  }
+
+  #count(input: StageInput): number {
+    return 'hidden' in input ? input.hidden.length / this.config.hidden : input.ids.length;
   }
 
   async #run(run: Run): Promise<StageOutput> {
