@@ -4,6 +4,8 @@ export interface Config {
   databaseUrl: string;
   redisUrl: string;
   blobDir: string;
+  /** Name of the model that workers are to hold; null: the newest that is not retired. */
+  model: string | null;
   /** Ended requests, their text and their streams are deleted after this time. */
   retentionMs: number;
   logLevel: string;
@@ -14,6 +16,7 @@ export function toConfig(env: Env): Config {
     databaseUrl: env.DATABASE_URL,
     redisUrl: env.REDIS_URL,
     blobDir: env.BLYAN_BLOB_DIR,
+    model: env.BLYAN_MODEL ?? null,
     // Hours may be fractions; Redis takes whole milliseconds.
     retentionMs: Math.ceil(env.BLYAN_RETENTION_H * 3600_000),
     logLevel: env.BLYAN_LOG_LEVEL,

@@ -8,6 +8,7 @@ import { ControlSubscription, tellNode } from '@blyan/queue/control';
 import { IntakeWorker } from '@blyan/queue/intake';
 import { NodeQueues } from '@blyan/queue/node-queue';
 import { NodeStreamReader } from '@blyan/queue/node-reader';
+import { assignAll } from './assign-all.ts';
 import { Coordinator } from './coordinator.ts';
 import { NODE_FORGOTTEN_MS, POLL_MS, STATUS_MS, SWEEP_BATCH, SWEEP_MS, TICK_MS } from './limits.ts';
 import type { Logger } from './logger.ts';
@@ -20,6 +21,8 @@ import { TickClock } from './tick-clock.ts';
 export interface ServiceOptions {
   redisUrl: string;
   retentionMs: number;
+  /** Name of the model that workers are to hold; null: the newest that is not retired. */
+  model?: string | null;
   /** Tests shorten these. */
   nodeLostMs?: number;
   noNodeGraceMs?: number;
@@ -102,6 +105,8 @@ export async function startService(
         coordinator.tick();
       }),
     );
+    const assign = assignAll({ db, redis, nodes, models, modelName: options.model ?? null });
+    owned(every(TICK_MS, 'assign', logger, assign));
     owned(
       every(STATUS_MS, 'status', logger, async () => {
         await writeCluster(redis, coordinator.status());

@@ -31,7 +31,9 @@ export type EngineErrorCode =
   | 'STAGE_ORDER'
   /** Hidden states of another shape or type than this pipeline's. */
   | 'STAGE_SHAPE'
-  | 'STAGE_MEMORY';
+  | 'STAGE_MEMORY'
+  /** A job for a node that is a stage in the middle of a pipeline. */
+  | 'NOT_THE_HEAD';
 
 /** Codes with which the same thing can succeed later or on another node. */
 const RETRYABLE: ReadonlySet<EngineErrorCode> = new Set([
@@ -49,6 +51,7 @@ const RETRYABLE: ReadonlySet<EngineErrorCode> = new Set([
   'STAGE_ORDER',
   'STAGE_SHAPE',
   'STAGE_MEMORY',
+  'NOT_THE_HEAD',
 ]);
 
 export class EngineError extends Error {

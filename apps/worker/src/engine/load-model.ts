@@ -6,6 +6,7 @@ import { type ModelFiles, readModelFiles } from '@blyan/model/files';
 import { StageBuilder, type StageGraph, type StageOptions } from '@blyan/model/stage/graph';
 import {
   headOnly,
+  layerRange,
   type StageSpec,
   splitStage,
   stageGroups,
@@ -58,6 +59,8 @@ export interface LoadedStage {
   session: StageSession;
   /** Stored bytes of the stage's tensors. */
   bytes: number;
+  /** Of those that a decode step goes through. */
+  stepBytes: number;
 }
 
 export interface LoadOptions extends StageOptions, StageSessionOptions {
@@ -83,7 +86,7 @@ export async function loadStage(
     buildParts(parts, blocks, deps, options),
     options,
   );
-  return { files, session, bytes: sum([...bytes.values()]) };
+  return { files, session, bytes: sum([...bytes.values()]), stepBytes: stepBytes(spec, bytes) };
 }
 
 export interface LoadedHead {
@@ -92,8 +95,8 @@ export interface LoadedHead {
   front: StageSession;
   /** Final norm and output head. */
   tail: TailSession;
-  /** Stored bytes of the tensors of both. */
-  bytes: number;
+  /** Stored bytes of the tensors that a decode step of `front` goes through. */
+  stepBytes: number;
 }
 
 /** Both ends of a model for the head of a pipeline; @throws as loadStage */
@@ -115,11 +118,17 @@ export async function loadHead(
   const tail = await TailSession.create(last.value, { ...options, slots });
   try {
     const front = await StageSession.create(spec, graphs, options);
-    return { files, front, tail, bytes: sum([...bytes.values()]) };
+    return { files, front, tail, stepBytes: stepBytes(spec, bytes) };
   } catch (error) {
     await tail[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** Of the embedding a step reads one row. */
+function stepBytes(spec: StageSpec, bytes: ReadonlyMap<string, number>): number {
+  const layers = sum(layerRange(spec).map((layer) => bytes.get(`layer.${layer}`) ?? 0));
+  return layers + (spec.head ? (bytes.get(spec.config.tied ? 'embedding' : 'head') ?? 0) : 0);
 }
 
 /** The blocks of some groups of a model, with all their blobs here; and their stored bytes by group. */

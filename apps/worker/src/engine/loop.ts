@@ -58,6 +58,11 @@ export class EngineLoop {
     return this.#active.size;
   }
 
+  /** Sequences that wait for memory. */
+  get waiting(): number {
+    return [...this.#active.values()].filter((sequence) => !sequence.admitted).length;
+  }
+
   /** Never throws: what cannot be served ends in a `fail` event of its own. */
   submit(job: NodeJob): void {
     const { requestId } = job;

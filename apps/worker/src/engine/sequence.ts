@@ -71,6 +71,10 @@ export class Sequence {
     return done < total;
   }
 
+  get admitted(): boolean {
+    return this.#lease !== null;
+  }
+
   /** A run over its cache is under way. */
   get running(): boolean {
     return this.#running;

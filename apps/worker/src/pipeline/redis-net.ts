@@ -23,7 +23,11 @@ export class RedisNet implements StageNet {
   }
 
   /** Resolves when it hears what is sent to this stage. */
-  static async open(member: Membership, url: string, logger: QueueLogger): Promise<RedisNet> {
+  static async open(
+    member: Membership,
+    { redisUrl: url }: { redisUrl: string },
+    logger: QueueLogger,
+  ): Promise<RedisNet> {
     const name = `stage:${member.index}`;
     const publisher = connect(url, { name: `${name}:pub`, logger });
     const subscriber = connect(url, { name: `${name}:sub`, logger });

@@ -118,6 +118,7 @@ export class RemoteStages {
     this.#epoch = epoch;
     while (epoch.welcomes.size < this.#count - 1) {
       signal.throwIfAborted();
+      if (this.#epoch !== epoch) throw lostEarly();
       for (let to = 1; to < this.#count; to++) {
         if (!epoch.welcomes.has(to)) this.#post(to, 'hello', epoch, 0);
       }
@@ -136,7 +137,7 @@ export class RemoteStages {
     );
     if (this.#epoch !== epoch) {
       hop.close();
-      throw new StageError('STAGE_LOST', 1, 'lost while it was connected');
+      throw lostEarly();
     }
     epoch.hop = hop;
     hop.ping();
@@ -333,6 +334,9 @@ export class RemoteStages {
 }
 
 const CODES = ['STAGE_LOST', 'STAGE_ORDER', 'STAGE_SHAPE', 'STAGE_MEMORY'] as const;
+
+const lostEarly = () =>
+  new StageError('STAGE_LOST', 0, 'A stage was lost while the pipeline was connected.');
 
 const notConnected = () =>
   new StageError('PIPELINE_CONNECTING', 0, 'The stages of this pipeline are not connected.');

@@ -55,7 +55,7 @@ async function pair() {
   const assignment = assignmentOf(all, []);
   const open = async (index: number) => {
     const member = { assignment, index };
-    const redis = await RedisNet.open(member, redisUrl, quiet);
+    const redis = await RedisNet.open(member, { redisUrl }, quiet);
     return await DirectNet.open(member, redis, { key: all[index]!, listen: local, notice });
   };
   const nets = [await open(0), await open(1)] as const;
@@ -80,8 +80,8 @@ const bodies = (arrivals: Arrival[]) => arrivals.map(({ bytes }) => decodeFrame(
 describe('through Redis', () => {
   it('carries frames in order to the stage that they are for, and back', async () => {
     const assignment = assignmentOf([keys(), keys()], []);
-    await using a = await RedisNet.open({ assignment, index: 0 }, redisUrl, quiet);
-    await using b = await RedisNet.open({ assignment, index: 1 }, redisUrl, quiet);
+    await using a = await RedisNet.open({ assignment, index: 0 }, { redisUrl }, quiet);
+    await using b = await RedisNet.open({ assignment, index: 1 }, { redisUrl }, quiet);
     const [atA, atB] = [inbox(a), inbox(b)];
     const wire = await a.connect(1, () => undefined);
     await until(() => {
