@@ -9,7 +9,6 @@ import { KvCache } from '../engine/kv-cache.ts';
 import type { ModelSession } from '../engine/model-session.ts';
 import type { StageNumerics } from '../engine/stage-parts.ts';
 import type { StageInput, StageOutput, StageSession } from '../engine/stage-session.ts';
-import { StageError } from './errors.ts';
 import type { RemoteStages } from './remote-stages.ts';
 import type { TailSession } from './tail-session.ts';
 
@@ -31,6 +30,11 @@ class PipelineCache extends KvCache {
   /** The stages have forgotten the caches of an earlier epoch. */
   override get valid(): boolean {
     return this.#epoch !== 0 && this.#epoch === this.#stages.epoch;
+  }
+
+  /** Why it is not valid. */
+  get loss(): Error {
+    return this.#stages.loss;
   }
 
   override copyFrom(other: KvCache, length: number): void {
@@ -148,9 +152,9 @@ const group = (cache: number, position: number, count: number): FrameGroup => ({
 
 const output = (logits: Float32Array | null): StageOutput => ({ logits, hidden: null, extra: {} });
 
-/** @throws StageError PIPELINE_CONNECTING for a cache that the stages no longer have */
+/** @throws StageError for a cache that the stages no longer have: why they lost it */
 function ready(cache: KvCache): PipelineCache {
   if (!(cache instanceof PipelineCache)) throw new TypeError('a cache of another session');
   if (cache.valid) return cache;
-  throw new StageError('PIPELINE_CONNECTING', 0, 'The stages of this pipeline were lost.');
+  throw cache.loss;
 }

@@ -77,6 +77,7 @@ export class RemoteStages {
   readonly #deps: RemoteStagesDeps;
   readonly #count: number;
   #epoch: Epoch | null = null;
+  #loss: StageError | null = null;
   #tick: NodeJS.Timeout | undefined;
 
   constructor(options: RemoteStagesOptions, deps: RemoteStagesDeps) {
@@ -89,6 +90,11 @@ export class RemoteStages {
   /** 0 while there is none. */
   get epoch(): number {
     return this.#epoch?.hop ? this.#epoch.number : 0;
+  }
+
+  /** Why the last epoch ended, or that there was none. */
+  get loss(): StageError {
+    return this.#loss ?? notConnected();
   }
 
   get links(): NodeLink[] {
@@ -158,7 +164,7 @@ export class RemoteStages {
    */
   run({ mode, groups, hidden, wanted }: RemoteRun): Promise<Float32Array | null> {
     const epoch = this.#epoch;
-    if (!epoch?.hop) return Promise.reject(notConnected());
+    if (!epoch?.hop) return Promise.reject(this.loss);
     const { hop } = epoch;
     return new Promise((resolve, reject) => {
       const run = epoch.nextRun;
@@ -309,6 +315,7 @@ export class RemoteStages {
     const { assignment } = this.#options;
     const culprit = error.stage > 0 ? assignment.stages[error.stage]?.nodeId : undefined;
     if (culprit !== undefined) error.culprit = culprit;
+    this.#loss = error;
     this.#deps.notice(error.message);
     const { flying, hop } = epoch;
     this.#end();
