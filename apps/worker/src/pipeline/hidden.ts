@@ -19,10 +19,11 @@ export function packHidden(type: FrameType, values: Float32Array, width: number)
 /** [rows, width]; a view of the payload where its place in memory allows it. */
 export function unpackHidden({ type, bytes }: FramePayload): Float32Array {
   if (type === 'f32') {
-    const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+    // Not `slice`: of a Buffer it copies nothing.
+    const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
     return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
   }
-  const aligned = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % 2 === 0 ? bytes : new Uint8Array(bytes);
   const halves = new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 2);
   const out = new Uint32Array(halves.length);
   for (let i = 0; i < out.length; i++) out[i] = f16ToF32Bits(halves[i]!);
