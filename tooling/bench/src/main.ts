@@ -1,11 +1,12 @@
 /**
- * `npm run bench [-- hash formats serving engine]`: JSON lines `{name, value, unit}` on stdout, progress on
+ * `npm run bench [-- hash formats serving pipeline engine]`: JSON lines `{name, value, unit}` on stdout, progress on
  * stderr. Of the engine's part: `--only prefill,decode`, `--rounds N`, `--threads N`, `--work DIR`.
  */
 import { parseArgs } from 'node:util';
 import { benchEngine, type EngineOptions, PARTS, type Part } from './engine/suite.ts';
 import { benchFormats } from './formats.ts';
 import { benchHash } from './hash.ts';
+import { benchPipeline } from './pipeline.ts';
 import type { Result } from './result.ts';
 import { benchServing } from './serving.ts';
 
@@ -17,6 +18,7 @@ const SUITES: Record<string, (options: EngineOptions) => Promise<void>> = {
   hash: async () => (await benchHash()).forEach(emit),
   formats: () => benchFormats(emit, log),
   serving: () => benchServing(emit, log),
+  pipeline: () => benchPipeline(emit),
   engine: (options) => benchEngine(options, emit, log),
 };
 
