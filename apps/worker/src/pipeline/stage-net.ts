@@ -24,16 +24,14 @@ export async function openStageNet(
     notice(`${message} ${(fields as { problem?: string }).problem ?? ''}`.trim());
   const logger: QueueLogger = { info: () => undefined, warn: said, error: said };
   const redis = await RedisNet.open(member, assigned, logger);
-  const { key, listen } = assigned;
-  if (key === undefined) return redis;
+  const { key: pem, listen } = assigned;
+  if (pem === undefined) return redis;
+  const key = createPrivateKey(pem);
   try {
-    return await DirectNet.open(member, redis, {
-      key: createPrivateKey(key),
-      listen: listen ?? null,
-      notice,
-    });
+    return await DirectNet.open(member, redis, { key, listen: listen ?? null, notice });
   } catch (error) {
-    await redis[Symbol.asyncDispose]();
-    throw error;
+    // The port is taken, say: the stage before this one finds nobody there, and uses Redis.
+    notice(`cannot listen for other nodes: ${(error as Error).message}`);
+    return await DirectNet.open(member, redis, { key, listen: null, notice });
   }
 }
