@@ -2,8 +2,8 @@
  * The embedded model as a pipeline of three engine processes on this machine, for
  * `npm run bench -- pipeline`: against one engine, through both transports; and what f16 frames change.
  *
- * Arguments: checkpoint, file of conversations (lines of `{"q", "a"}`), URL of a Redis. Each line of
- * the output is `{name, value, unit}`.
+ * Arguments: checkpoint, file of conversations (lines of `{"q", "a"}`), URL of a Redis, and optionally
+ * `speed` or `f16` for one part only. Each line of the output is `{name, value, unit}`.
  */
 import { generateKeyPairSync, randomUUID, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -26,15 +26,15 @@ import { GREEDY, type LoadedModel, loadModel } from '../test/support/models.ts';
 import { cut, startPipeline } from '../test/support/pipeline.ts';
 
 const STAGES = 3;
-const ANSWER = 64;
-const ROUNDS = 5;
+const ANSWER = 32;
+const ROUNDS = 3;
 const SLOTS = 8;
-/** Each so many of the conversations: a few thousand positions. */
-const NTH = 8;
+/** Each so many of the conversations: some thousand positions. */
+const NTH = 24;
 /** Of each engine: with more they would take the cores from each other. */
 const THREADS = 1;
 
-const [checkpoint, conversations, redisUrl] = process.argv.slice(2);
+const [checkpoint, conversations, redisUrl, part] = process.argv.slice(2);
 if (!checkpoint || !conversations || !redisUrl) throw new Error('see the head of this file');
 const emit = (name: string, value: number, unit: string) =>
   console.log(JSON.stringify({ name, value, unit }));
@@ -111,7 +111,7 @@ async function answers(engine: RunningEngine, count: number): Promise<number> {
   }
   const first = (id: string) =>
     engine.events().some((e) => e.requestId === id && e.type === 'tokens');
-  await engine.until(() => ids.every(first));
+  await engine.until(() => ids.every((id) => first(id) || ended(id) !== undefined));
   const start = performance.now();
   await engine.until(() => ids.every(ended));
   for (const id of ids) {
@@ -123,50 +123,54 @@ async function answers(engine: RunningEngine, count: number): Promise<number> {
 
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;
 
-await using alone = startEngine();
-alone.client.load(command(9));
-await ready(alone);
-const engines = ranges.map(() => startEngine());
-try {
-  const begin = async (direct: boolean, load: boolean) => {
-    const seen = engines[0]!.messages.length;
-    for (const [i, each] of assigned(assignmentOf(direct)).entries()) {
-      if (load) engines[i]!.client.load(command(i, { assigned: each }));
-      else engines[i]!.client.assign(each);
+async function speeds(): Promise<void> {
+  await using alone = startEngine();
+  alone.client.load(command(9));
+  await ready(alone);
+  const engines = ranges.map(() => startEngine());
+  try {
+    const begin = async (direct: boolean, load: boolean) => {
+      const seen = engines[0]!.messages.length;
+      for (const [i, each] of assigned(assignmentOf(direct)).entries()) {
+        if (load) engines[i]!.client.load(command(i, { assigned: each }));
+        else engines[i]!.client.assign(each);
+      }
+      await ready(engines[0]!, seen);
+    };
+    const times = new Map<string, number[]>();
+    const measure = async (name: string, engine: RunningEngine) => {
+      for (const count of [1, 6]) {
+        const key = `${name}.${count}`;
+        console.error(`· ${key}`);
+        times.set(key, [...(times.get(key) ?? []), await answers(engine, count)]);
+      }
+    };
+    // In turns: what else the machine does meets all of them.
+    for (let round = 0; round < ROUNDS; round++) {
+      await measure('one-worker', alone);
+      for (const direct of [false, true]) {
+        await begin(direct, round === 0 && !direct);
+        await measure(direct ? 'direct' : 'redis', engines[0]!);
+        if (round < ROUNDS - 1) continue;
+        const told = await engines[0]!.until(
+          (m) =>
+            m.type === 'stats' && m.stats.links[0]?.transport === (direct ? 'direct' : 'redis'),
+        );
+        if (told.type === 'stats')
+          emit(`pipeline.${direct ? 'direct' : 'redis'}.round-trip`, told.stats.links[0]!.ms, 'ms');
+      }
     }
-    await ready(engines[0]!, seen);
-  };
-  const times = new Map<string, number[]>();
-  const measure = async (name: string, engine: RunningEngine) => {
-    for (const count of [1, 6]) {
-      const key = `${name}.${count}`;
-      times.set(key, [...(times.get(key) ?? []), await answers(engine, count)]);
+    const one = median(times.get('one-worker.1')!) / ANSWER;
+    for (const [key, values] of times) {
+      const [name, count] = key.split('.') as [string, string];
+      const ms = median(values);
+      emit(`pipeline.${name}.${count}-sequences`, (1000 * ANSWER * Number(count)) / ms, 'tok/s');
+      if (count === '1' && name !== 'one-worker')
+        emit(`pipeline.${name}.overhead`, ms / ANSWER - one, 'ms/tok');
     }
-  };
-  // In turns: what else the machine does meets all of them.
-  for (let round = 0; round < ROUNDS; round++) {
-    await measure('one-worker', alone);
-    for (const direct of [false, true]) {
-      await begin(direct, round === 0 && !direct);
-      await measure(direct ? 'direct' : 'redis', engines[0]!);
-      if (round < ROUNDS - 1) continue;
-      const told = await engines[0]!.until(
-        (m) => m.type === 'stats' && m.stats.links[0]?.transport === (direct ? 'direct' : 'redis'),
-      );
-      if (told.type === 'stats')
-        emit(`pipeline.${direct ? 'direct' : 'redis'}.round-trip`, told.stats.links[0]!.ms, 'ms');
-    }
+  } finally {
+    for (const engine of engines) await engine[Symbol.asyncDispose]();
   }
-  const one = median(times.get('one-worker.1')!) / ANSWER;
-  for (const [key, values] of times) {
-    const [name, count] = key.split('.') as [string, string];
-    const ms = median(values);
-    emit(`pipeline.${name}.${count}-sequences`, (1000 * ANSWER * Number(count)) / ms, 'tok/s');
-    if (count === '1' && name !== 'one-worker')
-      emit(`pipeline.${name}.overhead`, ms / ANSWER - one, 'ms/tok');
-  }
-} finally {
-  for (const engine of engines) await engine[Symbol.asyncDispose]();
 }
 
 for (const frames of ['f32', 'f16'] as const) {
@@ -204,8 +208,11 @@ const texts = (await readFile(conversations, 'utf8'))
   .trim()
   .split('\n')
   .filter((_, i) => i % NTH === 0);
-await divergence(whole, STAGES);
-await divergence(whole, files.config.layers);
+if (part !== 'speed') {
+  await divergence(whole, STAGES);
+  await divergence(whole, files.config.layers);
+}
+if (part !== 'f16') await speeds();
 
 async function divergence(reference: LoadedModel, count: number): Promise<void> {
   const { session } = reference;
