@@ -7,8 +7,6 @@ export interface Config {
   genesis: string | null;
   /** Null: made once and kept in `workerDir`. */
   nodeId: string | null;
-  /** Name of the model to serve; null is the newest that is not retired. */
-  model: string | null;
   /** Base URLs of further sources of blobs, behind the main node. */
   blobSources: string[];
   blobDir: string;
@@ -24,7 +22,22 @@ export interface Config {
   diskBytes: number;
   /** Port of Prometheus metrics on loopback; 0 is none. */
   metricsPort: number;
+  /** For weights and KV caches; 0 is what the machine has, less a reserve. */
+  memoryBytes: number;
+  /** Where the stage before this one can connect to; null: through Redis only. */
+  listen: Listen | null;
+  /** The same as other nodes see it, `host:port`. */
+  addresses: string[];
+  /** Where verified blobs are served to other nodes. */
+  serve: Listen | null;
+  /** The same as other nodes see it. */
+  blobUrl: string | null;
   logLevel: string;
+}
+
+interface Listen {
+  host: string;
+  port: number;
 }
 
 export function toConfig(env: Env): Config {
@@ -33,7 +46,6 @@ export function toConfig(env: Env): Config {
     apiKey: env.BLYAN_API_KEY,
     genesis: env.BLYAN_GENESIS ?? null,
     nodeId: env.BLYAN_NODE_ID ?? null,
-    model: env.BLYAN_MODEL ?? null,
     blobSources: env.BLYAN_BLOB_SOURCES,
     blobDir: env.BLYAN_BLOB_DIR,
     workerDir: env.BLYAN_WORKER_DIR,
@@ -43,6 +55,11 @@ export function toConfig(env: Env): Config {
     threads: env.BLYAN_WORKER_THREADS,
     diskBytes: env.BLYAN_WORKER_DISK_MB * 2 ** 20,
     metricsPort: env.BLYAN_WORKER_METRICS_PORT,
+    memoryBytes: env.BLYAN_WORKER_MEMORY_MB * 2 ** 20,
+    listen: env.BLYAN_WORKER_LISTEN ?? null,
+    addresses: env.BLYAN_WORKER_ADDRESSES,
+    serve: env.BLYAN_WORKER_SERVE ?? null,
+    blobUrl: env.BLYAN_WORKER_BLOB_URL ?? null,
     logLevel: env.BLYAN_LOG_LEVEL,
   };
 }

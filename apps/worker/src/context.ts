@@ -1,7 +1,10 @@
 /** Wires the worker from its configuration: registers, starts the engine, serves. */
 import path from 'node:path';
+import type { NodeCapacity } from '@blyan/protocol/node';
 import { BlobStore } from '@blyan/store/blob-store';
 import { pino } from 'pino';
+import { serveBlobs } from './blob-server.ts';
+import { memorySpeed, usableMemory } from './capacity.ts';
 import type { Config } from './config.ts';
 import type { EngineClientOptions } from './engine/client.ts';
 import { engineStarter } from './engine-process.ts';
@@ -23,7 +26,7 @@ export interface ContextDeps {
 
 export async function createContext(config: Config, { engine, signal, watch }: ContextDeps) {
   const logger = pino({ level: config.logLevel, base: { app: 'worker' } });
-  const { mainUrl, apiKey, workerDir } = config;
+  const { mainUrl, apiKey, workerDir, blobDir, listen } = config;
   const nodeId = config.nodeId ?? (await keptNodeId(workerDir));
   const key = await keptNodeKey(workerDir);
   const pinned = config.genesis ?? (await pinnedGenesis(workerDir));
@@ -31,9 +34,10 @@ export async function createContext(config: Config, { engine, signal, watch }: C
   const drainAsked = new Promise<void>((resolve) => {
     drain = resolve;
   });
+  let renewed = (): void => undefined;
   const membership = await Membership.join(
     { mainUrl, apiKey, genesis: pinned, nodeId, key },
-    { logger, signal, onDrain: drain },
+    { logger, signal, onDrain: drain, onRenewed: () => renewed() },
   );
   const { genesis, heartbeatMs, connect } = membership;
   if (pinned === null) {
@@ -43,24 +47,40 @@ export async function createContext(config: Config, { engine, signal, watch }: C
       'no genesis hash was given: pinned to the network that answered first',
     );
   }
+  let served: AsyncDisposable | null = null;
   try {
-    const startEngine = engineStarter(engine, {
-      genesis,
-      mainUrl,
-      sources: config.blobSources,
-      storeDir: config.blobDir,
-      checkpointDir: path.join(workerDir, 'checkpoints'),
-      ...(config.model === null ? {} : { model: config.model }),
-      threads: config.threads,
-      slots: config.slots,
-      kv: config.kv,
-      kvBytes: config.kvBytes,
-      diskBytes: config.diskBytes,
-    });
+    if (config.serve) served = await serveBlobs(config.serve, blobDir, logger);
     const node = await WorkerNode.start(
-      { nodeId, heartbeatMs, slots: config.slots },
-      { startEngine, connect, observe: watch.see, logger },
+      {
+        nodeId,
+        heartbeatMs,
+        slots: config.slots,
+        capacity: capacityOf(config),
+        key: key.pem,
+        ...(listen ? { listen } : {}),
+      },
+      {
+        engine: (assigned) =>
+          engineStarter(engine, () => ({
+            genesis,
+            mainUrl,
+            sources: config.blobSources,
+            storeDir: blobDir,
+            checkpointDir: path.join(workerDir, 'checkpoints'),
+            assigned: assigned(),
+            threads: config.threads,
+            slots: config.slots,
+            kv: config.kv,
+            kvBytes: config.kvBytes,
+            diskBytes: config.diskBytes,
+          })),
+        connect,
+        redis: () => membership.redis,
+        observe: watch.see,
+        logger,
+      },
     );
+    renewed = () => node.renewed();
     return {
       logger,
       node,
@@ -80,7 +100,7 @@ export async function createContext(config: Config, { engine, signal, watch }: C
           tokens: watch.tokens,
           done: watch.done,
           failed: watch.failed,
-          blobBytes: await blobBytes(config.blobDir),
+          blobBytes: await blobBytes(blobDir),
           blobCapBytes: config.diskBytes || null,
           node: watch.status,
         };
@@ -92,11 +112,13 @@ export async function createContext(config: Config, { engine, signal, watch }: C
       async [Symbol.asyncDispose]() {
         await node[Symbol.asyncDispose]();
         await membership[Symbol.asyncDispose]();
+        await served?.[Symbol.asyncDispose]();
         logger.info({}, 'worker has stopped');
       },
     };
   } catch (error) {
     await membership[Symbol.asyncDispose]();
+    await served?.[Symbol.asyncDispose]();
     throw error;
   }
 }
@@ -105,4 +127,17 @@ export async function createContext(config: Config, { engine, signal, watch }: C
 async function blobBytes(dir: string): Promise<number> {
   const blobs = await (await BlobStore.open(dir)).list();
   return blobs.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+function capacityOf(config: Config): NodeCapacity {
+  const { serve, blobUrl, listen, addresses } = config;
+  const reachable =
+    addresses.length === 0 && listen ? [`${listen.host}:${listen.port}`] : addresses;
+  const url = blobUrl ?? (serve ? `http://${serve.host}:${serve.port}` : null);
+  return {
+    memoryBytes: config.memoryBytes || usableMemory(),
+    weightBytesPerSecond: memorySpeed(),
+    addresses: reachable,
+    ...(url === null ? {} : { blobUrl: url }),
+  };
 }

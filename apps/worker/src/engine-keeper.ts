@@ -1,5 +1,6 @@
 /** Keeps an engine process running: starts it, and again when it ends or cannot serve. */
 import type { LoadProgress, NodeFailure } from '@blyan/protocol/node';
+import type { Assigned, EngineStats } from './engine/messages.ts';
 import type { AttemptEvent, EngineProcess, EngineReady, StartEngine } from './engine-port.ts';
 import type { Logger } from './logger.ts';
 
@@ -18,6 +19,8 @@ const MAX_FAILED_PAUSE_MS = 600_000;
 const MAX_NOTICES = 8;
 
 export type EngineState =
+  /** Nothing is assigned, and there is no process. */
+  | { state: 'idle' }
   | { state: 'loading'; progress?: LoadProgress }
   | { state: 'ready'; ready: EngineReady }
   /** Stays while it is tried again: until then nobody has a reason to wait for this node. */
@@ -36,7 +39,10 @@ export class EngineKeeper {
   readonly #listener: KeeperListener;
   readonly #logger: Logger;
   #engine: EngineProcess | null = null;
-  #state: EngineState = { state: 'loading' };
+  #state: EngineState = { state: 'idle' };
+  #stats: EngineStats | null = null;
+  /** What follows when the present process, which we end, is gone. */
+  #next: 'start' | 'idle' | null = null;
   #notices: string[] = [];
   #pause = FIRST_PAUSE_MS;
   #failedPause = FIRST_FAILED_PAUSE_MS;
@@ -58,9 +64,42 @@ export class EngineKeeper {
   get notices(): readonly string[] {
     return this.#notices;
   }
+  /** Of the present process; null before it has said any. */
+  get stats(): EngineStats | null {
+    return this.#stats;
+  }
   /** The engine, if it can take attempts. */
   get serving(): EngineProcess | null {
     return this.#state.state === 'ready' ? this.#engine : null;
+  }
+
+  /** Ends the process, with all that runs on it; then another one starts, or none. */
+  replace(next: 'start' | 'idle'): void {
+    clearTimeout(this.#timer);
+    this.#pause = FIRST_PAUSE_MS;
+    this.#failedPause = FIRST_FAILED_PAUSE_MS;
+    this.#next = next;
+    this.#stats = null;
+    this.#notices = [];
+    this.#listener.gone('the layers of this node were assigned anew');
+    this.#set({ state: next === 'idle' ? 'idle' : 'loading' });
+    if (this.#engine) this.#engine.kill();
+    else this.#go();
+  }
+
+  #go(): void {
+    const next = this.#next;
+    this.#next = null;
+    if (next === 'start') this.start();
+  }
+
+  /** The same layers in another pipeline: they stay loaded. */
+  assign(assigned: Assigned): void {
+    try {
+      this.#engine?.assign(assigned);
+    } catch {
+      // The process is just going; the next one is told when it starts.
+    }
   }
 
   start(): void {
@@ -69,13 +108,21 @@ export class EngineKeeper {
     this.#engine = this.#start({
       progress: (progress) => this.#loading(progress),
       notice: (text) => this.#notice(text),
+      connecting: () => {
+        if (this.#next === null) this.#set({ state: 'loading' });
+      },
+      stats: (stats) => {
+        this.#stats = stats;
+      },
       ready: (ready) => {
+        if (this.#next !== null) return;
         this.#readySince = performance.now();
         this.#failedPause = FIRST_FAILED_PAUSE_MS;
         this.#logger.info({ ...ready }, 'the engine is ready');
         this.#set({ state: 'ready', ready });
       },
       failed: (failure) => {
+        if (this.#next !== null) return;
         const pauseMs = this.#failedPause;
         this.#failedPause = Math.min(2 * pauseMs, MAX_FAILED_PAUSE_MS);
         this.#gaveUp = true;
@@ -103,8 +150,13 @@ export class EngineKeeper {
   #exited(reason: string): void {
     clearTimeout(this.#timer);
     this.#engine = null;
+    this.#stats = null;
     if (this.#stopped) {
       this.#stopped();
+      return;
+    }
+    if (this.#next !== null) {
+      this.#go();
       return;
     }
     const { state } = this.#state;
@@ -129,7 +181,7 @@ export class EngineKeeper {
 
   /** The reason why it could not serve outlives the tries that follow. */
   #loading(progress?: LoadProgress): void {
-    if (this.#state.state === 'failed') return;
+    if (this.#state.state === 'failed' || this.#next !== null) return;
     this.#set({ state: 'loading', ...(progress && { progress }) });
   }
 

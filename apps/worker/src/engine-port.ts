@@ -2,6 +2,7 @@
  * What the worker needs of its engine: a child process that loads one model and generates. Made by
  * engine-process.ts. Only tokens and control messages cross the boundary; weights never do.
  */
+
 import type {
   LoadProgress,
   NodeEvent,
@@ -9,6 +10,7 @@ import type {
   NodeJob,
   NumericsProfile,
 } from '@blyan/protocol/node';
+import type { Assigned, EngineStats } from './engine/messages.ts';
 
 /** What can be said of the engine once it serves. */
 export interface EngineReady {
@@ -29,6 +31,9 @@ interface EngineListener {
   /** Something went wrong and was put right. */
   notice(text: string): void;
   ready(ready: EngineReady): void;
+  /** The layers are loaded, but other stages of the pipeline are missing; `ready` follows. */
+  connecting(): void;
+  stats(stats: EngineStats): void;
   /** It cannot serve; the process stays, and does nothing until it is ended. */
   failed(failure: NodeFailure): void;
   /** Every attempt ends with one `done` or `fail`. */
@@ -42,9 +47,11 @@ export interface EngineProcess {
   submit(job: NodeJob): void;
   /** Ends an attempt early; it still ends with `done` or `fail`. Throws as `submit`. */
   cancel(requestId: string, attempt: number): void;
+  /** The same layers in another pipeline; throws as `submit`. */
+  assign(assigned: Assigned): void;
   /** Ends the process at once; `exit` follows. */
   kill(): void;
 }
 
-/** Forks the process, which begins to load at once. */
+/** Forks the process, which begins at once to load what the node is assigned. */
 export type StartEngine = (listener: EngineListener) => EngineProcess;

@@ -3,9 +3,10 @@ import { EngineClient, type EngineClientOptions } from './engine/client.ts';
 import type { LoadCommand } from './engine/messages.ts';
 import type { EngineProcess, StartEngine } from './engine-port.ts';
 
+/** @param load what to load, asked for at each start */
 export function engineStarter(
   options: EngineClientOptions,
-  load: Omit<LoadCommand, 'type'>,
+  load: () => Omit<LoadCommand, 'type'>,
 ): StartEngine {
   return (listener): EngineProcess => {
     const client = new EngineClient(options, {
@@ -19,6 +20,10 @@ export function engineStarter(
             const { model, layers, numerics, slots, context } = message.ready;
             return listener.ready({ model, layers, numerics, slots, context });
           }
+          case 'connecting':
+            return listener.connecting();
+          case 'stats':
+            return listener.stats(message.stats);
           case 'failed':
             return listener.failed({ code: message.code, message: message.message });
           case 'event':
@@ -31,10 +36,11 @@ export function engineStarter(
         listener.exit(signal === null ? `exit code ${code}` : `signal ${signal}`);
       },
     });
-    client.load(load);
+    client.load(load());
     return {
       submit: (job) => client.submit(job),
       cancel: (requestId, attempt) => client.cancel(requestId, attempt),
+      assign: (assigned) => client.assign(assigned),
       kill: () => void client.close(),
     };
   };

@@ -5,6 +5,20 @@ import { z } from 'zod';
 const Hash = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lowercase hex characters');
 const Count = (max: number) => z.coerce.number().int().min(0).max(max);
 
+const Listen = z
+  .string()
+  .regex(/^\S{1,255}:\d{1,5}$/, 'expected host:port')
+  .transform((text) => {
+    const at = text.lastIndexOf(':');
+    return { host: text.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(text.slice(at + 1)) };
+  });
+const List = (item: RegExp, problem: string) =>
+  z
+    .string()
+    .transform((list) => list.split(',').map((each) => each.trim()))
+    .pipe(z.array(z.string().regex(item, problem)).max(8))
+    .default([]);
+
 const Env = z.object({
   BLYAN_MAIN_URL: z.url({ protocol: /^https?$/ }),
   BLYAN_API_KEY: z.string().min(16),
@@ -13,7 +27,6 @@ const Env = z.object({
     .string()
     .regex(/^[a-z0-9][a-z0-9-]{2,62}$/, 'expected 3 to 63 of a-z, 0-9 and -')
     .optional(),
-  BLYAN_MODEL: z.string().min(1).optional(),
   BLYAN_BLOB_SOURCES: z
     .string()
     .transform((list) => list.split(',').map((url) => url.trim()))
@@ -28,6 +41,11 @@ const Env = z.object({
   BLYAN_WORKER_THREADS: Count(1024).default(0),
   BLYAN_WORKER_DISK_MB: Count(1 << 30).default(0),
   BLYAN_WORKER_METRICS_PORT: Count(65_535).default(0),
+  BLYAN_WORKER_MEMORY_MB: Count(1 << 24).default(0),
+  BLYAN_WORKER_LISTEN: Listen.optional(),
+  BLYAN_WORKER_ADDRESSES: List(/^[\x21-\x7e]{1,255}:\d{1,5}$/, 'expected host:port'),
+  BLYAN_WORKER_SERVE: Listen.optional(),
+  BLYAN_WORKER_BLOB_URL: z.url({ protocol: /^https?$/ }).optional(),
   BLYAN_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
 });
 
@@ -36,7 +54,6 @@ const EXAMPLES: Record<string, string> = {
   BLYAN_API_KEY: 'the key that the main node gave you',
   BLYAN_GENESIS: `${'0123456789abcdef'.repeat(4)} (shown by the main node)`,
   BLYAN_NODE_ID: 'worker-1',
-  BLYAN_MODEL: 'blyan-guide',
   BLYAN_BLOB_SOURCES: 'http://10.0.0.2:8000,http://10.0.0.3:8000',
   BLYAN_DATA_DIR: './data',
   BLYAN_BLOB_DIR: './data/blobs',
@@ -47,6 +64,11 @@ const EXAMPLES: Record<string, string> = {
   BLYAN_WORKER_THREADS: '0 (all cores)',
   BLYAN_WORKER_DISK_MB: '0 (what the disk has)',
   BLYAN_WORKER_METRICS_PORT: '0 (none)',
+  BLYAN_WORKER_MEMORY_MB: '0 (what this machine has, less a reserve)',
+  BLYAN_WORKER_LISTEN: '0.0.0.0:9400',
+  BLYAN_WORKER_ADDRESSES: '10.0.0.2:9400,[fd00::2]:9400',
+  BLYAN_WORKER_SERVE: '0.0.0.0:9401',
+  BLYAN_WORKER_BLOB_URL: 'http://10.0.0.2:9401',
   BLYAN_LOG_LEVEL: 'info',
 };
 

@@ -1,7 +1,9 @@
 /** This worker as the coordinator sees it: jobs in, events and heartbeats out. */
 import { randomUUID } from 'node:crypto';
+import type { Assignment } from '@blyan/protocol/assignment';
 import {
   HEARTBEAT_MS,
+  type NodeCapacity,
   type NodeControl,
   type NodeEvent,
   type NodeJob,
@@ -11,7 +13,9 @@ import { disconnect, type Redis } from '@blyan/queue/connection';
 import { ControlSubscription } from '@blyan/queue/control';
 import { NodeJobWorker } from '@blyan/queue/node-queue';
 import { NodeStreamWriter } from '@blyan/queue/node-stream';
+import { AssignmentWatch, sameLayers } from './assignments.ts';
 import { Attempts } from './attempts.ts';
+import type { Assigned } from './engine/messages.ts';
 import { EngineKeeper } from './engine-keeper.ts';
 import type { StartEngine } from './engine-port.ts';
 import type { Logger } from './logger.ts';
@@ -24,12 +28,20 @@ export interface NodeOptions {
   nodeId: string;
   heartbeatMs?: number;
   slots: number;
+  capacity: NodeCapacity;
+  /** Private key of this node, PKCS #8 PEM; without it nothing goes directly to other nodes. */
+  key?: string;
+  /** Where to listen for the stage before this one. */
+  listen?: { host: string; port: number };
 }
 
 export interface NodeDeps {
-  startEngine: StartEngine;
+  /** @param assigned what the node is assigned, at each start */
+  engine(assigned: () => Assigned): StartEngine;
   /** Opens a connection to this node's part of Redis. */
   connect(name: string): Redis;
+  /** The credentials of now, for the engine's own connections. */
+  redis(): { redisUrl: string; redisCa?: string | undefined };
   /** Sees each event as it is written. */
   observe?(event: NodeEvent): void;
   logger: Logger;
@@ -43,29 +55,34 @@ export class WorkerNode {
   readonly #jobsRedis: Redis;
   readonly #stream: NodeStreamWriter;
   readonly #observe: ((event: NodeEvent) => void) | undefined;
+  readonly #credentials: NodeDeps['redis'];
   readonly #attempts: Attempts;
   readonly #keeper: EngineKeeper;
   readonly #jobs: NodeJobWorker;
   #control: ControlSubscription | undefined;
+  #watch: AssignmentWatch | undefined;
+  #assignment: Assignment | null = null;
   #beat: NodeJS.Timeout | undefined;
   #written = 0;
   #draining = false;
   #onDrain: () => void = () => undefined;
 
-  private constructor(options: NodeOptions, { startEngine, connect, observe, logger }: NodeDeps) {
+  private constructor(options: NodeOptions, deps: NodeDeps) {
+    const { engine, connect, observe, redis, logger } = deps;
     const { nodeId, slots } = options;
     this.#options = options;
     this.#logger = logger;
     this.#redis = connect(`${nodeId}:out`);
     this.#jobsRedis = connect(`${nodeId}:jobs`);
     this.#observe = observe;
+    this.#credentials = redis;
     this.#stream = new NodeStreamWriter({ redis: this.#redis, nodeId, logger });
     this.#attempts = new Attempts((event) => this.#write(event));
     this.#jobs = new NodeJobWorker({ redis: this.#jobsRedis, nodeId, slots, logger }, (job) =>
       this.#run(job),
     );
     this.#keeper = new EngineKeeper(
-      startEngine,
+      engine(() => this.#assigned()),
       {
         changed: () => this.#changed(),
         event: (event) => this.#attempts.pass(event),
@@ -84,7 +101,13 @@ export class WorkerNode {
         node.#handle(message),
       );
       node.#beat = setInterval(() => node.#writeStatus(), options.heartbeatMs ?? HEARTBEAT_MS);
-      node.#keeper.start();
+      node.#writeStatus();
+      node.#watch = new AssignmentWatch({
+        redis: node.#redis,
+        nodeId,
+        logger,
+        changed: (assignment) => node.#assign(assignment),
+      });
       return node;
     } catch (error) {
       await node[Symbol.asyncDispose]();
@@ -99,6 +122,11 @@ export class WorkerNode {
   /** Whether Redis of the main node is connected. */
   get connected(): boolean {
     return this.#redis.status === 'ready';
+  }
+
+  /** There are new credentials: the engine's connections to other stages need them, too. */
+  renewed(): void {
+    if (this.#assignment) this.#keeper.assign(this.#assigned());
   }
 
   /** Resolves when the coordinator has asked this node to drain. */
@@ -125,7 +153,29 @@ export class WorkerNode {
 
   #handle(message: NodeControl): void {
     if (message.type === 'drain') this.#onDrain();
+    else if (message.type === 'assignment') this.#watch?.read();
     else if (message.type === 'cancel') this.#attempts.cancel(message, this.#keeper.serving);
+  }
+
+  #assign(assignment: Assignment | null): void {
+    const before = this.#assignment;
+    const { nodeId } = this.#options;
+    this.#logger.info({ id: assignment?.id, stages: assignment?.stages.length }, 'assigned');
+    this.#assignment = assignment;
+    if (assignment === null) {
+      if (before) this.#keeper.replace('idle');
+    } else if (before && sameLayers(before, assignment, nodeId)) {
+      this.#keeper.assign(this.#assigned());
+      this.#writeStatus();
+    } else this.#keeper.replace('start');
+  }
+
+  #assigned(): Assigned {
+    const { nodeId, key, listen } = this.#options;
+    const assignment = this.#assignment;
+    if (!assignment) throw new RangeError('nothing is assigned to this node');
+    const redis = this.#credentials();
+    return { assignment, nodeId, ...redis, ...(key && { key }), ...(listen && { listen }) };
   }
 
   #changed(): void {
@@ -143,14 +193,16 @@ export class WorkerNode {
   }
 
   #status(): NodeStatus {
-    const { state } = this.#keeper;
-    const { notices } = this.#keeper;
+    const { state, notices, stats } = this.#keeper;
     return {
       type: 'status',
       boot: this.#boot,
       version: VERSION,
       state: this.#draining ? 'draining' : state.state,
       slots: this.#options.slots,
+      capacity: this.#capacity(),
+      ...(this.#assignment ? { assignment: this.#assignment.id } : {}),
+      ...(stats ? { load: stats.load, links: stats.links } : {}),
       ...(state.state === 'ready' ? { ...state.ready, slots: this.#slots(state.ready.slots) } : {}),
       ...(state.state === 'loading' && state.progress ? { progress: state.progress } : {}),
       ...(state.state === 'failed' ? { failure: state.failure } : {}),
@@ -163,13 +215,22 @@ export class WorkerNode {
     this.#stream.write(event);
   }
 
+  /** Only the head of a pipeline takes jobs. */
   #slots(engine: number): number {
-    return Math.min(engine, this.#options.slots);
+    const { slots, nodeId } = this.#options;
+    return this.#assignment?.stages[0]?.nodeId === nodeId ? Math.min(engine, slots) : 0;
+  }
+
+  #capacity(): NodeCapacity {
+    const measured = this.#keeper.stats?.weightBytesPerSecond ?? null;
+    const { capacity } = this.#options;
+    return measured === null ? capacity : { ...capacity, weightBytesPerSecond: measured };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#beat);
     this.#draining = true;
+    this.#watch?.close();
     await this.#control?.[Symbol.asyncDispose]();
     await this.#keeper.stop();
     this.#attempts.failAll('the worker was stopped');

@@ -25,6 +25,7 @@ function open() {
     return {
       submit: () => undefined,
       cancel: () => undefined,
+      assign: () => undefined,
       kill: () => listener.exit('signal SIGKILL'),
     };
   };

@@ -1,9 +1,11 @@
 /** The worker around its engine: a real Redis, a real child process that plays the engine. */
 import path from 'node:path';
+import type { Assignment } from '@blyan/protocol/assignment';
 import type { NodeEvent, NodeJob, NodeStatus } from '@blyan/protocol/node';
 import { NEUTRAL } from '@blyan/protocol/sampling';
 import { connect, disconnect } from '@blyan/queue/connection';
 import { tellNode } from '@blyan/queue/control';
+import { nodeAssignment } from '@blyan/queue/names';
 import { NodeQueues } from '@blyan/queue/node-queue';
 import { NodeStreamReader } from '@blyan/queue/node-reader';
 import { describe, expect, inject, test } from 'vitest';
@@ -20,9 +22,31 @@ const url = new URL(inject('redisUrl'));
 url.pathname = '/5';
 const redisUrl = url.href;
 
-async function open(model?: string) {
+const CAPACITY = { memoryBytes: 2 ** 30, weightBytesPerSecond: 1e9, addresses: [] };
+
+const stage = (nodeId: string, layers: [number, number]) => ({
+  nodeId,
+  publicKey: '0'.repeat(64),
+  layers,
+  addresses: [],
+});
+const assignmentOf = (stages: Assignment['stages'], model = MODEL): Assignment => ({
+  id: crypto.randomUUID(),
+  model,
+  stages,
+  frames: 'f32',
+});
+const ALONE = [stage(NODE, [0, 3])];
+
+async function open(model?: string, stages: Assignment['stages'] | null = ALONE) {
   const redis = connect(redisUrl, { name: 'test', logger: quiet });
   await redis.flushdb();
+  const assign = async (assignment: Assignment | null) => {
+    if (assignment) await redis.set(nodeAssignment(NODE), JSON.stringify(assignment));
+    else await redis.del(nodeAssignment(NODE));
+    await tellNode(redis, NODE, { type: 'assignment' });
+  };
+  if (stages) await assign(assignmentOf(stages));
   const queues = new NodeQueues({ redis, logger: quiet });
   const reader = NodeStreamReader.open({ url: redisUrl, logger: quiet });
   await reader.add(NODE, redis);
@@ -49,15 +73,18 @@ async function open(model?: string) {
     ...(model === undefined ? {} : { model }),
   };
   const node = await WorkerNode.start(
-    { nodeId: NODE, heartbeatMs: 200, slots: 2 },
+    { nodeId: NODE, heartbeatMs: 200, slots: 2, capacity: CAPACITY },
     {
-      startEngine: engineStarter({ entry: ENTRY }, load),
+      engine: (assigned) =>
+        engineStarter({ entry: ENTRY }, () => ({ ...load, assigned: assigned() })),
       connect: (name) => connect(redisUrl, { name, logger: quiet }),
+      redis: () => ({ redisUrl }),
       logger: quiet,
     },
   );
   return {
     redis,
+    assign,
     queues,
     events,
     node,
@@ -107,7 +134,8 @@ describe('status', () => {
   test('says what the engine says, and goes on saying it', async () => {
     await using t = await open('healed');
     await ready(t);
-    expect(t.statuses()[0]?.state).toBe('loading');
+    expect(t.statuses()[0]).toMatchObject({ state: 'idle', capacity: CAPACITY });
+    expect(t.statuses().map(({ state }) => state)).toContain('loading');
     const last = t.statuses().at(-1);
     expect(last).toMatchObject({ model: MODEL, layers: [0, 3], slots: 2, context: 128 });
     expect(last?.notices).toEqual(['a chunk was fetched again']);
@@ -123,6 +151,60 @@ describe('status', () => {
     await t.queues.add(NODE, job(1));
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(t.events.filter(({ type }) => type !== 'status')).toEqual([]);
+  });
+});
+
+describe('assignments', () => {
+  const state = (t: Opened) => t.statuses().at(-1)?.state;
+
+  test('without one it is idle; with one it loads; without one again it holds nothing', async () => {
+    await using t = await open(undefined, null);
+    await until(() => t.statuses().length > 2);
+    expect(new Set(t.statuses().map((status) => status.state))).toEqual(new Set(['idle']));
+    const assignment = assignmentOf(ALONE);
+    await t.assign(assignment);
+    await ready(t);
+    expect(t.statuses().at(-1)).toMatchObject({ assignment: assignment.id, slots: 2 });
+    const running = job(3);
+    await t.queues.add(NODE, running);
+    await until(() => tokensOf(t, running.requestId).length > 0);
+    await t.assign(null);
+    await until(() => state(t) === 'idle');
+    expect(t.statuses().at(-1)?.assignment).toBeUndefined();
+    await until(() => lastOf(t, running.requestId)?.type === 'fail');
+    expect(lastOf(t, running.requestId)).toMatchObject({ code: 'ENGINE_EXITED', retry: true });
+  });
+
+  test('the same layers under another number stay loaded, others are loaded anew', async () => {
+    await using t = await open();
+    await ready(t);
+    const running = job(3);
+    await t.queues.add(NODE, running);
+    await until(() => tokensOf(t, running.requestId).length > 0);
+    const same = assignmentOf(ALONE);
+    await t.assign(same);
+    await until(() => t.statuses().at(-1)?.assignment === same.id);
+    const before = tokensOf(t, running.requestId).length;
+    await until(() => tokensOf(t, running.requestId).length > before);
+    expect(lastOf(t, running.requestId)?.type).toBe('tokens');
+
+    const other = assignmentOf([stage('node-b', [0, 1]), stage(NODE, [2, 3])]);
+    await t.assign(other);
+    await until(() => t.statuses().at(-1)?.assignment === other.id && state(t) === 'ready');
+    expect(lastOf(t, running.requestId)).toMatchObject({ type: 'fail', retry: true });
+    // No jobs for who is not the head.
+    expect(t.statuses().at(-1)?.slots).toBe(0);
+  });
+
+  test('one that cannot be read, or is for another node, changes nothing', async () => {
+    await using t = await open();
+    await ready(t);
+    const id = t.statuses().at(-1)?.assignment;
+    await t.assign(assignmentOf([stage('node-b', [0, 3])]));
+    await t.redis.set(nodeAssignment(NODE), '{"id":');
+    await tellNode(t.redis, NODE, { type: 'assignment' });
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    expect(t.statuses().at(-1)).toMatchObject({ state: 'ready', assignment: id });
   });
 });
 

@@ -115,8 +115,7 @@ describe('a model in two stages', () => {
       const { hidden } = await first.session.prefill(caches[1]!, { input: { ids }, rows: [] });
       const input = { hidden: hidden! };
       const { logits } = await second.session.prefill(caches[2]!, { input, rows });
-      // Not bit for bit: a stage's first norm has no sum to fuse with.
-      expect(maxDifference(logits!, expected.logits!)).toBeLessThan(1e-4);
+      expect(maxDifference(logits!, expected.logits!)).toBe(0);
     }
   });
 

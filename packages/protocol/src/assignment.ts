@@ -25,6 +25,9 @@ export const PeerAddress = z.string().regex(/^[\x21-\x7e]{1,255}:\d{1,5}$/, 'exp
 /** Stages of one pipeline: one a layer at most; the deepest published dense models have 126. */
 export const MAX_STAGES = 256;
 
+/** Each slot costs a few microseconds in each layer; four keep a stage busy. */
+export const DEFAULT_STAGE_SLOTS = 4;
+
 export const Stage = z.object({
   nodeId: NodeId,
   publicKey: PublicKey,
@@ -42,5 +45,12 @@ export const Assignment = z.object({
   /** In the order of the layers: each layer exactly once, the head first. */
   stages: z.array(Stage).min(1).max(MAX_STAGES),
   frames: FrameType,
+  /**
+   * Sequences in one decode run, the same in all stages: whether a lone row gets company depends on
+   * it, and so do the bits. Absent: DEFAULT_STAGE_SLOTS; with a single stage, what the node is set to.
+   */
+  slots: z.number().int().min(1).max(16).optional(),
+  /** Base URLs of nodes that serve blobs, besides the main node; what they send is verified. */
+  blobSources: z.array(z.url({ protocol: /^https?$/ }).max(512)).max(64).optional(),
 });
 export type Assignment = z.infer<typeof Assignment>;

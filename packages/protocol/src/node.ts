@@ -74,6 +74,8 @@ export const NumericsProfile = z.object({
   /** Arithmetic of the matrix products, e.g. `f32` or `int8-activations`. */
   matmul: code(32),
   kv: code(16),
+  /** `f16` when hidden states were rounded between stages; f32 frames change no bit. */
+  frames: code(16).optional(),
 });
 export type NumericsProfile = z.infer<typeof NumericsProfile>;
 

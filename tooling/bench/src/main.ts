@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- hash formats serving engine explorer]`: JSON lines `{name, value, unit}` on stdout, progress on
+ * `npm run bench [-- hash formats serving pipeline engine explorer]`: JSON lines `{name, value, unit}` on stdout, progress on
  * stderr. Of the engine's part: `--only prefill,decode`, `--rounds N`, `--threads N`, `--work DIR`; of the
  * explorer's: `--blocks N`.
  */
@@ -8,6 +8,7 @@ import { benchEngine, type EngineOptions, PARTS, type Part } from './engine/suit
 import { benchExplorer } from './explorer/suite.ts';
 import { benchFormats } from './formats.ts';
 import { benchHash } from './hash.ts';
+import { benchPipeline } from './pipeline.ts';
 import type { Result } from './result.ts';
 import { benchServing } from './serving.ts';
 
@@ -20,6 +21,7 @@ const SUITES: Record<string, (options: Options) => Promise<void>> = {
   hash: async () => (await benchHash()).forEach(emit),
   formats: () => benchFormats(emit, log),
   serving: () => benchServing(emit, log),
+  pipeline: () => benchPipeline(emit),
   engine: (options) => benchEngine(options, emit, log),
   explorer: (options) => benchExplorer(options, emit, log),
 };

@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import type { NodeJob } from '@blyan/protocol/node';
 import { EngineError } from './errors.ts';
-import type { EngineCommand, EngineMessage, LoadCommand } from './messages.ts';
+import type { Assigned, EngineCommand, EngineMessage, LoadCommand } from './messages.ts';
 
 /** After a polite end the process gets this long; a run in progress cannot be interrupted. */
 const KILL_MS = 5000;
@@ -63,6 +63,9 @@ export class EngineClient {
 
   load(command: Omit<LoadCommand, 'type'>): void {
     this.#send({ type: 'load', ...command });
+  }
+  assign(assigned: Assigned): void {
+    this.#send({ type: 'assign', assigned });
   }
   submit(job: NodeJob): void {
     this.#send({ type: 'submit', job });

@@ -1,20 +1,36 @@
 /** The engine process behind its IPC channel: loads once, then generates. */
 import { availableParallelism } from 'node:os';
 import { toHex } from '@blyan/chain/hex';
+import type { ChainVerifier, VerifiedBlock } from '@blyan/chain/verify';
+import type { ModelConfig } from '@blyan/model/config';
+import type { ModelFiles } from '@blyan/model/files';
+import { DEFAULT_STAGE_SLOTS } from '@blyan/protocol/assignment';
 import { MAX_ERROR_CHARS } from '@blyan/protocol/limits';
 import type { LoadProgress, NodeJob } from '@blyan/protocol/node';
 import { BlobStore } from '@blyan/store/blob-store';
 import { httpSource } from '@blyan/store/http-source';
 import type { Healed } from '@blyan/store/load';
+import { HeadServing } from '../pipeline/head-serving.ts';
+import { membershipOf } from '../pipeline/stage-net.ts';
+import { serveStage } from '../pipeline/stage-serving.ts';
 import { syncChains } from './chain-sync.ts';
 import { CheckpointMemory } from './checkpoint-memory.ts';
 import { EngineError, failureOf } from './errors.ts';
 import { kvBytesPerPosition } from './kv-cache.ts';
 import { KvMemory } from './kv-memory.ts';
-import { loadStage, pickModel } from './load-model.ts';
-import { EngineLoop } from './loop.ts';
-import type { EngineCommand, EngineMessage, LoadCommand } from './messages.ts';
+import { type LoadDeps, loadHead, loadStage, pickModel } from './load-model.ts';
+import type {
+  Assigned,
+  EngineCommand,
+  EngineMessage,
+  EngineReady,
+  JobEvent,
+  LoadCommand,
+} from './messages.ts';
+import { Meter } from './meter.ts';
 import { numericsProfile } from './numerics.ts';
+import type { Serving } from './serving.ts';
+import { serveWhole } from './whole-serving.ts';
 
 /** Progress messages are for people: more often than this only costs time. */
 const PROGRESS_MS = 100;
@@ -22,6 +38,9 @@ const PROGRESS_MS = 100;
 const MAX_BATCH = 16;
 /** Of the memory that is free once the model is loaded: the rest of the machine wants some, too. */
 const KV_SHARE = 0.5;
+
+/** Numbers for the status are told this often. */
+const STATS_MS = 1000;
 
 export interface EngineDeps {
   send(message: EngineMessage): void;
@@ -31,9 +50,11 @@ export interface EngineDeps {
 
 export class Engine {
   readonly #deps: EngineDeps;
-  #loop: EngineLoop | null = null;
-  #loading = false;
+  readonly #meter = new Meter();
+  #serving: Serving | null = null;
   #lastProgress = 0;
+  /** The load and later assignments, one after the other. */
+  #assigning: Promise<void> = Promise.resolve();
 
   constructor(deps: EngineDeps) {
     this.#deps = deps;
@@ -42,83 +63,195 @@ export class Engine {
   async handle(command: EngineCommand): Promise<void> {
     switch (command.type) {
       case 'load':
-        return await this.#load(command);
+        // An assignment that comes meanwhile waits for its layers.
+        this.#assigning = this.#load(command);
+        return await this.#assigning;
+      case 'assign':
+        return await this.#assign(command.assigned);
       case 'submit':
-        if (this.#loop) return this.#loop.submit(command.job);
+        if (this.#serving) return this.#serving.submit(command.job);
         return this.#refuse(command.job);
       case 'cancel':
-        return this.#loop?.cancel(command.requestId, command.attempt);
+        return this.#serving?.cancel(command.requestId, command.attempt);
       case 'drain':
-        await this.#loop?.drain();
+        await this.#serving?.drain();
         return this.#deps.send({ type: 'drained' });
     }
   }
 
   async #load(command: LoadCommand): Promise<void> {
-    if (this.#loading) return;
-    this.#loading = true;
     try {
-      this.#loop = await this.#build(command);
+      this.#serving = await this.#build(command);
+      const stats = setInterval(() => this.#tellStats(), STATS_MS);
+      stats.unref();
+      this.#deps.signal.addEventListener('abort', () => clearInterval(stats));
     } catch (error) {
-      if (this.#deps.signal.aborted) return;
-      this.#deps.send({ type: 'failed', ...failureOf(error, MAX_ERROR_CHARS) });
+      this.#failed(error);
     }
   }
 
-  async #build(command: LoadCommand): Promise<EngineLoop> {
-    const { send, signal } = this.#deps;
-    const { genesis, mainUrl, slots } = command;
+  async #assign(assigned: Assigned): Promise<void> {
+    this.#assigning = this.#assigning.then(async () => {
+      try {
+        await this.#serving?.assign(assigned);
+      } catch (error) {
+        this.#failed(error);
+      }
+    });
+    await this.#assigning;
+  }
+
+  #failed(error: unknown): void {
+    if (this.#deps.signal.aborted) return;
+    const { code, message, retry } = failureOf(error, MAX_ERROR_CHARS);
+    this.#deps.send({ type: 'failed', code, message, retry });
+  }
+
+  async #build(command: LoadCommand): Promise<Serving> {
+    const { signal } = this.#deps;
+    const { genesis, mainUrl, assigned } = command;
     const verifier = await syncChains(genesis, {
       mainUrl,
       checkpoints: new CheckpointMemory(command.checkpointDir),
       signal,
       onProgress: (done, total) => this.#progress({ phase: 'sync', done, total, unit: 'blocks' }),
     });
-    const model = pickModel(verifier, command.model);
-    const { files, session } = await loadStage(
-      { verifier, model },
-      {
-        store: await BlobStore.open(command.storeDir),
-        sources: [...new Set([mainUrl, ...command.sources])].map((url) => httpSource(url)),
-        diskBytes: command.diskBytes ?? 0,
-        signal,
-        onProgress: (progress) => this.#progress(progress),
-        onHealed: (healed) => send({ type: 'notice', message: healedNotice(healed) }),
-      },
-      {
-        slots: Math.min(slots, MAX_BATCH),
-        kv: command.kv,
-        threads: command.threads || availableParallelism(),
-      },
-    );
-    const { config, spec, numerics } = session;
-    const layers = spec.layers[1] - spec.layers[0] + 1;
-    this.#progress({ phase: 'build', done: layers, total: layers, unit: 'layers' });
-    const hash = toHex(model.hash);
-    send({
-      type: 'ready',
-      ready: {
-        model: hash,
-        name: model.body.name,
-        layers: spec.layers,
-        numerics: numericsProfile(numerics),
-        context: files.config.context,
-        slots,
-      },
+    const from = {
+      verifier,
+      model: pickModel(verifier, assigned?.assignment.model ?? command.model),
+    };
+    const sources = [mainUrl, ...command.sources, ...(assigned?.assignment.blobSources ?? [])];
+    const blobs: LoadDeps = {
+      store: await BlobStore.open(command.storeDir),
+      sources: [...new Set(sources)].map((url) => httpSource(url)),
+      diskBytes: command.diskBytes ?? 0,
+      signal,
+      onProgress: (progress) => this.#progress(progress),
+      onHealed: (healed) => this.#notice(healedNotice(healed)),
+    };
+    const stages = assigned?.assignment.stages.length ?? 1;
+    if (!assigned || stages === 1) return await this.#buildWhole(from, blobs, command);
+    const { index } = membershipOf(assigned);
+    return index === 0
+      ? await this.#buildHead(from, blobs, command, assigned)
+      : await this.#buildStage(from, blobs, command, assigned, index);
+  }
+
+  async #buildWhole(from: Source, blobs: LoadDeps, command: LoadCommand): Promise<Serving> {
+    const { slots } = command;
+    const loaded = await loadStage(from, blobs, buildOptions(command, slots));
+    const { session, files, stepBytes } = loaded;
+    this.#built(session.spec.layers);
+    const kv = kvBudget(files.config, session.spec.layers, command);
+    const memory = new KvMemory({ config: files.config, ...kv }, () => session.createCache());
+    const model = toHex(from.model.hash);
+    this.#ready(from, files, {
+      layers: session.spec.layers,
+      numerics: numericsProfile(session.numerics),
+      slots,
     });
-    const bytesPerPosition = kvBytesPerPosition(config, layers, numerics.kv);
-    const bytes = command.kvBytes || Math.floor(process.availableMemory() * KV_SHARE);
-    const memory = new KvMemory({ config, bytes, bytesPerPosition }, () => session.createCache());
-    return new EngineLoop(
-      { model: hash, slots },
-      { session, memory, emit: (event) => send({ type: 'event', event }) },
+    return serveWhole(
+      { model, slots },
+      {
+        session,
+        memory,
+        emit: (event) => this.#emit(event),
+        onDecode: (ms) => this.#meter.step(ms, stepBytes),
+      },
     );
+  }
+
+  async #buildHead(
+    from: Source,
+    blobs: LoadDeps,
+    command: LoadCommand,
+    assigned: Assigned,
+  ): Promise<Serving> {
+    const { layers } = assigned.assignment.stages[0]!;
+    const runSlots = stageSlots(assigned);
+    const head = await loadHead(from, blobs, { ...buildOptions(command, runSlots), layers });
+    this.#built(layers);
+    const { slots } = command;
+    return await HeadServing.start(assigned, {
+      head,
+      slots,
+      ...kvDeps(kvBudget(head.files.config, layers, command)),
+      emit: (event) => this.#emit(event),
+      notice: (text) => this.#notice(text),
+      onDecode: (ms) => this.#meter.step(ms, head.stepBytes),
+      ready: (numerics) => this.#ready(from, head.files, { layers, numerics, slots }),
+      connecting: () => this.#deps.send({ type: 'connecting' }),
+    });
+  }
+
+  async #buildStage(
+    from: Source,
+    blobs: LoadDeps,
+    command: LoadCommand,
+    assigned: Assigned,
+    index: number,
+  ): Promise<Serving> {
+    const { layers } = assigned.assignment.stages[index]!;
+    const runSlots = stageSlots(assigned);
+    const { session, files, stepBytes } = await loadStage(from, blobs, {
+      ...buildOptions(command, runSlots),
+      spec: ({ config }) => ({ config, layers, embed: false, head: false }),
+    });
+    this.#built(layers);
+    const numerics = numericsProfile(session.numerics);
+    const serving = await serveStage(assigned, {
+      session,
+      numerics,
+      ...kvDeps(kvBudget(files.config, layers, command)),
+      emit: (event) => this.#emit(event),
+      notice: (text) => this.#notice(text),
+      onDecode: (ms) => this.#meter.step(ms, stepBytes),
+    });
+    this.#ready(from, files, { layers, numerics, slots: runSlots });
+    return serving;
+  }
+
+  #built([first, last]: [number, number]): void {
+    const total = last - first + 1;
+    this.#progress({ phase: 'build', done: total, total, unit: 'layers' });
+  }
+
+  #ready(
+    { model }: Source,
+    files: ModelFiles,
+    rest: Pick<EngineReady, 'layers' | 'numerics' | 'slots'>,
+  ): void {
+    const { context } = files.config;
+    const ready = { model: toHex(model.hash), name: model.body.name, context, ...rest };
+    this.#deps.send({ type: 'ready', ready });
   }
 
   /** A job that comes before the model is there. */
   #refuse({ requestId, attempt }: NodeJob): void {
     const failure = failureOf(new EngineError('ENGINE_LOADING'), MAX_ERROR_CHARS);
     this.#deps.send({ type: 'event', event: { type: 'fail', requestId, attempt, ...failure } });
+  }
+
+  #emit(event: JobEvent): void {
+    if (event.type === 'tokens') this.#meter.tokens(event.tokens.length);
+    this.#deps.send({ type: 'event', event });
+  }
+
+  #notice(message: string): void {
+    this.#deps.send({ type: 'notice', message });
+  }
+
+  #tellStats(): void {
+    const serving = this.#serving;
+    if (!serving) return;
+    const load = {
+      ...serving.load,
+      tokensPerSecond: this.#meter.tokensPerSecond(),
+      residentBytes: process.memoryUsage.rss(),
+    };
+    const { links } = serving;
+    const weightBytesPerSecond = this.#meter.bytesPerSecond;
+    this.#deps.send({ type: 'stats', stats: { load, links, weightBytesPerSecond } });
   }
 
   #progress(progress: LoadProgress): void {
@@ -128,6 +261,32 @@ export class Engine {
     this.#deps.send({ type: 'progress', progress });
   }
 }
+
+interface Source {
+  verifier: ChainVerifier;
+  model: VerifiedBlock<'model'>;
+}
+
+const buildOptions = ({ kv, threads }: LoadCommand, slots: number) => ({
+  slots: Math.min(slots, MAX_BATCH),
+  kv,
+  threads: threads || availableParallelism(),
+});
+
+const stageSlots = ({ assignment }: Assigned) => assignment.slots ?? DEFAULT_STAGE_SLOTS;
+
+/** Asked when the layers are loaded: what is free then is for the caches. */
+function kvBudget(config: ModelConfig, [first, last]: [number, number], command: LoadCommand) {
+  return {
+    bytesPerPosition: kvBytesPerPosition(config, last - first + 1, command.kv),
+    bytes: command.kvBytes || Math.floor(process.availableMemory() * KV_SHARE),
+  };
+}
+
+const kvDeps = ({ bytes, bytesPerPosition }: ReturnType<typeof kvBudget>) => ({
+  kvBytes: bytes,
+  bytesPerPosition,
+});
 
 const healedNotice = ({ root, tensor, chunk, source }: Healed) =>
   `${tensor}: chunk ${chunk} of blob ${root} was damaged and has been repaired from ${source ?? 'memory'}.`;

@@ -22,7 +22,20 @@ export type EngineErrorCode =
   | 'CHECKPOINT_DAMAGED'
   /** The runtime failed in the middle of a run. */
   | 'SESSION_FAILED'
-  | 'LOGITS_INVALID';
+  | 'LOGITS_INVALID'
+  /** The pipeline that this node is the head of is not connected yet. */
+  | 'PIPELINE_CONNECTING'
+  /** The layers of this node were planned anew. */
+  | 'ASSIGNMENT_CHANGED'
+  /** A stage of the pipeline does not answer, or its connection broke. */
+  | 'STAGE_LOST'
+  /** Frames are missing or out of order, or are for positions that a stage does not have. */
+  | 'STAGE_ORDER'
+  /** Hidden states of another shape or type than this pipeline's. */
+  | 'STAGE_SHAPE'
+  | 'STAGE_MEMORY'
+  /** A job for a node that is a stage in the middle of a pipeline. */
+  | 'NOT_THE_HEAD';
 
 /** Codes with which the same thing can succeed later or on another node. */
 const RETRYABLE: ReadonlySet<EngineErrorCode> = new Set([
@@ -34,6 +47,13 @@ const RETRYABLE: ReadonlySet<EngineErrorCode> = new Set([
   'ENGINE_EXITED',
   'CHAIN_UNAVAILABLE',
   'SESSION_FAILED',
+  'PIPELINE_CONNECTING',
+  'ASSIGNMENT_CHANGED',
+  'STAGE_LOST',
+  'STAGE_ORDER',
+  'STAGE_SHAPE',
+  'STAGE_MEMORY',
+  'NOT_THE_HEAD',
 ]);
 
 export class EngineError extends Error {
@@ -42,6 +62,8 @@ export class EngineError extends Error {
   /** Small and printable. */
   readonly details: Record<string, unknown>;
   readonly retry: boolean;
+  /** Node that is to blame, if it is another one. */
+  culprit?: string;
 
   constructor(
     code: EngineErrorCode,
@@ -60,14 +82,16 @@ export interface Failure {
   code: string;
   message: string;
   retry: boolean;
+  culprit?: string;
 }
 
 /** Errors of all our packages have code, message and retry; anything else is the runtime's. */
 export function failureOf(error: unknown, maxChars: number): Failure {
   const message = (error instanceof Error ? error.message : String(error)).slice(0, maxChars);
   const { code, retry } = (error ?? {}) as { code?: unknown; retry?: unknown };
+  const culprit = error instanceof EngineError ? error.culprit : undefined;
   if (typeof code === 'string' && typeof retry === 'boolean') {
-    return { code: code.slice(0, 64), message, retry };
+    return { code: code.slice(0, 64), message, retry, ...(culprit && { culprit }) };
   }
   return { code: 'SESSION_FAILED', message, retry: true };
 }

@@ -49,6 +49,11 @@ export class KvCache {
     return this.kv === 'f16' ? new Uint16Array(count) : new Float32Array(count);
   }
 
+  /** Whether its positions can be gone on with. */
+  get valid(): boolean {
+    return true;
+  }
+
   get bytes(): number {
     return this.capacity * kvBytesPerPosition(this.#config, this.#keys.length, this.kv);
   }

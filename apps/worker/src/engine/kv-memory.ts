@@ -124,6 +124,7 @@ export class KvMemory {
     }
     let kept = -1;
     this.#kept.forEach((entry, i) => {
+      if (!entry.cache.valid) return;
       const length = usable(entry.prefix, entry.prefix.length);
       if (length > 0 && length >= reused) [reused, source, kept] = [length, entry.cache, i];
     });
@@ -140,6 +141,7 @@ export class KvMemory {
 
   /** Positions of a running sequence that another may take over. */
   #whole({ cache, prefix }: KvLease): number {
+    if (!cache.valid) return 0;
     return wholeChunks(this.#options.config, Math.min(cache.length, prefix.length));
   }
 

@@ -4,12 +4,20 @@ import { resolveModel } from '@blyan/chain/model';
 import type { ChainVerifier, VerifiedBlock } from '@blyan/chain/verify';
 import { type ModelFiles, readModelFiles } from '@blyan/model/files';
 import { StageBuilder, type StageGraph, type StageOptions } from '@blyan/model/stage/graph';
-import { type StageSpec, splitStage, stageGroups, wholeModel } from '@blyan/model/stage/plan';
+import {
+  headOnly,
+  layerRange,
+  type StageSpec,
+  splitStage,
+  stageGroups,
+  wholeModel,
+} from '@blyan/model/stage/plan';
 import type { LoadProgress } from '@blyan/protocol/node';
 import type { BlobStore } from '@blyan/store/blob-store';
 import { StoreError } from '@blyan/store/errors';
 import { type BlobSource, fetchBlob } from '@blyan/store/fetch';
 import { type Healed, loadFile, loadTensor } from '@blyan/store/load';
+import { TailSession } from '../pipeline/tail-session.ts';
 import { makeRoom } from './disk-cap.ts';
 import { EngineError } from './errors.ts';
 import type { StageSessionOptions } from './stage-parts.ts';
@@ -54,6 +62,8 @@ export interface LoadedStage {
   session: StageSession;
   /** Stored bytes of the stage's tensors. */
   bytes: number;
+  /** Of those that a decode step goes through. */
+  stepBytes: number;
 }
 
 export interface LoadOptions extends StageOptions, StageSessionOptions {
@@ -72,21 +82,71 @@ export async function loadStage(
 ): Promise<LoadedStage> {
   const files = await loadFiles(model, deps);
   const spec = options.spec?.(files) ?? wholeModel(files.config);
-  const groups = new Set(stageGroups(spec));
-  const blocks = resolveModel(model, verifier).filter((block) => groups.has(block.body.group));
-  await makeRoom(blocks, deps.store, deps.diskBytes ?? 0);
-  await fetchMissing(blocks, deps);
-
-  const bytesOf = (block: VerifiedBlock<'layer'>) =>
-    sum(block.body.tensors.map((tensor) => tensor.byteLength));
-  const bytes = new Map(blocks.map((block) => [block.body.group, bytesOf(block)]));
+  const { blocks, bytes } = await fetchGroups(stageGroups(spec), { verifier, model }, deps);
   const parts = splitStage(spec, (group) => bytes.get(group) ?? 0);
   const session = await StageSession.create(
     spec,
     buildParts(parts, blocks, deps, options),
     options,
   );
-  return { files, session, bytes: sum([...bytes.values()]) };
+  return { files, session, bytes: sum([...bytes.values()]), stepBytes: stepBytes(spec, bytes) };
+}
+
+export interface LoadedHead {
+  files: ModelFiles;
+  /** Embedding and the first layers. */
+  front: StageSession;
+  /** Final norm and output head. */
+  tail: TailSession;
+  /** Stored bytes of the tensors that a decode step of `front` goes through. */
+  stepBytes: number;
+}
+
+/** Both ends of a model for the head of a pipeline; @throws as loadStage */
+export async function loadHead(
+  from: { verifier: ChainVerifier; model: VerifiedBlock<'model'> },
+  deps: LoadDeps,
+  options: StageOptions & StageSessionOptions & { layers: [first: number, last: number] },
+): Promise<LoadedHead> {
+  const files = await loadFiles(from.model, deps);
+  const spec = { config: files.config, layers: options.layers, embed: true, head: false };
+  const end = headOnly(files.config);
+  const groups = [...stageGroups(spec), ...stageGroups(end)];
+  const { blocks, bytes } = await fetchGroups(groups, from, deps);
+  const parts = splitStage(spec, (group) => bytes.get(group) ?? 0);
+  const graphs = buildParts([...parts, end], blocks, deps, options);
+  const last = await graphs.next();
+  if (last.done) throw new RangeError('a head without parts');
+  const { slots = 1 } = options;
+  const tail = await TailSession.create(last.value, { ...options, slots });
+  try {
+    const front = await StageSession.create(spec, graphs, options);
+    return { files, front, tail, stepBytes: stepBytes(spec, bytes) };
+  } catch (error) {
+    await tail[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Of the embedding a step reads one row. */
+function stepBytes(spec: StageSpec, bytes: ReadonlyMap<string, number>): number {
+  const layers = sum(layerRange(spec).map((layer) => bytes.get(`layer.${layer}`) ?? 0));
+  return layers + (spec.head ? (bytes.get(spec.config.tied ? 'embedding' : 'head') ?? 0) : 0);
+}
+
+/** The blocks of some groups of a model, with all their blobs here; and their stored bytes by group. */
+async function fetchGroups(
+  wanted: readonly string[],
+  { verifier, model }: { verifier: ChainVerifier; model: VerifiedBlock<'model'> },
+  deps: LoadDeps,
+) {
+  const groups = new Set(wanted);
+  const blocks = resolveModel(model, verifier).filter((block) => groups.has(block.body.group));
+  await makeRoom(blocks, deps.store, deps.diskBytes ?? 0);
+  await fetchMissing(blocks, deps);
+  const bytesOf = (block: VerifiedBlock<'layer'>) =>
+    sum(block.body.tensors.map((tensor) => tensor.byteLength));
+  return { blocks, bytes: new Map(blocks.map((block) => [block.body.group, bytesOf(block)])) };
 }
 
 /** Tensors that are read while the one before them is hashed: a disk answers several at once. */

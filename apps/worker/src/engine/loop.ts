@@ -2,6 +2,9 @@
  * Several answers at once over one session. Each step gives one prefilling sequence one chunk and every
  * decoding one a token, all in one run, so that nobody waits longer than one chunk; `session.run` gives
  * the event loop a turn before each run, and that is where cancellations arrive.
+ *
+ * Over a pipeline as many steps are under way as it has stages, each with its share of the sequences, so
+ * that no stage waits for the others.
  */
 import type { Choice } from '@blyan/model/sampler-state';
 import { MAX_ERROR_CHARS } from '@blyan/protocol/limits';
@@ -9,21 +12,25 @@ import type { NodeJob } from '@blyan/protocol/node';
 import { EngineError, failureOf } from './errors.ts';
 import type { KvMemory } from './kv-memory.ts';
 import type { JobEvent } from './messages.ts';
+import type { ModelSession } from './model-session.ts';
 import { Sequence } from './sequence.ts';
-import type { StageSession } from './stage-session.ts';
 import { TokenBatches } from './token-batches.ts';
 
 /** A sequence that waits for memory says so this often: the coordinator gives up what is silent. */
 const WAITING_MS = 5000;
+/** A lane without work looks again after this time, for deadlines and memory. */
+const IDLE_LANE_MS = 250;
 
 export interface LoopOptions {
   /** Hash of the model block that the session was built from, hex. */
   model: string;
   slots: number;
+  /** Steps that are under way at the same time: one for each stage of a pipeline. 1 by default. */
+  lanes?: number;
 }
 
 export interface LoopDeps {
-  session: StageSession;
+  session: ModelSession;
   memory: KvMemory;
   emit(event: JobEvent): void;
 }
@@ -37,6 +44,9 @@ export class EngineLoop {
   #running: Promise<void> | null = null;
   #draining = false;
   #toldWaiting = 0;
+  /** Lanes in the middle of a step. */
+  #working = 0;
+  readonly #idleLanes = new Set<() => void>();
 
   constructor(options: LoopOptions, deps: LoopDeps) {
     this.#options = options;
@@ -46,6 +56,11 @@ export class EngineLoop {
 
   get active(): number {
     return this.#active.size;
+  }
+
+  /** Sequences that wait for memory. */
+  get waiting(): number {
+    return [...this.#active.values()].filter((sequence) => !sequence.admitted).length;
   }
 
   /** Never throws: what cannot be served ends in a `fail` event of its own. */
@@ -62,6 +77,7 @@ export class EngineLoop {
       const sequence = this.#accept(job);
       this.#active.set(requestId, sequence);
       this.#running ??= this.#run();
+      this.#wake();
     } catch (error) {
       this.#fail(job, error);
     }
@@ -89,21 +105,67 @@ export class EngineLoop {
     await this.#running;
   }
 
+  /** Ends all that runs with the same failure, which is of what they ran on. */
+  abandonAll(error: unknown): void {
+    for (const sequence of [...this.#active.values()]) this.#abandon(sequence, error);
+    this.#deps.memory.clear();
+  }
+
+  get #lanes(): number {
+    return this.#options.lanes ?? 1;
+  }
+
   async #run(): Promise<void> {
-    while (this.#active.size > 0) await this.#step();
+    await Promise.all(Array.from({ length: this.#lanes }, () => this.#lane()));
     this.#running = null;
   }
 
-  async #step(): Promise<void> {
-    this.#sweep();
-    const admitted = this.#admitted();
-    const prefilling = admitted.find((sequence) => sequence.prefilling);
-    const decoding = admitted.filter((sequence) => !sequence.prefilling);
-    if (prefilling) await this.#prefill(prefilling);
-    const { slots } = this.#deps.session;
-    for (let i = 0; i < decoding.length; i += slots) {
-      await this.#decode(decoding.slice(i, i + slots));
+  async #lane(): Promise<void> {
+    // All lanes end together: one that left early would be missing when the next job comes.
+    while (this.#active.size > 0 || this.#working > 0) {
+      this.#working++;
+      const worked = await this.#step();
+      this.#working--;
+      const over = this.#active.size === 0 && this.#working === 0;
+      // What this step has left or made ready, another lane may take. A step without work wakes nobody:
+      // two idle lanes would wake each other forever.
+      if (worked || over) this.#wake();
+      else await this.#idle();
     }
+  }
+
+  #wake(): void {
+    for (const wake of this.#idleLanes) wake();
+  }
+
+  #idle(): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        this.#idleLanes.delete(wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, IDLE_LANE_MS);
+      this.#idleLanes.add(wake);
+    });
+  }
+
+  /** False when there was nothing that no other lane is at. */
+  async #step(): Promise<boolean> {
+    this.#sweep();
+    const prefilling = this.#admitted().find(
+      (sequence) => !sequence.running && sequence.prefilling,
+    );
+    if (prefilling) await this.#prefill(prefilling);
+    const decoding = this.#admitted().filter((sequence) => !sequence.prefilling);
+    const free = decoding.filter((sequence) => !sequence.running && !sequence.finished);
+    // Equal shares of all, so that the lanes stay apart.
+    const share = free.slice(0, Math.ceil(decoding.length / this.#lanes));
+    const { slots } = this.#deps.session;
+    for (let i = 0; i < share.length; i += slots) {
+      await this.#decode(share.slice(i, i + slots));
+    }
+    return prefilling !== undefined || share.length > 0;
   }
 
   /** Ends what is complete or too late, also while it waits for memory. */
@@ -147,8 +209,8 @@ export class EngineLoop {
   }
 
   async #decode(group: Sequence[]): Promise<void> {
-    // A prefill before this gave cancellations a turn.
-    const sequences = group.filter((sequence) => this.#isActive(sequence));
+    // A run before this gave cancellations and other lanes a turn.
+    const sequences = group.filter((each) => this.#isActive(each) && !each.running);
     const [only] = sequences;
     // Each draft makes a run longer, and in a run of several sequences the others would wait for it.
     const draft = only && sequences.length === 1 ? only.draft() : [];
@@ -206,6 +268,7 @@ export class EngineLoop {
     this.#active.delete(sequence.job.requestId);
     this.#batches.end(sequence.job);
     sequence.release();
+    this.#wake();
   }
 
   #fail({ requestId, attempt }: NodeJob, error: unknown): void {

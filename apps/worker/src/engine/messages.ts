@@ -1,12 +1,32 @@
 /** What the worker's main process and the engine process say to each other over IPC. */
-import { Hash, RequestId } from '@blyan/protocol/ids';
+import { Assignment } from '@blyan/protocol/assignment';
+import { Hash, NodeId, RequestId } from '@blyan/protocol/ids';
 import {
   type LoadProgress,
   type NodeEvent,
   NodeJob,
+  type NodeLink,
+  type NodeLoad,
   type NumericsProfile,
 } from '@blyan/protocol/node';
 import { z } from 'zod';
+
+/** Which part of which model this node is to run, and how it reaches the other parts. */
+export const Assigned = z.object({
+  assignment: Assignment,
+  nodeId: NodeId,
+  /** With this node's credentials; read when there are other stages. */
+  redisUrl: z.url(),
+  /** Certificate of who signed that server's, PEM. */
+  redisCa: z.string().max(65_536).optional(),
+  /** Private key of this node, PKCS #8 PEM; without it nothing goes directly. */
+  key: z.string().max(4096).optional(),
+  /** Where to listen for the stage before this one. */
+  listen: z
+    .object({ host: z.string().min(1), port: z.number().int().min(0).max(65535) })
+    .optional(),
+});
+export type Assigned = z.infer<typeof Assigned>;
 
 export const LoadCommand = z.object({
   type: z.literal('load'),
@@ -14,11 +34,13 @@ export const LoadCommand = z.object({
   genesis: Hash,
   mainUrl: z.url(),
   /** Base URLs of blob sources, tried beside the main node. */
-  sources: z.array(z.url()).max(64),
+  sources: z.array(z.url()).max(128),
   storeDir: z.string().min(1),
   checkpointDir: z.string().min(1),
   /** Hash or name of the model block; absent for the newest that is not retired. */
   model: z.string().min(1).max(256).optional(),
+  /** Absent: all layers. */
+  assigned: Assigned.optional(),
   /** 0 is one per core. */
   threads: z.number().int().min(0).max(1024),
   slots: z.number().int().min(1).max(256),
@@ -33,6 +55,8 @@ export type LoadCommand = z.infer<typeof LoadCommand>;
 
 export const EngineCommand = z.discriminatedUnion('type', [
   LoadCommand,
+  /** The same layers in another pipeline: they stay loaded. */
+  z.object({ type: z.literal('assign'), assigned: Assigned }),
   z.object({ type: z.literal('submit'), job: NodeJob }),
   z.object({
     type: z.literal('cancel'),
@@ -43,7 +67,7 @@ export const EngineCommand = z.discriminatedUnion('type', [
 ]);
 export type EngineCommand = z.infer<typeof EngineCommand>;
 
-interface EngineReady {
+export interface EngineReady {
   /** Block hash of the model block, hex. */
   model: string;
   name: string;
@@ -57,9 +81,20 @@ interface EngineReady {
 /** What the engine says of one attempt, in the shape in which it goes to the coordinator. */
 export type JobEvent = Exclude<NodeEvent, { type: 'status' }>;
 
+/** What can be seen of an engine that serves. */
+export interface EngineStats {
+  load: NodeLoad;
+  links: NodeLink[];
+  /** Of real decode steps; null before the first one. */
+  weightBytesPerSecond: number | null;
+}
+
 export type EngineMessage =
   | { type: 'progress'; progress: LoadProgress }
   | { type: 'ready'; ready: EngineReady }
+  /** The layers are loaded; the other stages of the pipeline are not there, or no longer. */
+  | { type: 'connecting' }
+  | { type: 'stats'; stats: EngineStats }
   | { type: 'failed'; code: string; message: string; retry: boolean }
   /** Something was wrong and has been put right. */
   | { type: 'notice'; message: string }

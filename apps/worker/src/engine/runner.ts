@@ -1,8 +1,8 @@
 /** The bare engine, without processes, queues or HTTP around it: for benchmarks and parity tests. */
 import { SamplerState } from '@blyan/model/sampler-state';
 import type { SamplingParams } from '@blyan/protocol/sampling';
+import type { ModelSession } from './model-session.ts';
 import { prefillChunk } from './prefill-chunks.ts';
-import type { StageSession } from './stage-session.ts';
 
 export interface Generated {
   tokens: number[];
@@ -23,7 +23,7 @@ export interface GenerateOptions {
 
 /** Same tokens as the engine loop gives for the same input. */
 export async function generate(
-  session: StageSession,
+  session: ModelSession,
   prompt: readonly number[],
   params: SamplingParams,
   options: GenerateOptions = {},

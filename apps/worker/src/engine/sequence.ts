@@ -6,8 +6,9 @@ import { Drafts } from './drafts.ts';
 import { EngineError } from './errors.ts';
 import type { KvCache } from './kv-cache.ts';
 import type { KvLease, KvMemory } from './kv-memory.ts';
+import type { ModelSession } from './model-session.ts';
 import { prefillChunk } from './prefill-chunks.ts';
-import type { StageOutput, StageSession } from './stage-session.ts';
+import type { StageOutput } from './stage-session.ts';
 
 export class Sequence {
   readonly job: NodeJob;
@@ -19,7 +20,7 @@ export class Sequence {
   count: number;
   prefillMs = 0;
   decodeMs = 0;
-  readonly #session: StageSession;
+  readonly #session: ModelSession;
   readonly #memory: KvMemory;
   /** Prompt, and tokens of earlier attempts: what is read before the first new token. */
   readonly #prefix: readonly number[];
@@ -32,7 +33,7 @@ export class Sequence {
   #released = false;
 
   /** @throws EngineError context_length_exceeded, KV_MEMORY_TOO_SMALL; ModelError TOKEN_UNKNOWN */
-  constructor(job: NodeJob, { session, memory }: { session: StageSession; memory: KvMemory }) {
+  constructor(job: NodeJob, { session, memory }: { session: ModelSession; memory: KvMemory }) {
     const { context, vocab } = session.config;
     const { prompt, emitted, params } = job;
     if (prompt.length + params.maxTokens > context) {
@@ -78,6 +79,15 @@ export class Sequence {
     return done < total;
   }
 
+  get admitted(): boolean {
+    return this.#lease !== null;
+  }
+
+  /** A run over its cache is under way. */
+  get running(): boolean {
+    return this.#running;
+  }
+
   /** Nothing is left to generate: also true for a replay that finds its answer complete. */
   get finished(): boolean {
     const last = this.count > 0 ? this.tokens.at(-1) : undefined;
@@ -121,7 +131,7 @@ export class Sequence {
    */
   static async decode(
     sequences: readonly Sequence[],
-    session: StageSession,
+    session: ModelSession,
   ): Promise<(Choice | Error)[]> {
     const [first] = sequences;
     if (!first) return [];

@@ -87,7 +87,10 @@ export function maxDifference(a: ArrayLike<number>, b: ArrayLike<number>): numbe
 }
 
 /** Enough for everything that a test runs, unless it says otherwise. */
-export function kvMemory(session: StageSession, bytes = 2 ** 30): KvMemory {
+export function kvMemory(
+  session: Pick<StageSession, 'config' | 'spec' | 'numerics' | 'createCache'>,
+  bytes = 2 ** 30,
+): KvMemory {
   const { config, spec } = session;
   const { kv } = session.numerics;
   const layers = spec.layers[1] - spec.layers[0] + 1;

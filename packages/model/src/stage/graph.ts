@@ -115,11 +115,15 @@ function describeStage(
   const { hidden, vocab } = config;
   const { slots, kv } = options;
   const hiddenIn = g.input('hidden', 'f32', ['T', hidden]);
-  const shared = attentionInputs(g, config, { slots, kv });
+  const layers = layerRange(spec);
+  const shared = layers.length > 0 ? attentionInputs(g, config, { slots, kv }) : null;
 
   let residual = hiddenIn;
-  let pending: string | null = null; // output of the last block, not yet added to the residual
-  for (const l of layerRange(spec)) {
+  // Output of the last block, not yet added to the residual. Behind a cut it is zeros: the fused kernel
+  // divides in another order than the plain norm, and where a model is cut must not be seen in its bits.
+  let pending: string | null =
+    spec.layers[0] > 0 ? g.op('Sub', 'hidden.none', [hiddenIn, hiddenIn]) : null;
+  for (const l of layers) {
     const some = (role: TensorRole) => weight(`layer.${l}`, role);
     const at = (role: TensorRole) => some(role)!;
     const first = addNorm(g, config, `layer.${l}.in`, residual, pending, at('attention.norm'));
@@ -139,7 +143,7 @@ function describeStage(
         queryNorm: some('attention.query_norm'),
         keyNorm: some('attention.key_norm'),
       },
-      shared,
+      shared!,
     );
     const second = addNorm(g, config, `layer.${l}.mid`, first.sum, attended, at('mlp.norm'));
     const gate = linear(g, `layer.${l}.gate`, second.normed, at('mlp.gate'));

@@ -5,7 +5,7 @@ import { type ExpectedTensor, expectedTensors } from '../families/families.ts';
 
 export interface StageSpec {
   config: ModelConfig;
-  /** First and last layer, inclusive. */
+  /** First and last layer, inclusive; the final norm and head alone have none: [layers, layers - 1]. */
   layers: [first: number, last: number];
   /** The stage turns token ids into rows itself. */
   embed: boolean;
@@ -20,12 +20,25 @@ export const wholeModel = (config: ModelConfig): StageSpec => ({
   head: true,
 });
 
+/** The end of a model whose layers are elsewhere. */
+export const headOnly = (config: ModelConfig): StageSpec => ({
+  config,
+  layers: [config.layers, config.layers - 1],
+  embed: false,
+  head: true,
+});
+
 export const layerRange = ({ layers: [first, last] }: StageSpec): number[] =>
   Array.from({ length: last - first + 1 }, (_, i) => first + i);
 
 /** Group names of the model block that the stage needs, in the order of the data. */
 export function stageGroups({ config, layers: [first, last], embed, head }: StageSpec): string[] {
-  if (!(Number.isInteger(first) && Number.isInteger(last)) || first < 0 || last < first) {
+  const none = head && first === config.layers && last === first - 1;
+  if (
+    !(Number.isInteger(first) && Number.isInteger(last)) ||
+    first < 0 ||
+    (last < first && !none)
+  ) {
     throw new ModelError('STAGE_RANGE', { first, last, layers: config.layers });
   }
   if (last >= config.layers || (embed && first !== 0) || (head && last !== config.layers - 1)) {
@@ -52,8 +65,7 @@ const MAX_PARTS = 2;
 
 /**
  * Cuts a stage into parts that are loaded one after the other, so that the copies which loading needs
- * exist of one part at a time. It follows from the model alone, never from the machine: the cut is part
- * of the numerics.
+ * exist of one part at a time.
  *
  * @param bytes of the stored tensors of a group
  * @returns stages that follow on each other, one for a small model
