@@ -14,8 +14,10 @@ import { isOwnOrigin } from '../src/server/admin/origin.ts';
 import { authOf } from '../src/server/admin/session.ts';
 import { type Context, createContext } from '../src/server/context.ts';
 import { toApiError } from '../src/server/http/errors.ts';
+import { openSession } from '../src/server/session.ts';
 import { appRouter } from '../src/server/trpc/root.ts';
 
+const NO_SESSION = openSession(null, { secure: false, setCookie: () => undefined });
 const ORIGIN = 'http://blyan.test:8000';
 const PASSWORD = 'correct horse battery staple';
 const EMAIL = 'ada@example.org';
@@ -100,7 +102,7 @@ class Browser {
         ...(method === 'POST' && { body: json }),
       }),
       router: appRouter,
-      createContext: ({ req }) => ({ ...ctx, headers: req.headers }),
+      createContext: ({ req }) => ({ ...ctx, headers: req.headers, session: NO_SESSION }),
     });
     const { result, error } = (await response.json()) as {
       result?: { data: Parameters<typeof superjson.deserialize>[0] };

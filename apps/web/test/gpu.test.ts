@@ -282,12 +282,16 @@ test('the status of a key: its own nodes, as the coordinator sees them', async (
   await join(node, secret);
   await join(other, (await newKey()).secret);
   const status = { type: 'status', boot: '1', version: '0.1.0', state: 'ready', slots: 2 } as const;
-  await writeCluster(deps.redis, {
-    at: Date.now(),
-    waiting: 0,
-    running: 1,
-    nodes: [{ id: node.id, alive: true, seen: Date.now(), running: 1, status }],
-  });
+  await writeCluster(
+    deps.redis,
+    { token: BigInt(Date.now()), deposed: () => undefined },
+    {
+      at: Date.now(),
+      waiting: 0,
+      running: 1,
+      nodes: [{ id: node.id, alive: true, serving: true, seen: Date.now(), running: 1, status }],
+    },
+  );
   const reply = await gpuStatus(from(secret), deps);
   expect(reply.key).toEqual({
     name: key.name,

@@ -106,7 +106,7 @@ async function answers(engine: RunningEngine, count: number): Promise<number> {
       // Sampled, so that answers do not repeat themselves and nothing is guessed.
       params: { ...GREEDY, temperature: 1, topK: 0, seed: i, maxTokens: ANSWER },
       stopTokens: [],
-      deadline: Date.now() + 600_000,
+      remainingMs: 600_000,
     });
   }
   const first = (id: string) =>

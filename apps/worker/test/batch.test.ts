@@ -31,9 +31,9 @@ const JOB: NodeJob = {
   model: 'ab'.repeat(32),
   prompt: [1],
   emitted: [],
-  params: GREEDY,
+  params: { ...GREEDY, maxTokens: 1 },
   stopTokens: [],
-  deadline: Number.MAX_SAFE_INTEGER,
+  remainingMs: 3_600_000,
 };
 
 describe.each(CASES)('%s', (_, checkpoint, format) => {

@@ -50,7 +50,7 @@ const job = (requestId = newRequestId()): NodeJob => ({
   emitted: [],
   params: { ...NEUTRAL, maxTokens: 1, temperature: 0, seed: 1 },
   stopTokens: [],
-  deadline: Date.now() + 60_000,
+  remainingMs: 60_000,
 });
 
 async function until(condition: () => boolean): Promise<void> {

@@ -7,7 +7,7 @@ import { coordinatorPart, type PartsContext, workerPart } from './parts.ts';
 import { POSTGRES_USER } from './postgres.ts';
 import { childrenOf, signal } from './processes.ts';
 import { type Product, ROOT } from './product.ts';
-import { readApiKey, readServices } from './secrets.ts';
+import { readApiKey, readAuthSecret, readServices } from './secrets.ts';
 import { DATABASE } from './services.ts';
 import type { Running } from './supervise.ts';
 
@@ -89,6 +89,7 @@ export async function extraParts(
     env: readEnv(ROOT, source),
     ...access,
     apiKey: await readApiKey(dataDir),
+    authSecret: await readAuthSecret(dataDir),
     genesis,
     logs: path.join(dataDir, 'logs'),
     say,

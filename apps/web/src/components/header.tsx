@@ -27,8 +27,8 @@ export function Header({ genesis, words }: HeaderProps) {
           <NavLink href="/" exact>
             {words.chat}
           </NavLink>
-            <NavLink href="/explorer">{words.explorer}</NavLink>
-            <NavLink href="/docs">API</NavLink>
+          <NavLink href="/explorer">{words.explorer}</NavLink>
+          <NavLink href="/docs">API</NavLink>
         </nav>
         <div className="ml-auto flex items-center gap-1">
           <LanguageToggle />

@@ -44,7 +44,7 @@ const jobOf = (maxTokens = 24): NodeJob => ({
   emitted: [],
   params: { ...GREEDY, maxTokens },
   stopTokens: [],
-  deadline: Date.now() + 30_000,
+  remainingMs: 30_000,
 });
 
 /** Two answers under way, `act` once they are; how both end. */

@@ -123,7 +123,7 @@ const jobOf = (prompt: number[], params: NodeJob['params']): NodeJob => ({
   emitted: [],
   params,
   stopTokens: [],
-  deadline: Date.now() + 60_000,
+  remainingMs: 60_000,
 });
 
 describe('several sequences at once', () => {

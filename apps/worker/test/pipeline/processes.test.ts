@@ -91,7 +91,7 @@ const jobOf = (maxTokens = 24): NodeJob => ({
   emitted: [],
   params: { ...GREEDY, maxTokens },
   stopTokens: [],
-  deadline: Date.now() + 60_000,
+  remainingMs: 60_000,
 });
 
 const ofJob = (job: NodeJob) => engines[0]!.events().filter((e) => e.requestId === job.requestId);
