@@ -49,7 +49,7 @@ export function KeyTable({ keys, sort, onSort }: KeyTableProps) {
       cell: ({ row: { original: key } }) => (
         <div>
           <State kind={STATES[key.state].kind}>{STATES[key.state].word}</State>
-          <Grace key_={key} />
+          <Grace of={key} />
         </div>
       ),
     },
@@ -144,7 +144,7 @@ export function KeyTable({ keys, sort, onSort }: KeyTableProps) {
   );
 }
 
-function Grace({ key_: { previousUntil, revokedAt } }: { key_: Key }) {
+function Grace({ of: { previousUntil, revokedAt } }: { of: Key }) {
   if (!previousUntil || revokedAt || previousUntil.getTime() < Date.now()) return null;
   return (
     <div className="text-[0.8125rem] text-faint">
