@@ -33,7 +33,7 @@ export interface PlanNode {
   links: ReadonlyMap<string, number>;
 }
 
-export interface PlannedStage {
+interface PlannedStage {
   nodeId: string;
   /** First and last layer, inclusive. */
   layers: [first: number, last: number];
