@@ -28,10 +28,10 @@ interface Options {
 }
 
 /** Of the engines' time: answers take seconds then, and faults meet them. */
-const SHARE = 0.1;
+const SHARE = 0.2;
 const ANSWER_TOKENS = 150;
 /** Between the end of a fault and the next one. */
-const PAUSE_MS = [500, 6000] as const;
+const PAUSE_MS = [1000, 8000] as const;
 /** Longest wait for a token that counts as the recovery from a fault. */
 const RECOVERY_MS = 60_000;
 
