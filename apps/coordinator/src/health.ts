@@ -1,7 +1,8 @@
 /**
  * Whether a node that failed may be chosen again. A failure costs a pause that doubles with each one
- * in a row, and good work clears the record; a node that fell silent must also be heard without a gap
- * for a while. The first failure costs nothing more, so that a worker that was restarted goes on.
+ * in a row, in which others are taken if there are any, and good work clears the record. A node that
+ * fell silent must be heard without a gap for a while before it gets anything. The first failure costs
+ * nothing more, so that a worker that was restarted goes on.
  */
 const FIRST_PAUSE_MS = 2000;
 const MAX_PAUSE_MS = 300_000;
@@ -45,7 +46,13 @@ export class Health {
     return ++this.#doubts >= MOST_DOUBTS;
   }
 
-  isGood(now: number): boolean {
-    return now >= this.#until && now - this.#steadyFrom >= this.#steadyMs;
+  /** It failed again and again: nothing for it while there is another. */
+  isPaused(now: number): boolean {
+    return now < this.#until;
+  }
+
+  /** It was heard without a gap for long enough. */
+  isSteady(now: number): boolean {
+    return now - this.#steadyFrom >= this.#steadyMs;
   }
 }

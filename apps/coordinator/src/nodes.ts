@@ -26,6 +26,8 @@ export class NodeView implements Member {
   heard = Number.NEGATIVE_INFINITY;
   /** Unix ms of the same. */
   heardAt = 0;
+  /** Monotonic ms since which it was heard without a silence that counts. */
+  steadySince = Number.POSITIVE_INFINITY;
   /** Ids of the requests whose current attempt is here. */
   readonly running = new Set<string>();
   readonly #lostMs: number;
@@ -49,7 +51,7 @@ export class NodeView implements Member {
   isWelcome(now: number): boolean {
     const { row } = this;
     const wanted = !row || !(row.draining || row.evicted || row.mark !== null);
-    return wanted && this.isAlive(now) && this.health.isGood(now);
+    return wanted && this.isAlive(now) && this.health.isSteady(now);
   }
 }
 
@@ -110,10 +112,14 @@ export class NodeRegistry {
     if (!node || this.#barred.has(id)) return false;
     const before = node.status;
     const wasAlive = node.isAlive(now);
-    if (before?.boot === status.boot ? !wasAlive : before?.state === 'ready') {
-      node.health.failed(now);
-      if (before?.boot === status.boot) node.health.returned(now);
+    if (before && before.boot !== status.boot) {
+      if (before.state === 'ready') node.health.failed(now);
+    } else if (before && !wasAlive) {
+      node.health.returned(now);
+      // When all fell silent together it was not the nodes, but the way to them.
+      if (this.#wasHeardDuring(node.heard, now)) node.health.failed(now);
     }
+    if (!wasAlive) node.steadySince = now;
     node.status = status;
     node.heard = now;
     node.heardAt = Date.now();
@@ -137,6 +143,11 @@ export class NodeRegistry {
     this.#barred.delete(id);
   }
 
+  /** Whether some node was heard all the time since then. */
+  #wasHeardDuring(since: number, now: number): boolean {
+    return [...this.#nodes.values()].some((node) => node.isAlive(now) && node.steadySince <= since);
+  }
+
   /** Time in which nothing could be heard, through no fault of the nodes. */
   forgive(ms: number): void {
     for (const node of this.#nodes.values()) node.heard += ms;
@@ -155,7 +166,8 @@ export class NodeRegistry {
       if (!this.#serves(node, answer, now) || node.running.size >= slots) continue;
       const cost =
         node.running.size / slots +
-        (answer.avoid.has(node.id) ? 2 : 0) -
+        (answer.avoid.has(node.id) ? 2 : 0) +
+        (node.health.isPaused(now) ? 4 : 0) -
         (node.id === near ? AFFINITY : 0);
       if (cost < bestCost) {
         best = node;

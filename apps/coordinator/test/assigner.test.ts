@@ -123,6 +123,8 @@ describe('a pipeline', () => {
     const head = await headOf(nodes);
     const id = await t.ask();
     await until(() => head.jobs.length === 1);
+    // It was seen ready: a restart is told from a start.
+    await sleep(500);
     nodes.find((node) => node !== head)!.say({ boot: 'another' });
     expect(tokensOf(await t.events(id))).toEqual(tokensUpTo(20));
     expect(nodes.map(layersOf)).toEqual(before);

@@ -297,7 +297,7 @@ describe('nodes that go away', () => {
 
   test('a node that an admin drains finishes what it has, an evicted one does not', async () => {
     await t.coordinator();
-    const node = await t.node({ id: 'node-a', script: (play) => play.run(20, 300) });
+    const node = await t.node({ id: 'node-a', script: (play) => play.run(20, 600) });
     const id = await t.ask();
     await until(() => node.jobs.length > 0);
     const other = await t.node({ id: 'node-b' });

@@ -113,17 +113,21 @@ export async function extraParts(
 /**
  * Lets a process run for a share of the time, as on a much slower machine: the embedded model's answers
  * are over in a tenth of a second otherwise, before anybody could interrupt them.
+ *
+ * @param share asked for again and again; 1 is full speed
  */
-export function slowed(pids: () => Promise<number[]>, share = 0.1): Disposable {
+export function slowed(pids: () => Promise<number[]>, share: () => number): Disposable {
   const PERIOD_MS = 50;
   let stopped = false;
   const loop = async () => {
     while (!stopped) {
       const all = await pids();
       for (const pid of all) signal(pid, 'SIGCONT');
-      await sleep(PERIOD_MS * share);
-      if (!stopped) for (const pid of all) signal(pid, 'SIGSTOP');
-      await sleep(PERIOD_MS * (1 - share));
+      const part = Math.min(1, share());
+      await sleep(PERIOD_MS * part);
+      if (stopped || part === 1) continue;
+      for (const pid of all) signal(pid, 'SIGSTOP');
+      await sleep(PERIOD_MS * (1 - part));
     }
     for (const pid of await pids()) signal(pid, 'SIGCONT');
   };

@@ -5,7 +5,8 @@ import type { PlanNode } from '../planning/fleet.ts';
 /** Whether a node may be a member of a pipeline now. One without a capacity plans for itself. */
 export function canBeMember(node: NodeView, now: number): boolean {
   const { status } = node;
-  return status?.capacity !== undefined && status.state !== 'draining' && node.isWelcome(now);
+  const counts = status?.capacity !== undefined && status.state !== 'draining';
+  return counts && node.isWelcome(now) && !node.health.isPaused(now);
 }
 
 /** As a plan sees it. Its numbers are its own word until its work shows otherwise. */

@@ -28,10 +28,10 @@ interface Options {
 }
 
 /** Of the engines' time: answers take seconds then, and faults meet them. */
-const SHARE = 0.05;
+const SHARE = 0.2;
 const ANSWER_TOKENS = 150;
 /** Between the end of a fault and the next one. */
-const PAUSE_MS = [500, 6000] as const;
+const PAUSE_MS = [1000, 8000] as const;
 /** Longest wait for a token that counts as the recovery from a fault. */
 const RECOVERY_MS = 60_000;
 
@@ -87,7 +87,7 @@ async function run(options: Options, dataDir: string): Promise<boolean> {
     for (const part of [...workers, ...coordinators]) await part.start();
     log(`${workers.length} workers and ${coordinators.length + 1} coordinators run`);
     await sleep(5000);
-    const slow = slowed(awake, SHARE);
+    const slow = slowed(awake, () => SHARE);
     const load = new Load(product.url, known, random);
     const clients = Array.from({ length: options.clients }, () => load.client());
     const targets = { product, workers, coordinators, network, frozen, random };
