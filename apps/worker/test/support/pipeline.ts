@@ -14,9 +14,9 @@ import { StageServer } from '../../src/pipeline/stage-server.ts';
 import type { LoadedModel } from './models.ts';
 
 /** What a test does to a frame on its way: another one, several, or none. */
-export type Tamper = (bytes: Uint8Array, from: number, to: number) => Uint8Array[];
+type Tamper = (bytes: Uint8Array, from: number, to: number) => Uint8Array[];
 
-export class Loopback {
+class Loopback {
   readonly #handlers = new Map<number, (arrival: Arrival) => void>();
   readonly #closers = new Map<number, (reason: string) => void>();
   tamper: Tamper = (bytes) => [bytes];
@@ -99,7 +99,7 @@ export function cut(layers: number, count: number): [number, number][] {
   ]);
 }
 
-export function assignmentOf(
+function assignmentOf(
   model: VerifiedBlock<'model'> | null,
   ranges: [number, number][],
   frames: FrameType = 'f32',
