@@ -27,7 +27,7 @@ import { cut, startPipeline } from '../test/support/pipeline.ts';
 
 const STAGES = 3;
 const ANSWER = 32;
-const ROUNDS = 3;
+const ROUNDS = 7;
 const SLOTS = 8;
 /** Each so many of the conversations: some thousand positions. */
 const NTH = 24;
