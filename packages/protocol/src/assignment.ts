@@ -51,6 +51,9 @@ export const Assignment = z.object({
    */
   slots: z.number().int().min(1).max(16).optional(),
   /** Base URLs of nodes that serve blobs, besides the main node; what they send is verified. */
-  blobSources: z.array(z.url({ protocol: /^https?$/ }).max(512)).max(64).optional(),
+  blobSources: z
+    .array(z.url({ protocol: /^https?$/ }).max(512))
+    .max(64)
+    .optional(),
 });
 export type Assignment = z.infer<typeof Assignment>;
