@@ -27,7 +27,7 @@ import { cut, startPipeline } from '../test/support/pipeline.ts';
 
 const STAGES = 3;
 const ANSWER = 32;
-const ROUNDS = 3;
+const ROUNDS = 7;
 const SLOTS = 8;
 /** Each so many of the conversations: some thousand positions. */
 const NTH = 24;
@@ -92,6 +92,8 @@ const ready = (engine: RunningEngine, seen = 0) =>
 let serial = 0;
 /** Milliseconds that `count` answers at once take, from the first token of the last one on. */
 async function answers(engine: RunningEngine, count: number): Promise<number> {
+  // Each message is looked through for each answer: those of earlier ones would be most of the work.
+  engine.messages.length = 0;
   const ids = Array.from({ length: count }, () => `request-${String(serial++).padStart(16, '0')}`);
   const prompt = Array.from({ length: 48 }, (_, i) => (i * 37) % files.config.vocab);
   const ended = (id: string) =>
