@@ -36,6 +36,8 @@ export interface AssignerDeps {
 
 /** Broken pipelines whose ranges are remembered: their members have them loaded. */
 const MOST_REMEMBERED = 8;
+/** Nodes that serve blobs, of which a member is told: it asks them in turn. */
+const MAX_BLOB_SOURCES = 16;
 
 export class Assigner {
   readonly #deps: AssignerDeps;
@@ -256,6 +258,10 @@ export class Assigner {
 
   #assign(pipeline: Pipeline, model: string): void {
     const { nodes } = this.#deps;
+    const now = performance.now();
+    const served = [...nodes.all()].flatMap((node) =>
+      node.isAlive(now) ? (node.status?.capacity?.blobUrl ?? []) : [],
+    );
     const assignment: Assignment = {
       id: randomUUID(),
       model,
@@ -270,6 +276,9 @@ export class Assigner {
         };
       }),
       frames: 'f32',
+      ...(served.length > 0
+        ? { blobSources: [...new Set(served)].slice(0, MAX_BLOB_SOURCES) }
+        : {}),
     };
     const assigned = nodes.pipelines.add(assignment, performance.now());
     this.#writing = this.#writing.then(() => this.#tell(assigned));
