@@ -168,11 +168,14 @@ async function serve(
       nodes.add(nodeId);
       await streams.add(nodeId, nodeRedis);
     };
-    const poll = async () => {
+    const known = async () => {
       for (const row of await store.nodeRows(new Date(Date.now() - NODE_FORGOTTEN_MS))) {
         nodes.know(row);
         await followed(row.id);
       }
+    };
+    const poll = async () => {
+      await known();
       await coordinator.want().catch((error: Error) => {
         logger.warn({ problem: error.message }, 'the model to serve cannot be read');
       });
@@ -224,7 +227,9 @@ async function serve(
         if (message.type === 'cancel') coordinator.cancel(message.requestId);
         else {
           coordinator.registered(message.nodeId);
-          void followed(message.nodeId).catch(() => undefined);
+          void followed(message.nodeId)
+            .then(known)
+            .catch(() => undefined);
           void looking.now();
         }
       }),

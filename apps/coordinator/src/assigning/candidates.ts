@@ -2,10 +2,13 @@
 import type { NodeView } from '../nodes.ts';
 import type { PlanNode } from '../planning/fleet.ts';
 
-/** Whether a node may be a member of a pipeline now. One without a capacity plans for itself. */
+/**
+ * Whether a node may be a member of a pipeline now. One without a capacity plans for itself; of one whose
+ * row was not read yet the key is not known, by which its neighbours would know it.
+ */
 export function canBeMember(node: NodeView, now: number): boolean {
-  const { status } = node;
-  const counts = status?.capacity !== undefined && status.state !== 'draining';
+  const { status, row } = node;
+  const counts = row !== null && status?.capacity !== undefined && status.state !== 'draining';
   return counts && node.isWelcome(now) && !node.health.isPaused(now);
 }
 
