@@ -96,7 +96,7 @@ function checkTokens(
     return lie(`${position + tokens.length} tokens, ${limit} were asked for`);
   }
   const wrong = wrongLogprobs(answer, tokens.length, logprobs);
-  if (wrong) return lie(wrong);
+  if (wrong) return violation(wrong);
   // Written twice over a reconnect: harmless if it says the same.
   const known = Math.min(next - position, tokens.length);
   for (let i = 0; i < known; i++) {

@@ -78,7 +78,7 @@ test('nodes see the one server, the product keeps to the other', async () => {
   expect(row).toMatchObject({ status: 'completed', output: tokensUpTo(20) });
   const kinds = async (redis: Redis) =>
     [...new Set((await redis.keys('*')).map((key) => key.split(':').slice(0, 2).join(':')))].sort();
-  expect(await kinds(admin)).toEqual(['blyan:node']);
+  expect(await kinds(admin)).toEqual(['blyan:node', 'blyan:term']);
   expect(await kinds(t.redis)).not.toContain('blyan:node');
   await disconnect(admin);
 });

@@ -10,8 +10,8 @@ import type { RouteSchemas } from '../src/server/http/route.ts';
 
 const API = path.resolve(import.meta.dirname, '../src/app/api');
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
-/** tRPC is for our own pages, in step with them. */
-const INTERNAL = /^\/trpc\//;
+/** tRPC and sign-in are for our own pages, in step with them. */
+const INTERNAL = /^\/(trpc|auth)\//;
 
 type Handler = ((...args: never[]) => unknown) & { schemas?: RouteSchemas };
 const handlers = new Map<string, Handler>();

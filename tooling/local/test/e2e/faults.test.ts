@@ -10,6 +10,7 @@ import { ENDLESS } from '../../src/chaos/load.ts';
 import { randomOf } from '../../src/chaos/random.ts';
 import { type ExtraPart, extraParts, slowed } from '../../src/extra-parts.ts';
 import { type Followed, followChat } from '../../src/following-client.ts';
+import { freePort } from '../../src/ports.ts';
 import { type PartName, type Product, startProduct } from '../../src/product.ts';
 import { type TempDir, tempDataDir } from './support.ts';
 
@@ -30,6 +31,8 @@ let parts: Awaited<ReturnType<typeof extraParts>>;
 let db: pg.Pool;
 let redis: Redis;
 let workers: ExtraPart[];
+/** Of pipelines: those that take answers. */
+let heads: number;
 let standby: ExtraPart;
 let undisturbed: Followed;
 let slow: Disposable;
@@ -50,7 +53,8 @@ beforeAll(async () => {
   workers = ['worker-a', 'worker-b'].map((name) => parts.worker(name));
   standby = parts.coordinator('coordinator-b');
   await Promise.all([...workers, standby].map((part) => part.start()));
-  await untilServing(workers.length);
+  heads = workers.length;
+  await untilServing(heads);
   // Nobody wakes a frozen one.
   const engines = async () => {
     const awake = workers.filter((worker) => !frozen.has(worker));
@@ -67,7 +71,7 @@ afterAll(async () => {
   await product?.stop();
   await data[Symbol.asyncDispose]();
 });
-beforeEach(() => untilServing(workers.length));
+beforeEach(() => untilServing(heads));
 
 const ask = (onTokens?: (soFar: Followed) => void) =>
   followChat(product.url, QUESTION, onTokens && { onTokens });
@@ -125,23 +129,32 @@ async function writerOf(id: string): Promise<ExtraPart> {
   return writer;
 }
 
-test('kill -9 of the worker that writes, at a random token, 10 times', async () => {
-  expect(undisturbed.tokens).toBe(QUESTION.max_tokens);
-  const random = randomOf(42);
+/**
+ * Kills a worker that takes part in an answer, at a random token, again and again; each is started again.
+ * @param victimOf which one, of an answer
+ */
+async function killed(times: number, seed: number, victimOf: (id: string) => Promise<ExtraPart>) {
+  const random = randomOf(seed);
   const recoveries: number[] = [];
-  for (let i = 0; i < 10; i++) {
+  for (let i = 0; i < times; i++) {
+    await untilServing(heads);
     const at = 1 + Math.floor(random() * undisturbed.tokens * 0.6);
     const { answer, recoveryMs } = await disturbed(at, async ({ id }) => {
-      const writer = await writerOf(id);
-      await writer.kill();
-      await writer.start();
+      const victim = await victimOf(id);
+      await victim.kill();
+      await victim.start();
     });
     expectUndisturbed(answer);
     expect(answer.retries).toBe(1);
     expect(recoveryMs).toBeLessThan(5000);
     recoveries.push(Math.round(recoveryMs));
   }
-  console.log(`worker killed 10 times: next token after ${recoveries.join(', ')} ms`);
+  console.log(`killed ${times} times: next token after ${recoveries.join(', ')} ms`);
+}
+
+test('kill -9 of the worker that writes, at a random token, 6 times', async () => {
+  expect(undisturbed.tokens).toBe(QUESTION.max_tokens);
+  await killed(6, 42, writerOf);
 }, 180_000);
 
 describe('in the middle of an answer', () => {
@@ -176,4 +189,40 @@ describe('in the middle of an answer', () => {
     },
     90_000,
   );
+});
+
+/** Memory of one worker, MiB, with which the model needs so many. */
+describe.each([
+  { stages: 2, memory: 40, seed: 7 },
+  { stages: 3, memory: 26, seed: 8 },
+])('two pipelines of $stages stages', ({ stages, memory, seed }) => {
+  beforeAll(async () => {
+    await Promise.all(workers.map((worker) => worker.stop()));
+    const ports = await Promise.all(Array.from({ length: 2 * stages }, () => freePort()));
+    workers = ports.map((port, i) =>
+      parts.worker(`stage-${stages}-${i}`, {
+        BLYAN_WORKER_MEMORY_MB: String(memory),
+        BLYAN_WORKER_LISTEN: `127.0.0.1:${port}`,
+      }),
+    );
+    heads = 2;
+    share = 1;
+    await Promise.all(workers.map((worker) => worker.start()));
+    await untilServing(heads);
+  }, 120_000);
+
+  test('kill -9 of a random member, at a random token, 2 times', async () => {
+    const random = randomOf(seed);
+    await killed(2, seed, async (id) => {
+      const { rows } = await db.query<{ members: string[] }>(
+        `SELECT ARRAY(SELECT stage ->> 'nodeId' FROM jsonb_array_elements(stages) AS stage) AS members
+         FROM "Attempt" WHERE "requestId" = $1 ORDER BY attempt DESC LIMIT 1`,
+        [id],
+      );
+      const members = rows[0]?.members ?? [];
+      expect(members).toHaveLength(stages);
+      const name = members[Math.floor(random() * stages)];
+      return workers.find((worker) => worker.name === name)!;
+    });
+  }, 120_000);
 });
