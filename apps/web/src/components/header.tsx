@@ -14,7 +14,7 @@ interface HeaderProps {
 export function Header({ genesis, words }: HeaderProps) {
   return (
     <header className="sticky top-0 z-20 border-b bg-page">
-      <div className="mx-auto flex h-13 max-w-6xl items-center gap-5 px-4 sm:px-6">
+      <div className="mx-auto flex h-13 max-w-6xl items-center gap-3 px-3 sm:gap-5 sm:px-6">
         <Link
           href="/"
           className="flex items-center gap-2 font-semibold tracking-tight"

@@ -18,7 +18,7 @@ export function NavLink({ href, exact = false, children }: NavLinkProps) {
     <Link
       href={href}
       aria-current={here ? 'page' : undefined}
-      className={`rounded-md px-2.5 py-1.5 hover:text-ink ${here ? 'font-medium text-ink' : 'text-faint'}`}
+      className={`rounded-md px-1.5 py-1.5 sm:px-2.5 hover:text-ink ${here ? 'font-medium text-ink' : 'text-faint'}`}
     >
       {children}
     </Link>
