@@ -110,7 +110,7 @@ export class WorkerNode {
 
   #handle(message: NodeControl): void {
     if (message.type === 'drain') this.#onDrain();
-    else this.#attempts.cancel(message, this.#keeper.serving);
+    else if (message.type === 'cancel') this.#attempts.cancel(message, this.#keeper.serving);
   }
 
   #changed(): void {

@@ -1,10 +1,21 @@
 /** On the CPU, what else a run serves never changes an answer: not one bit of its logits. */
 import { join } from 'node:path';
 import type { StoredFormat } from '@blyan/chain/types';
+import type { Choice } from '@blyan/model/sampler-state';
+import type { NodeJob } from '@blyan/protocol/node';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { KvCache } from '../src/engine/kv-cache.ts';
-import { GUIDE, type LoadedModel, loadModel, maxDifference, micro } from './support/models.ts';
+import { Sequence } from '../src/engine/sequence.ts';
+import {
+  GREEDY,
+  GUIDE,
+  kvMemory,
+  type LoadedModel,
+  loadModel,
+  maxDifference,
+  micro,
+} from './support/models.ts';
 
 const SLOTS = 4;
 const CASES: [name: string, checkpoint: string, format: StoredFormat | undefined][] = [
@@ -13,6 +24,17 @@ const CASES: [name: string, checkpoint: string, format: StoredFormat | undefined
   ['q8', GUIDE, 'q8'],
   ['q4', GUIDE, 'q4'],
 ];
+
+const JOB: NodeJob = {
+  requestId: 'request-0000000000000000',
+  attempt: 1,
+  model: 'ab'.repeat(32),
+  prompt: [1],
+  emitted: [],
+  params: GREEDY,
+  stopTokens: [],
+  deadline: Number.MAX_SAFE_INTEGER,
+};
 
 describe.each(CASES)('%s', (_, checkpoint, format) => {
   let model: LoadedModel;
@@ -76,9 +98,67 @@ describe.each(CASES)('%s', (_, checkpoint, format) => {
     }
   });
 
+  it('three in a run and one alone have the same bits', async () => {
+    const prompts = [[3, 17], [255, 9, 44], [100]];
+    const { vocab } = model.session.config;
+    const ids = [5, 6, 7];
+    const { logits } = await model.session.decode(await Promise.all(prompts.map(read)), { ids });
+    for (const [i, prompt] of prompts.entries()) {
+      const alone = await model.session.decode([await read(prompt)], { ids: [ids[i]!] });
+      const row = logits!.subarray(i * vocab, (i + 1) * vocab);
+      expect(maxDifference(row, alone.logits!)).toBe(0);
+    }
+  });
+
+  it('a check of which one row is wanted gives that row', async () => {
+    const ids = [7, 8, 9, 10, 11];
+    const all = await model.session.check(await read([3, 17, 255]), { ids });
+    const last = await model.session.check(await read([3, 17, 255]), { ids }, [4]);
+    expect(maxDifference(all.logits!.subarray(-last.logits!.length), last.logits!)).toBe(0);
+    expect(last.logits).toHaveLength(model.session.config.vocab);
+    const none = await model.session.check(await read([3, 17, 255]), { ids }, []);
+    expect(none.logits).toBeNull();
+  });
+
+  it('an attempt that goes on has the bits of one that was never broken off', async () => {
+    const { vocab } = model.session.config;
+    const prompt = Array.from({ length: 70 }, (_, i) => (i * 53 + 7) % 400);
+    const params = { ...GREEDY, temperature: 1.5, seed: 3, maxTokens: 60, logprobs: 2 };
+    const choices = async (emitted: number[]) => {
+      const job = { ...JOB, prompt, emitted, params };
+      const sequence = new Sequence(job, {
+        session: model.session,
+        memory: kvMemory(model.session),
+      });
+      const said: Choice[] = [];
+      expect(sequence.admit()).toBe(true);
+      while (!sequence.finished) {
+        if (sequence.prefilling) {
+          const choice = await sequence.prefill();
+          if (choice) said.push(choice);
+        } else {
+          const [choice] = await Sequence.decode([sequence], model.session);
+          if (!choice || choice instanceof Error) throw choice;
+          said.push(choice);
+        }
+      }
+      sequence.release();
+      return said;
+    };
+    const whole = await choices([]);
+    expect(whole).toHaveLength(60);
+    expect(new Set(whole.map(({ token }) => token % vocab)).size).toBeGreaterThan(3);
+    for (const n of [1, 2, 24, 27, 59]) {
+      const emitted = whole.slice(0, n).map(({ token }) => token);
+      // Log-probabilities and all: a logit that moved by one bit would show.
+      expect(await choices(emitted)).toEqual(whole.slice(n));
+    }
+  });
+
   it('a check ends with the block that it begins in', async () => {
     const cache = await read([1, 2, 3]);
-    expect(model.session.room(cache)).toBe(29);
+    // 29, or the even number below where rows go in pairs.
+    expect([28, 29]).toContain(model.session.room(cache));
     await expect(model.session.check(cache, { ids: [1] })).rejects.toThrow(RangeError);
     const ids = new Array<number>(30).fill(1);
     await expect(model.session.check(cache, { ids })).rejects.toThrow(RangeError);
@@ -104,6 +184,24 @@ describe.each(CASES)('%s', (_, checkpoint, format) => {
     await expect(model.session.decode(caches, { ids })).rejects.toThrow(RangeError);
     await expect(model.session.decode([], { ids: [] })).rejects.toThrow(RangeError);
   });
+});
+
+it('a check has the bits of decodes where no batch is ever served', async () => {
+  await using model = await loadModel(GUIDE, { slots: 1, threads: 2, format: 'q4' });
+  const { session } = model;
+  const read = async () => {
+    const cache = session.createCache();
+    await session.prefill(cache, { input: { ids: [3, 17, 255] }, rows: [] });
+    return cache;
+  };
+  const ids = [9, 44, 100];
+  const { logits } = await session.check(await read(), { ids });
+  const cache = await read();
+  for (const [i, id] of ids.entries()) {
+    const alone = await session.decode([cache], { ids: [id] });
+    const { vocab } = session.config;
+    expect(maxDifference(logits!.subarray(i * vocab, (i + 1) * vocab), alone.logits!)).toBe(0);
+  }
 });
 
 describe('a cache in f16', () => {

@@ -148,22 +148,25 @@ describe('a checkpoint that is published in fp8', () => {
 });
 
 describe('q4 that was stored in blocks of 32', () => {
-  /** Each block of 64 as two with the same scale, without those of padding alone: no weight differs. */
-  function halve([rows, columns]: [number, number], bytes: Uint8Array): Uint8Array {
-    const [before, after] = [Math.ceil(columns / 64), Math.ceil(columns / 32)];
-    const scales = new Uint16Array(bytes.slice(rows * before * 32).buffer);
+  /** Each block of 128 as four with the same scale, without those of padding alone: no weight differs. */
+  function cut([rows, columns]: [number, number], bytes: Uint8Array): Uint8Array {
+    const [before, after] = [Math.ceil(columns / 128), Math.ceil(columns / 32)];
+    const scales = new Uint16Array(bytes.slice(rows * before * 64).buffer);
     const out = new Uint8Array(rows * after * 18);
     const halves = new Uint16Array(out.buffer, rows * after * 16);
     for (let row = 0; row < rows; row++) {
-      const from = row * before * 32;
+      const from = row * before * 64;
       out.set(bytes.subarray(from, from + after * 16), row * after * 16);
-      for (let i = 0; i < after; i++) halves[row * after + i] = scales[row * before + (i >> 1)]!;
+      for (let i = 0; i < after; i++) halves[row * after + i] = scales[row * before + (i >> 2)]!;
     }
     return out;
   }
 
-  /** The same model once more, in halved blocks by a recipe of that name. */
-  async function appendHalved({ verifier, store, append }: Network, recipe: string): Promise<void> {
+  /** The same model once more, in smaller blocks by a recipe of that name. */
+  async function appendSmaller(
+    { verifier, store, append }: Network,
+    recipe: string,
+  ): Promise<void> {
     const model = pickModel(verifier, 'test');
     const layers: ModelBody['layers'] = [];
     for (const block of resolveModel(model, verifier)) {
@@ -174,11 +177,11 @@ describe('q4 that was stored in blocks of 32', () => {
           tensors.push(tensor);
           continue;
         }
-        expect(tensor.recipe).toEqual({ name: 'q4-sym-64', version: 1 });
+        expect(tensor.recipe).toEqual({ name: 'q4-sym-128', version: 1 });
         const { bytes } = await loadTensor({ block, name }, { store, sources: [] });
-        const halved = halve(shape as [number, number], bytes);
-        const { root } = await store.put(halved);
-        const stored = { root, byteLength: halved.length, recipe: { name: recipe, version: 1 } };
+        const smaller = cut(shape as [number, number], bytes);
+        const { root } = await store.put(smaller);
+        const stored = { root, byteLength: smaller.length, recipe: { name: recipe, version: 1 } };
         tensors.push({ ...tensor, ...stored });
       }
       const { group } = block.body;
@@ -188,7 +191,7 @@ describe('q4 that was stored in blocks of 32', () => {
     append('A', 'model', { ...model.body, name: recipe, layers });
   }
 
-  it('answers as in blocks of 64, and a recipe that is not known is refused', async () => {
+  it('answers as in blocks of 128, and a recipe that is not known is refused', async () => {
     await using model = await loadModel(micro('qwen3-micro'), { format: 'q4' });
     const { verifier, store } = model.network;
     const load = (name: string) =>
@@ -197,7 +200,7 @@ describe('q4 that was stored in blocks of 32', () => {
         { store, sources: [] },
         { threads: 1 },
       );
-    await appendHalved(model.network, 'q4-sym-32');
+    await appendSmaller(model.network, 'q4-sym-32');
     const { session } = await load('q4-sym-32');
     await using _ = session;
     const ids = [3, 17, 255, 9, 44];
@@ -207,7 +210,7 @@ describe('q4 that was stored in blocks of 32', () => {
     expect(maxDifference(found, expected)).toBeLessThan(0.5);
     expect(maxDifference(found, expected)).toBeGreaterThan(0);
 
-    await appendHalved(model.network, 'q4-sym-16');
+    await appendSmaller(model.network, 'q4-sym-16');
     await expect(load('q4-sym-16')).rejects.toMatchObject({
       code: 'FORMAT_UNSUPPORTED',
       message: expect.stringMatching(/^model\.\S+ is q4 by the recipe q4-sym-16 1/),

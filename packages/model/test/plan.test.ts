@@ -36,12 +36,12 @@ describe('the memory plan of Qwen3-8B', () => {
     });
   });
 
-  test('q4 is 4 bits each and one scale for 64, norms in 16 bits', async () => {
+  test('q4 is 4 bits each and one scale for 128, norms in 16 bits', async () => {
     expect(await weights('q4')).toEqual({
       format: 'q4',
-      chainBytes: (LAYERS + 2 * TABLE) * (0.5 + 2 / 64) + 2 * NORMS,
-      cpuBytes: (LAYERS + TABLE) * (0.5 + 4 / 64) + 4 * NORMS + TABLE * (0.5 + 2 / 64),
-      gpuBytes: (LAYERS + TABLE) * (0.5 + 2 / 64) + 2 * NORMS,
+      chainBytes: (LAYERS + 2 * TABLE) * (0.5 + 2 / 128) + 2 * NORMS,
+      cpuBytes: (LAYERS + TABLE) * (0.5 + 4 / 128) + 4 * NORMS + TABLE * (0.5 + 2 / 128),
+      gpuBytes: (LAYERS + TABLE) * (0.5 + 2 / 128) + 2 * NORMS,
     });
   });
 

@@ -19,6 +19,7 @@ interface Encoded {
   /** What it is transcoded to, nf4 and fp8 only. */
   q8?: { hex: string };
 }
+type Older = Encoded & { comment: string; shape: [number, number] };
 type Vectors = {
   /** Null where the format can't hold the values. */
   cases: ({ comment: string; shape: [number, number]; values: number[][] } & Record<
@@ -26,7 +27,8 @@ type Vectors = {
     Encoded | null
   >)[];
   /** As q4 was stored before. */
-  'q4-sym-32': (Encoded & { comment: string; shape: [number, number] })[];
+  'q4-sym-32': Older[];
+  'q4-sym-64': Older[];
   generated: ({ comment: string; shape: [number, number]; seed: number } & Record<
     Quantized,
     { stored: string; decoded: string; q8?: string }
@@ -99,14 +101,14 @@ describe.each(QUANTIZED)('%s equals the vectors of an independent script', (form
 });
 
 describe('the block of a stored tensor is what its recipe says', () => {
-  test.each(vectors['q4-sym-32'].map((c) => [c.comment, c] as const))(
-    'q4 in blocks of 32: %s',
-    (_, { shape, hex: stored, decoded }) => {
-      const tensor = asStored('q4', shape, { name: 'q4-sym-32', version: 1 });
-      const bytes = Buffer.from(stored, 'hex');
-      expect(plain(decodeTensor(tensor, bytes))).toEqual(plain(decoded.flat()));
-    },
+  const older = (['q4-sym-32', 'q4-sym-64'] as const).flatMap((name) =>
+    vectors[name].map((c) => [name, c.comment, c] as const),
   );
+  test.each(older)('%s: %s', (name, _, { shape, hex: stored, decoded }) => {
+    const tensor = asStored('q4', shape, { name, version: 1 });
+    const bytes = Buffer.from(stored, 'hex');
+    expect(plain(decodeTensor(tensor, bytes))).toEqual(plain(decoded.flat()));
+  });
 
   test.each([
     ['q8', 'q8-sym-32', 32, 32],
@@ -307,7 +309,7 @@ function runs(
 const STEPS = {
   // The code above the top is missing: a whole step there instead of a half.
   q8: { size: 32, bound: (m: number) => m / 127 + 2 ** -17 },
-  q4: { size: 64, bound: (m: number) => m / 7 + 2 ** -17 },
+  q4: { size: 128, bound: (m: number) => m / 7 + 2 ** -17 },
   // The widest gap of the codebook, between -1 and -0.696, and the rounded scale.
   nf4: { size: 64, bound: (m: number) => (m * (1 - 0.696)) / 2 + m * 2 ** -10 + 2 ** -24 },
 } as const;

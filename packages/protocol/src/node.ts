@@ -3,6 +3,7 @@
  * that it writes is parsed with these schemas and checked against its assignment.
  */
 import { z } from 'zod';
+import { AssignmentId, PeerAddress } from './assignment.ts';
 import { Hash, NodeId, RequestId, TokenId } from './ids.ts';
 import {
   MAX_ERROR_CHARS,
@@ -16,12 +17,12 @@ import { SamplingParams, TokenLogprobs } from './sampling.ts';
  * What a node says ends in rows, logs and terminals. Postgres takes U+0000 neither in text nor in
  * jsonb, and other control characters move cursors.
  */
-const code = (max: number) =>
+export const code = (max: number) =>
   z
     .string()
     .max(max)
     .regex(/^[\x20-\x7e]*$/, 'expected printable ASCII');
-const message = (max: number) =>
+export const message = (max: number) =>
   z
     .string()
     .max(max)
@@ -79,13 +80,51 @@ export const NodeFailure = z.object({
 });
 export type NodeFailure = z.infer<typeof NodeFailure>;
 
+/** What a node has, as far as a plan needs it. A claim, until its work shows otherwise. */
+export const NodeCapacity = z.object({
+  /** Bytes for weights and KV cache. */
+  memoryBytes: z.number().int().min(0),
+  /** Measured: bytes of stored weights that one decode step goes through in a second. */
+  weightBytesPerSecond: z.number().min(0),
+  /** Where other nodes reach this one directly. */
+  addresses: z.array(PeerAddress).max(8),
+  /** Base URL at which it serves the verified blobs that it has. */
+  blobUrl: z.url().max(512).optional(),
+});
+export type NodeCapacity = z.infer<typeof NodeCapacity>;
+
+/** Measured way to another node of the same pipeline. */
+export const NodeLink = z.object({
+  nodeId: NodeId,
+  transport: z.enum(['redis', 'direct']),
+  /** Round trip of a small frame. */
+  ms: z.number().min(0),
+});
+export type NodeLink = z.infer<typeof NodeLink>;
+
+/** What a node does now, for pages and plans. */
+export const NodeLoad = z.object({
+  running: z.number().int().min(0),
+  waiting: z.number().int().min(0),
+  /** Of all its sequences together, over the last seconds. */
+  tokensPerSecond: z.number().min(0),
+  residentBytes: z.number().int().min(0),
+});
+export type NodeLoad = z.infer<typeof NodeLoad>;
+
 /** Written to the node's stream on every change and at least every HEARTBEAT_MS. */
 export const NodeStatus = z.object({
   type: z.literal('status'),
   /** New at each start of the worker: a changed boot id means that all its jobs are gone. */
   boot: code(64),
   version: code(32),
-  state: z.enum(['loading', 'ready', 'failed', 'draining']),
+  /** `idle`: it has no assignment. */
+  state: z.enum(['idle', 'loading', 'ready', 'failed', 'draining']),
+  /** The assignment that `state` is about. */
+  assignment: AssignmentId.optional(),
+  capacity: NodeCapacity.optional(),
+  links: z.array(NodeLink).max(256).optional(),
+  load: NodeLoad.optional(),
   model: Hash.optional(),
   /** Layers that this node holds, first and last inclusive. */
   layers: z.tuple([z.number().int().min(0), z.number().int().min(0)]).optional(),
@@ -133,6 +172,8 @@ export const NodeFail = z.object({
   ...NodeFailure.shape,
   /** Whether another attempt can succeed, in the node's opinion. */
   retry: z.boolean(),
+  /** The stage of its pipeline that broke down, in its opinion. */
+  culprit: NodeId.optional(),
 });
 export const NodeEvent = z.discriminatedUnion('type', [
   NodeStatus,
@@ -147,6 +188,8 @@ export type NodeEvent = z.infer<typeof NodeEvent>;
 export const NodeControl = z.discriminatedUnion('type', [
   z.object({ type: z.literal('cancel'), ...ofAttempt }),
   z.object({ type: z.literal('drain') }),
+  /** A hint: the node's assignment key has changed. */
+  z.object({ type: z.literal('assignment') }),
 ]);
 export type NodeControl = z.infer<typeof NodeControl>;
 

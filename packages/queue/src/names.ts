@@ -17,5 +17,10 @@ export const nodeStream = (nodeId: string) => `${nodePrefix(nodeId)}:out`;
 /** Pub/sub of NodeControl messages to the node. */
 export const nodeControl = (nodeId: string) => `${nodePrefix(nodeId)}:control`;
 
+/** Assignment of the node, JSON; written by the coordinator. */
+export const nodeAssignment = (nodeId: string) => `${nodePrefix(nodeId)}:assignment`;
+/** Pub/sub of frames between the stages of one assignment: a channel for each receiving node. */
+export const stageChannels = (assignmentId: string) => `blyan:stage:${assignmentId}`;
+
 /** Canonical stream of an answer; also the channel of its wake-ups. */
 export const answerStream = (requestId: string) => `gen:${requestId}`;

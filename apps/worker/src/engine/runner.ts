@@ -40,15 +40,17 @@ export async function generate(
   try {
     const start = performance.now();
     let logits: Float32Array | null = null;
-    while (cache.length < prefix.length) {
+    while (cache.length < prompt.length) {
       const chunk = options.chunk ?? prefillChunk(session.config, cache.length);
-      const ids = prefix.slice(cache.length, cache.length + chunk);
+      const ids = prompt.slice(cache.length, cache.length + chunk);
       const last = cache.length + ids.length === prefix.length;
       ({ logits } = await session.prefill(cache, {
         input: { ids },
         rows: last ? [ids.length - 1] : [],
       }));
     }
+    // With the bits that the tokens had when they were decoded.
+    for (const id of emitted) ({ logits } = await session.decode([cache], { ids: [id] }));
     tokens.push(sampler.next(logits!).token);
     const prefillMs = performance.now() - start;
     while (!finished()) {

@@ -4,9 +4,10 @@ import { type Choice, SamplerState } from '@blyan/model/sampler-state';
 import type { NodeJob } from '@blyan/protocol/node';
 import { Drafts } from './drafts.ts';
 import { EngineError } from './errors.ts';
+import type { KvCache } from './kv-cache.ts';
 import type { KvLease, KvMemory } from './kv-memory.ts';
 import { prefillChunk } from './prefill-chunks.ts';
-import type { StageSession } from './stage-session.ts';
+import type { StageOutput, StageSession } from './stage-session.ts';
 
 export class Sequence {
   readonly job: NodeJob;
@@ -20,6 +21,7 @@ export class Sequence {
   readonly #memory: KvMemory;
   /** Prompt, and tokens of earlier attempts: what is read before the first new token. */
   readonly #prefix: readonly number[];
+  readonly #promptLength: number;
   readonly #stops: ReadonlySet<number>;
   readonly #sampler: SamplerState;
   readonly #drafts = new Drafts();
@@ -46,6 +48,7 @@ export class Sequence {
     this.tokens = [...prefix];
     this.count = emitted.length;
     this.#prefix = prefix;
+    this.#promptLength = prompt.length;
     this.#session = session;
     this.#memory = memory;
     this.#stops = new Set(job.stopTokens);
@@ -55,7 +58,8 @@ export class Sequence {
   /** False while there is no memory for all that it may grow to; asks again at each call. */
   admit(): boolean {
     const { prompt, params } = this.job;
-    this.#lease ??= this.#memory.lease(this.#prefix, prompt.length + params.maxTokens);
+    // What a replay reads behind the prompt has other bits than a prompt: neither taken over nor kept.
+    this.#lease ??= this.#memory.lease(prompt, prompt.length + params.maxTokens);
     return this.#lease !== null;
   }
 
@@ -81,15 +85,31 @@ export class Sequence {
   async prefill(): Promise<Choice | null> {
     const { cache } = this.#lease!;
     const past = cache.length;
-    const chunk = prefillChunk(this.#session.config, past);
-    const ids = this.#prefix.slice(past, past + chunk);
-    const last = past + ids.length === this.#prefix.length;
-    const rows = last ? [ids.length - 1] : [];
     const { result, ms } = await this.#run([this], () =>
-      this.#session.prefill(cache, { input: { ids }, rows }),
+      past < this.#promptLength ? this.#readPrompt(cache) : this.#replay(cache),
     );
     this.prefillMs += ms;
-    return result.logits === null ? null : this.#next(result.logits);
+    if (cache.length < this.#prefix.length || result.logits === null) return null;
+    return this.#next(result.logits);
+  }
+
+  #readPrompt(cache: KvCache): Promise<StageOutput> {
+    const past = cache.length;
+    const chunk = prefillChunk(this.#session.config, past);
+    const ids = this.#prefix.slice(past, Math.min(past + chunk, this.#promptLength));
+    const last = past + ids.length === this.#prefix.length;
+    const rows = last ? [ids.length - 1] : [];
+    return this.#session.prefill(cache, { input: { ids }, rows });
+  }
+
+  /** Tokens of earlier attempts, with the bits that their decodes had: the answer goes on as it would have. */
+  #replay(cache: KvCache): Promise<StageOutput> {
+    const past = cache.length;
+    const ids = this.#prefix.slice(past, past + this.#session.room(cache));
+    const last = past + ids.length === this.#prefix.length;
+    return ids.length > 1
+      ? this.#session.check(cache, { ids }, last ? [ids.length - 1] : [])
+      : this.#session.decode([cache], { ids: this.#prefix.slice(past, past + 1) });
   }
 
   /**

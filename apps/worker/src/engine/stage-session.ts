@@ -77,7 +77,8 @@ export class StageSession {
   /** For slots without a sequence: the runtime wants every input of every run. */
   readonly #noPast: { past: KeysValues; recent: KeysValues };
   readonly #shape: RunShape;
-  #minRows: 1 | 2 = 1;
+  /** Rows of a run whose bits must not depend on its other rows are filled up to a multiple of it. */
+  #rowMultiple: 1 | 2 = 1;
 
   private constructor(spec: StageSpec, built: BuiltParts, extra: string[]) {
     const { config } = spec;
@@ -111,7 +112,7 @@ export class StageSession {
   ): Promise<StageSession> {
     const { fetch = [] } = options;
     const created = new StageSession(spec, await createParts(spec, graphs, options), fetch);
-    created.#minRows = await created.#findMinRows();
+    created.#rowMultiple = await created.#findRowMultiple();
     return created;
   }
 
@@ -128,7 +129,7 @@ export class StageSession {
     cache: KvCache,
     { input, rows }: { input: StageInput; rows: readonly number[] },
   ): Promise<StageOutput> {
-    const count = 'hidden' in input ? input.hidden.length / this.config.hidden : input.ids.length;
+    const count = this.#count(input);
     return await this.#run({
       input,
       positions: Array.from({ length: count }, (_, i) => cache.length + i),
@@ -150,7 +151,7 @@ export class StageSession {
       throw new RangeError(`${caches.length} sequences in a run for 1 to ${this.slots}`);
     }
     const positions = caches.map(({ length }) => length);
-    const padding = Math.max(0, this.#minRows - caches.length);
+    const padding = this.#padding(caches.length);
     return await this.#run({
       input,
       positions,
@@ -165,33 +166,46 @@ export class StageSession {
 
   /** How many positions `check` can take behind a cache. */
   room(cache: KvCache): number {
-    return Math.min(recentRoom(cache.length), this.config.context - cache.length);
+    const room = Math.min(recentRoom(cache.length), this.config.context - cache.length);
+    return room - (room % this.#rowMultiple);
   }
 
   /**
    * Several new positions of one sequence, at most `room`, with the bits that as many decodes would
    * give them.
-   * @returns logits or hidden states of all of them
+   * @param rows offsets inside this run whose logits are wanted; by default all
+   * @returns their logits, or the hidden states of all positions
    */
-  async check(cache: KvCache, input: { ids: readonly number[] }): Promise<StageOutput> {
-    const count = input.ids.length;
+  async check(cache: KvCache, input: StageInput, rows?: readonly number[]): Promise<StageOutput> {
+    const count = this.#count(input);
     if (count < 2 || count > this.room(cache)) {
       throw new RangeError(`${count} positions in a check of 2 to ${this.room(cache)}`);
     }
+    const padding = this.#padding(count);
+    const positions = Array.from({ length: count }, (_, i) => cache.length + i);
     return await this.#run({
       input,
-      positions: Array.from({ length: count }, (_, i) => cache.length + i),
-      rows: input.ids.map((_, i) => i),
+      positions,
+      rows: rows ?? positions.map((_, i) => i),
       caches: [cache],
       count,
-      padding: 0,
+      padding,
       whole: false,
-      feeds: checkInputs(cache.length, count, this.#shape),
+      // A row of padding is one more position, which no other one sees.
+      feeds: checkInputs(cache.length, count + padding, this.#shape),
     });
   }
 
+  #count(input: StageInput): number {
+    return 'hidden' in input ? input.hidden.length / this.config.hidden : input.ids.length;
+  }
+
+  #padding(rows: number): number {
+    return rows % this.#rowMultiple;
+  }
+
   async #run(run: Run): Promise<StageOutput> {
-    const { input, positions, rows, caches, count, padding, feeds } = run;
+    const { input, positions, rows, caches, count, padding, whole, feeds } = run;
     const { hidden: width, headDim } = this.config;
     const used = positions.length;
     const total = used + padding;
@@ -206,7 +220,7 @@ export class StageSession {
     feeds.sin = table(sin);
     feeds['query.cos'] = table(queryCos);
     feeds['query.sin'] = table(querySin);
-    const wanted = padded(rows, padding > 0 ? total : rows.length);
+    const wanted = padded(rows, rows.length + (whole ? 0 : this.#padding(rows.length)));
     feeds.rows = new Tensor('int32', Int32Array.from(wanted), [wanted.length]);
     let hidden = paddedRows(given, total * width);
     let logits: Float32Array | null = null;
@@ -258,29 +272,31 @@ export class StageSession {
   }
 
   /**
-   * The fewest rows of a decode with which a sequence gets the same bits whoever is served beside it.
-   * Some processors have a kernel for one row that sums in another order than theirs for several
-   * (q4 with AVX2): asked once, of the session itself.
+   * What rows of a decode or check are filled up to, so that each gets the same bits whoever is served
+   * beside it. Some kernels for 4-bit weights take rows in pairs and sum a single one in another order:
+   * with AVX2 a lone row, with AVX-512 the odd one behind the pairs, too (blocks of 64 and 128). Asked
+   * once, of the session itself: three positions one by one and in one run.
    */
-  async #findMinRows(): Promise<1 | 2> {
-    if (this.slots < 2) return 1;
-    const { hidden: width } = this.config;
-    const row = Float32Array.from({ length: width }, (_, i) => Math.sin(i + 1) / 4);
-    const input = (rows: number) => ({
-      hidden: Float32Array.from({ length: rows * width }, (_, i) => row[i % width]!),
-    });
-    const decode = async (rows: number) => {
-      const caches = Array.from({ length: rows }, () => this.createCache());
-      for (const cache of caches) {
-        cache.reserve(2);
-        cache.advance(1);
-      }
-      const { logits, hidden } = await this.decode(caches, input(rows));
-      return (logits ?? hidden)!.subarray(0, this.spec.head ? this.config.vocab : width);
+  async #findRowMultiple(): Promise<1 | 2> {
+    const { hidden: width, context } = this.config;
+    if (context < 4) return 2;
+    const rows = Float32Array.from({ length: 3 * width }, (_, i) => Math.sin(i + 1) / 4);
+    const begun = () => {
+      const cache = this.createCache();
+      cache.reserve(4);
+      cache.advance(1);
+      return cache;
     };
-    const alone = await decode(1);
-    const beside = await decode(2);
-    return alone.every((value, i) => Object.is(value, beside[i])) ? 1 : 2;
+    const values = ({ logits, hidden }: StageOutput) => (logits ?? hidden)!;
+    const together = values(await this.check(begun(), { hidden: rows }));
+    const size = together.length / 3;
+    const cache = begun();
+    for (let row = 0; row < 3; row++) {
+      const hidden = rows.slice(row * width, (row + 1) * width);
+      const alone = values(await this.decode([cache], { hidden }));
+      if (!alone.every((value, i) => Object.is(value, together[row * size + i]))) return 2;
+    }
+    return 1;
   }
 
   #embed(ids: readonly number[]): Float32Array {

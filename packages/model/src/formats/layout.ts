@@ -15,7 +15,7 @@ export const FORMATS: readonly StoredFormat[] = ['f32', 'f16', 'bf16', 'fp8', 'q
  * Weights along K that share one scale, in what is stored from now on. q4: see docs/formats.md. nf4: as
  * the codebook's authors have it.
  */
-export const BLOCK = { q8: 32, q4: 64, nf4: 64 } as const satisfies Record<RunFormat, number>;
+export const BLOCK = { q8: 32, q4: 128, nf4: 64 } as const satisfies Record<RunFormat, number>;
 /** Those that a recipe may have; q4 was stored with 32 before. */
 const BLOCKS: Readonly<Record<RunFormat, readonly number[]>> = {
   q8: [32, 64, 128],
