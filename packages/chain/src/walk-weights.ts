@@ -25,18 +25,19 @@ interface Totals {
   total: number;
 }
 
-export const blobOf = (tensor: TensorDescriptor, group: string): Blob => ({
+export const blobOf = (tensor: TensorDescriptor, group: string, block: OpenedBlock): Blob => ({
   root: tensor.root,
   byteLength: tensor.byteLength,
-  subject: { tensor: tensor.name, group, root: toHex(tensor.root) },
+  subject: { ...placeOf(block), tensor: tensor.name, group, root: toHex(tensor.root) },
   file: null,
 });
-export const blobOfFile = (file: StoredFile): Blob => ({
+export const blobOfFile = (file: StoredFile, block: OpenedBlock): Blob => ({
   root: file.root,
   byteLength: file.byteLength,
-  subject: { file: file.path, root: toHex(file.root) },
+  subject: { ...placeOf(block), file: file.path, root: toHex(file.root) },
   file,
 });
+const placeOf = ({ header: { chain, height } }: OpenedBlock) => ({ chain, height });
 
 /** The entry of a layer block with a root. */
 export async function* describe(

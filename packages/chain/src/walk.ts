@@ -150,7 +150,7 @@ class Walk {
       (yield* this.#silent('descriptor', { root: toHex(root) }, () => this.#source.layerOf(root)));
     const layer = yield* this.#chains.block('B', hash);
     const { tensor, group } = yield* describe(this.#steps, layer, root);
-    const blob = blobOf(tensor, group);
+    const blob = blobOf(tensor, group, layer);
     if (chunk !== undefined) yield* walkChunk(this.#steps, this.#source, blob, chunk);
     else yield* walkBlobs(this.#steps, this.#source, [blob]);
   }
@@ -163,11 +163,11 @@ class Walk {
         : bytes32(model, 'model');
     const block = yield* this.#chains.block('A', hash);
     const body = yield* this.#layerList(block);
-    const blobs = body.files.map(blobOfFile);
+    const blobs = body.files.map((file) => blobOfFile(file, block));
     for (const { group, block: layerHash } of body.layers) {
       const layer = yield* this.#chains.block('B', layerHash);
       const { tensors } = yield* this.#layer(block, layer, group);
-      if (weights) blobs.push(...tensors.map((tensor) => blobOf(tensor, group)));
+      if (weights) blobs.push(...tensors.map((tensor) => blobOf(tensor, group, layer)));
     }
     yield* walkBlobs(this.#steps, this.#source, blobs);
   }
@@ -198,17 +198,12 @@ class Walk {
     yield* this.#chains.open(['B', 'L'], Number.POSITIVE_INFINITY);
     if (!weights) return;
     const { verifier } = this.#chains;
-    const blobs = [
-      ...verifier
-        .blocks('A')
-        .flatMap((b) => (b.isType('model') ? b.body.files : []))
-        .map(blobOfFile),
-      ...verifier.blocks('B').flatMap((block) => {
-        if (!block.isType('layer')) return [];
-        const { group, tensors } = block.body;
-        return tensors.map((tensor) => blobOf(tensor, group));
-      }),
-    ];
+    const blobs = [...verifier.blocks('A'), ...verifier.blocks('B')].flatMap((block) => {
+      if (block.isType('model')) return block.body.files.map((file) => blobOfFile(file, block));
+      if (!block.isType('layer')) return [];
+      const { group, tensors } = block.body;
+      return tensors.map((tensor) => blobOf(tensor, group, block));
+    });
     const once = new Map(blobs.map((blob) => [blob.subject.root, blob]));
     yield* walkBlobs(this.#steps, this.#source, [...once.values()]);
   }

@@ -24,6 +24,7 @@ import {
 } from '@blyan/db/explorer';
 import { provableSize, proveConsistency, proveInclusion } from '@blyan/db/proofs';
 import { searchAll } from '@blyan/db/search';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type {} from '../../../tooling/local/src/test-context.ts';
 import { layerBody, openTestChain } from './support.ts';
@@ -264,5 +265,15 @@ describe('search', () => {
       const found = await searchAll(t.db, text);
       expect(Object.values(found).flatMap((part) => part ?? [])).toEqual([]);
     }
+  });
+
+  test('whatever is searched for, it is answered', async () => {
+    const text = fc.string({ unit: 'binary', minLength: 1, maxLength: 40 });
+    await fc.assert(
+      fc.asyncProperty(text, async (query) => {
+        await searchAll(t.db, query);
+      }),
+      { numRuns: 30 },
+    );
   });
 });

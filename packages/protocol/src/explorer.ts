@@ -18,7 +18,14 @@ const queryNumber = z.coerce.number();
 const height = queryNumber.pipe(z.number().int().min(0).max(MAX_HEIGHT));
 const limit = queryNumber.pipe(z.number().int().min(1).max(MAX_ROWS)).default(50);
 const order = z.enum(['asc', 'desc']);
-const text = z.string().trim().min(1).max(MAX_SEARCH);
+/** PostgreSQL has no NUL in text, and no name has a control character. */
+const PRINTABLE = /^\P{Cc}*$/u;
+const text = z
+  .string()
+  .trim()
+  .min(1)
+  .max(MAX_SEARCH)
+  .regex(PRINTABLE, 'expected no control characters');
 
 /** `csv` asks for a table; so does `Accept: text/csv`. */
 const listFormat = z.enum(['json', 'csv']).optional();
@@ -27,7 +34,10 @@ export const BlockType = z.enum(['genesis', 'model', 'authority', 'retire', 'lay
 export const TensorFormat = z.enum(['f32', 'f16', 'bf16', 'fp8', 'q8', 'q4', 'nf4']);
 
 /** Where a page of a sorted list ended: `[value of the sorted column, number of the row]`. */
-const Place = z.tuple([z.union([z.string().max(512), z.number()]), z.number().int()]);
+const Place = z.tuple([
+  z.union([z.string().max(512).regex(PRINTABLE), z.number()]),
+  z.number().int(),
+]);
 
 export function encodeCursor({ key, id }: { key: string | number; id: number }): string {
   const bytes = new TextEncoder().encode(JSON.stringify([key, id]));
@@ -172,7 +182,7 @@ export const ModelDetails = ModelSummary.extend({
 export const ModelTensorsQuery = z.object({
   /** Part of a name. */
   q: text.optional(),
-  group: z.string().max(64).optional(),
+  group: z.string().max(64).regex(PRINTABLE).optional(),
   tensorFormat: TensorFormat.optional(),
   sort: z.enum(['ordinal', 'name', 'byteLength', 'parameters']).default('ordinal'),
   order: order.default('asc'),

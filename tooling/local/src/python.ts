@@ -26,8 +26,7 @@ export function findPython(say: (line: string) => void): { command: string; vers
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
     };
     spawnSync('apt-get', ['-qq', 'update'], options);
-    const packages = ['python3-minimal', 'libpython3-stdlib'];
-    spawnSync('apt-get', ['-qq', 'install', '-y', '--no-install-recommends', ...packages], options);
+    spawnSync('apt-get', ['-qq', 'install', '-y', '--no-install-recommends', 'python3'], options);
     const installed = version(command);
     if (installed) return { command, version: installed };
   }

@@ -1,6 +1,6 @@
 /**
  * PostgreSQL's binary COPY (https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format") over
- * node-postgres: some 60,000 blocks a second, where INSERT of many rows writes a tenth of that.
+ * node-postgres, where INSERT of many rows writes a tenth as many.
  */
 import type pg from 'pg';
 
@@ -14,41 +14,50 @@ export type Field =
 
 const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
 const END = Buffer.from([0xff, 0xff]);
+/** Rows are sent together: one write a row would cost more than making the row. */
+const CHUNK = 1 << 20;
+/** The longest row that is written here, with room to spare. */
+const MAX_ROW = 1 << 16;
 
-function encode(row: readonly Field[]): Buffer {
-  const parts: Buffer[] = [Buffer.from([row.length >> 8, row.length])];
-  for (const field of row) {
-    const value = encodeField(field);
-    const length = Buffer.alloc(4);
-    length.writeInt32BE(value.length);
-    parts.push(length, value);
-  }
-  return Buffer.concat(parts);
-}
-
-function encodeField(field: Field): Buffer {
-  if ('bytes' in field)
-    return Buffer.from(field.bytes.buffer, field.bytes.byteOffset, field.bytes.length);
-  if ('text' in field) return Buffer.from(field.text);
-  if ('int8s' in field) return encodeArray(field.int8s);
-  if ('int2' in field) return Buffer.from([field.int2 >> 8, field.int2]);
-  const value = Buffer.alloc('int4' in field ? 4 : 8);
-  if ('int4' in field) value.writeInt32BE(field.int4);
-  else value.writeBigInt64BE(BigInt(field.int8));
-  return value;
+function encodeField(into: Buffer, start: number, field: Field): number {
+  const at = start + 4;
+  let end: number;
+  if ('bytes' in field) {
+    into.set(field.bytes, at);
+    end = at + field.bytes.length;
+  } else if ('text' in field) end = at + into.write(field.text, at);
+  else if ('int2' in field) end = into.writeInt16BE(field.int2, at);
+  else if ('int4' in field) end = into.writeInt32BE(field.int4, at);
+  else if ('int8' in field) end = into.writeBigInt64BE(BigInt(field.int8), at);
+  else end = encodeArray(into, at, field.int8s);
+  into.writeInt32BE(end - at, start);
+  return end;
 }
 
 /** One dimension, counted from 1, no nulls; 20 is the number of the type int8. */
-function encodeArray(items: readonly number[]): Buffer {
-  const header = [1, 0, 20, items.length, 1];
-  const value = Buffer.alloc(4 * header.length + 12 * items.length);
-  let at = 0;
-  for (const number of header) at = value.writeInt32BE(number, at);
+function encodeArray(into: Buffer, start: number, items: readonly number[]): number {
+  let at = start;
+  for (const number of [1, 0, 20, items.length, 1]) at = into.writeInt32BE(number, at);
   for (const item of items) {
-    at = value.writeInt32BE(8, at);
-    at = value.writeBigInt64BE(BigInt(item), at);
+    at = into.writeInt32BE(8, at);
+    at = into.writeBigInt64BE(BigInt(item), at);
   }
-  return value;
+  return at;
+}
+
+function* chunks(rows: Iterable<readonly Field[]>): Generator<Buffer> {
+  let chunk = Buffer.allocUnsafe(CHUNK);
+  let at = 0;
+  for (const row of rows) {
+    if (at > CHUNK - MAX_ROW) {
+      yield chunk.subarray(0, at);
+      chunk = Buffer.allocUnsafe(CHUNK);
+      at = 0;
+    }
+    at = chunk.writeInt16BE(row.length, at);
+    for (const field of row) at = encodeField(chunk, at, field);
+  }
+  yield chunk.subarray(0, at);
 }
 
 /** The part of node-postgres's connection that a COPY needs. */
@@ -66,7 +75,7 @@ export function copyIn(client: pg.Client, sql: string, rows: Iterable<readonly F
       submit: (wire: Wire) => wire.query(sql),
       handleCopyInResponse(wire: Wire) {
         wire.sendCopyFromChunk(SIGNATURE);
-        for (const row of rows) wire.sendCopyFromChunk(encode(row));
+        for (const chunk of chunks(rows)) wire.sendCopyFromChunk(chunk);
         wire.sendCopyFromChunk(END);
         wire.endCopyFrom();
       },

@@ -6,40 +6,11 @@ import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fromHex, toHex } from '@blyan/chain/hex';
-import type { Hash } from '@blyan/chain/types';
-import { getBlock } from '@blyan/db/chain';
-import { createDb, type Db } from '@blyan/db/client';
-import {
-  chainGrowth,
-  chainSummary,
-  diffModels,
-  findModel,
-  listHeaders,
-  listModelTensors,
-  modelSizes,
-  modelsOfLayers,
-  usesOfTensor,
-} from '@blyan/db/explorer';
-import { proveConsistency, proveInclusion } from '@blyan/db/proofs';
-import { searchAll } from '@blyan/db/search';
+import { fromHex } from '@blyan/chain/hex';
 import { startProduct } from '@blyan/local/product';
-import type { Result } from '../result.ts';
-import { layerOf } from './layers.ts';
-import { seed } from './seed.ts';
+import { type Emit, measureExplorer } from './measure.ts';
 
 const BLOCKS = 1_000_000;
-const ROUNDS = 100;
-const BARS = { db: 50, http: 150 };
-
-type Emit = (result: Result) => void;
-interface Samples {
-  size: number;
-  author: Hash;
-  model: Hash;
-  modelHeight: number;
-  hashes: Hash[];
-}
 
 export async function benchExplorer(
   { blocks = BLOCKS }: { blocks?: number | undefined },
@@ -56,18 +27,9 @@ export async function benchExplorer(
     const services = JSON.parse(await readFile(path.join(dataDir, 'services.json'), 'utf8'));
     const key = JSON.parse(await readFile(path.join(dataDir, 'keys', 'authority.json'), 'utf8'));
     const { port, password } = services.postgres;
-    const url = `postgresql://blyan:${password}@127.0.0.1:${port}/blyan`;
-    log(`growing chain B to ${blocks} blocks`);
-    const seeded = await seed(url, { blocks, secretKey: fromHex(key.secretKey) }, log);
-    emit({ name: 'explorer.seed', value: seeded.blocks / seeded.seconds, unit: 'blocks/s' });
-    const db = createDb(url);
-    try {
-      const samples = await takeSamples(db, seeded.model);
-      await measure('db', databaseWork(db, samples), emit, log);
-      await measure('http', httpWork(product.url, samples), emit, log);
-    } finally {
-      await db.$disconnect();
-    }
+    const databaseUrl = `postgresql://blyan:${password}@127.0.0.1:${port}/blyan`;
+    const running = { url: product.url, databaseUrl, secretKey: fromHex(key.secretKey) };
+    await measureExplorer(running, blocks, emit, log);
   } finally {
     await rm(work, { recursive: true, force: true });
   }
@@ -80,142 +42,4 @@ async function pause(pid: number | undefined): Promise<Disposable> {
   const send = (signal: string) => spawnSync('kill', [`-${signal}`, ...pids]);
   send('STOP');
   return { [Symbol.dispose]: () => void send('CONT') };
-}
-
-/** The same numbers in every run: what is measured must not depend on luck. */
-function numbers(): () => number {
-  let state = 1;
-  return () => {
-    state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
-    return state / 0x80000000;
-  };
-}
-
-async function takeSamples(db: Db, model: Hash): Promise<Samples> {
-  const summary = await chainSummary(db, 'B');
-  const row = await findModel(db, model);
-  if (!summary || !row) throw new Error('the seeded rows are missing');
-  const random = numbers();
-  const hashes: Hash[] = [];
-  for (let i = 0; i < ROUNDS; i++) {
-    const block = await getBlock(db, 'B', Math.floor(random() * summary.size));
-    hashes.push(block!.hash);
-  }
-  const [author] = summary.authors;
-  return { size: summary.size, author: author!, model, modelHeight: row.height, hashes };
-}
-
-type Work = Record<string, (i: number, random: () => number) => Promise<unknown>>;
-
-const nameAt = (index: number) => layerOf(1000 + index).tensors[0]!;
-const page = { order: 'desc', limit: 50 } as const;
-const sorted = { order: 'asc', limit: 50, cursor: null } as const;
-
-function databaseWork(db: Db, { size, author, modelHeight, hashes }: Samples): Work {
-  const height = (random: () => number) => Math.floor(random() * size);
-  const tensor = (random: () => number) => nameAt(Math.floor(random() * 10_000));
-  return {
-    'page.newest': () => listHeaders(db, 'B', page),
-    'page.middle': (_, r) => listHeaders(db, 'B', { ...page, from: height(r) }),
-    'page.by-type': (_, r) => listHeaders(db, 'B', { ...page, from: height(r), type: 'layer' }),
-    'page.by-type-rare': () => listHeaders(db, 'B', { ...page, type: 'genesis' }),
-    'page.by-author': (_, r) => listHeaders(db, 'B', { ...page, from: height(r), author }),
-    'page.by-nobody': (_, r) =>
-      listHeaders(db, 'B', { ...page, from: height(r), author: hashes[0]! }),
-    'block.by-height': (_, r) => getBlock(db, 'B', height(r)),
-    'block.by-hash': (i) => getBlock(db, 'B', hashes[i]!),
-    'proof.inclusion': (_, r) => proveInclusion(db, 'B', { height: height(r), size }),
-    'proof.consistency': (_, r) => proveConsistency(db, 'B', { from: height(r), to: size }),
-    'search.height': (_, r) => searchAll(db, `${height(r)}`),
-    'search.hash': (i) => searchAll(db, toHex(hashes[i]!)),
-    'search.hash-part': (i) => searchAll(db, toHex(hashes[i]!).slice(0, 4 + (i % 12))),
-    'search.tensor': (_, r) => searchAll(db, tensor(r).name),
-    'search.tensor-word': (i) => searchAll(db, ['q_proj', 'mlp', 'layers', 'norm'][i % 4]!),
-    'search.layer': (_, r) => searchAll(db, `layer.${Math.floor(r() * 900)}`),
-    'search.model': () => searchAll(db, 'bench thousand'),
-    'search.nothing': (i) => searchAll(db, `nothing-${i}-of-this`),
-    'tensor.uses': async (_, r) => {
-      const uses = await usesOfTensor(db, tensor(r).root, 51);
-      return modelsOfLayers(
-        db,
-        uses.map((use) => use.height),
-        50,
-      );
-    },
-    'model.tensors': () => listModelTensors(db, modelHeight, { ...sorted, sort: 'ordinal' }),
-    'model.tensors-by-size': () =>
-      listModelTensors(db, modelHeight, { ...sorted, order: 'desc', sort: 'byteLength' }),
-    'model.tensors-filtered': (_, r) =>
-      listModelTensors(db, modelHeight, {
-        ...sorted,
-        sort: 'name',
-        q: tensor(r).name.slice(8, -7),
-      }),
-    'model.sizes': () => modelSizes(db, modelHeight),
-    'model.diff': () => diffModels(db, [modelHeight, 1], { limit: 50, cursor: null }),
-    'chain.summary': () => chainSummary(db, 'B'),
-    'chain.growth': () => chainGrowth(db, 'B', 60),
-  };
-}
-
-function httpWork(url: string, { size, author, model, hashes }: Samples): Work {
-  const get = async (at: string) => {
-    const response = await fetch(url + at, { signal: AbortSignal.timeout(60_000) });
-    await response.arrayBuffer();
-    if (!response.ok) throw new Error(`${at}: ${response.status}`);
-  };
-  const height = (random: () => number) => Math.floor(random() * size);
-  const tensor = (random: () => number) => nameAt(Math.floor(random() * 10_000));
-  const search = (text: string) => get(`/search?q=${encodeURIComponent(text)}`);
-  const hash = toHex(model);
-  return {
-    'page.newest': () => get('/chain/B/blocks'),
-    'page.middle': (_, r) => get(`/chain/B/blocks?before=${1 + height(r)}`),
-    'page.by-author': (_, r) =>
-      get(`/chain/B/blocks?before=${1 + height(r)}&author=${toHex(author)}`),
-    'page.csv': (_, r) => get(`/chain/B/blocks?before=${1 + height(r)}&format=csv`),
-    'block.by-height': (_, r) => get(`/chain/B/block/${height(r)}`),
-    'block.by-hash': (i) => get(`/chain/B/block/${toHex(hashes[i]!)}`),
-    'proof.inclusion': (_, r) => get(`/proofs/inclusion?chain=B&height=${height(r)}&size=${size}`),
-    'proof.consistency': (_, r) => get(`/proofs/consistency?chain=B&from=${height(r)}&to=${size}`),
-    'search.height': (_, r) => search(`${height(r)}`),
-    'search.hash-part': (i) => search(toHex(hashes[i]!).slice(0, 4 + (i % 12))),
-    'search.tensor': (_, r) => search(tensor(r).name),
-    'search.tensor-word': (i) => search(['q_proj', 'mlp', 'layers', 'norm'][i % 4]!),
-    'search.nothing': (i) => search(`nothing-${i}-of-this`),
-    'tensor.details': (_, r) => get(`/tensors/${toHex(tensor(r).root)}`),
-    'model.list': () => get('/models'),
-    'model.tensors': () => get(`/models/${hash}/tensors`),
-    'model.tensors-by-size': () => get(`/models/${hash}/tensors?sort=byteLength&order=desc`),
-    'chain.summary': () => get('/chain'),
-    'chain.growth': () => get('/chain/B/growth'),
-  };
-}
-
-async function measure(
-  kind: keyof typeof BARS,
-  work: Work,
-  emit: Emit,
-  log: (line: string) => void,
-): Promise<void> {
-  let worst = 0;
-  for (const [name, run] of Object.entries(work)) {
-    const random = numbers();
-    const times: number[] = [];
-    // The first ones fill caches and compile; a page is asked for more than once.
-    for (let i = -5; i < ROUNDS; i++) {
-      const started = performance.now();
-      await run(Math.max(0, i), random);
-      if (i >= 0) times.push(performance.now() - started);
-    }
-    times.sort((a, b) => a - b);
-    const p95 = times[Math.ceil(0.95 * times.length) - 1]!;
-    worst = Math.max(worst, p95);
-    emit({ name: `explorer.${kind}.${name}`, value: p95, unit: 'ms p95' });
-  }
-  const bar = BARS[kind];
-  log(
-    `${kind}: ${worst.toFixed(1)} ms at most, the bar is ${bar} ms${worst > bar ? ': MISSED' : ''}`,
-  );
-  emit({ name: `explorer.${kind}.worst`, value: worst, unit: 'ms p95' });
 }
