@@ -8,7 +8,12 @@ export function StepFailure({ step }: { step: Step }) {
   if (!problem) return null;
   const silent = problem.code === 'SOURCE_FAILED';
   return (
-    <div className="mt-4" data-testid="verify-failure" data-step={step.step} data-code={problem.code}>
+    <div
+      className="mt-4"
+      data-testid="verify-failure"
+      data-step={step.step}
+      data-code={problem.code}
+    >
       <Problem
         title={
           silent

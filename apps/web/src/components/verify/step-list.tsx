@@ -78,10 +78,12 @@ export function StepLog({ state }: { state: WalkState }) {
       className="mt-3 text-sm"
       onToggle={(event) => setOpen((event.target as HTMLDetailsElement).open)}
     >
-      <summary className="text-soft hover:text-ink">All {formatCount(count)} steps, one by one</summary>
+      <summary className="text-soft hover:text-ink">
+        All {formatCount(count)} steps, one by one
+      </summary>
       {open && (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-        <div className="mt-2 max-h-96 overflow-auto" tabIndex={0} role="region" aria-label="Steps">
+        <section className="mt-2 max-h-96 overflow-auto" tabIndex={0} aria-label="Steps">
           <ol className="font-mono text-[0.8125rem]">
             {steps.map((step, i) => (
               // biome-ignore lint/suspicious/noArrayIndexKey: the list only grows at its end
@@ -93,7 +95,7 @@ export function StepLog({ state }: { state: WalkState }) {
               The first {formatCount(steps.length)} are listed; the others were checked just so.
             </p>
           )}
-        </div>
+        </section>
       )}
     </details>
   );
