@@ -47,8 +47,7 @@ function rowsOf(block: OpenedBlock): Rows {
   return rows;
 }
 
-const recipeText = ({ name, version }: { name: string; version: number }) =>
-  `${name}/${version}`;
+const recipeText = ({ name, version }: { name: string; version: number }) => `${name}/${version}`;
 
 function tensorRows(height: number, body: LayerBody): Prisma.TensorCreateManyInput[] {
   return body.tensors.map((tensor, position) => {
