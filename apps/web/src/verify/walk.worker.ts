@@ -18,16 +18,20 @@ self.onmessage = ({ data }: MessageEvent<WalkRequest>) => {
 async function run({ genesis, base, target, kept }: WalkRequest): Promise<void> {
   const walker = new Walker({ genesis: fromHex(genesis), fetchBytes: httpBytes(base), kept });
   let events: WalkEvent[] = [];
-  let sent = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const flush = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (events.length > 0) reply({ kind: 'events', events });
+    events = [];
+  };
   for await (const event of walker.walk(opened(target))) {
     // Of progress only the newest counts.
     if (events.at(-1)?.kind === 'progress' && event.kind === 'progress') events.pop();
     events.push(event);
-    if (event.kind !== 'verdict' && performance.now() - sent < FLUSH_MS) continue;
-    reply({ kind: 'events', events });
-    events = [];
-    sent = performance.now();
+    timer ??= setTimeout(flush, FLUSH_MS);
   }
+  flush();
 }
 
 function opened(target: WalkTarget): Target {

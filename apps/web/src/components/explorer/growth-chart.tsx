@@ -47,7 +47,11 @@ export function GrowthChart({ chain }: { chain: ChainId }) {
       </figcaption>
       <div aria-hidden className="h-44">
         <ResponsiveContainer width="100%" height="100%">
-          <AreaChart data={points} margin={{ top: 6, right: 8, bottom: 0, left: 0 }}>
+          <AreaChart
+            accessibilityLayer={false}
+            data={points}
+            margin={{ top: 6, right: 8, bottom: 0, left: 0 }}
+          >
             <XAxis
               dataKey="time"
               type="number"

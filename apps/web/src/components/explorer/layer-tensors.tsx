@@ -5,7 +5,7 @@ import { Bytes } from '@/components/bytes';
 import { Hash } from '@/components/hash';
 import { ScrollArea } from '@/components/scroll-area';
 import { tensorHref } from '@/lib/explorer-links';
-import { formatBytes, formatCount } from '@/lib/format';
+import { formatBytes, plural } from '@/lib/format';
 import { Section } from './section';
 
 export function LayerTensors({ body: { group, tensors } }: { body: Readable<LayerBody> }) {
@@ -74,6 +74,3 @@ export function LayerTensors({ body: { group, tensors } }: { body: Readable<Laye
     </Section>
   );
 }
-
-const plural = (count: number, noun: string) =>
-  `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;

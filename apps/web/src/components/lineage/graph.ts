@@ -2,7 +2,7 @@
 import type { Readable } from '@blyan/chain/json';
 import type { SourceRange } from '@blyan/chain/types';
 import { blockHref, lineageHref, modelHref, receiptHref, tensorHref } from '@/lib/explorer-links';
-import { formatBytes, formatCount, formatParameters } from '@/lib/format';
+import { formatBytes, formatCount, formatParameters, plural } from '@/lib/format';
 import { shortHash } from '@/lib/hash';
 import type { LineageData } from '@/server/explorer/lineage';
 
@@ -116,7 +116,7 @@ function addLayers(
       id,
       kind: 'layer',
       title: entry.group,
-      detail: `${entry.tensors} tensors, ${formatBytes(entry.bytes)}`,
+      detail: `${plural(entry.tensors, 'tensor')}, ${formatBytes(entry.bytes)}`,
       href: lineageHref({ answer: answer?.id, model: model.hash, group: entry.group }),
       page: blockHref('B', entry.block),
       chosen,

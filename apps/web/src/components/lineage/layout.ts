@@ -1,6 +1,6 @@
 /** Places of the nodes, left to right from the answer to the file. */
 import { Graph, layout } from '@dagrejs/dagre';
-import type { LineageGraph } from './graph';
+import { KINDS, type LineageGraph } from './graph';
 
 export const NODE = { width: 210, height: 62 } as const;
 
@@ -11,11 +11,19 @@ export function place(graph: LineageGraph): Map<string, { x: number; y: number }
   for (const { id } of graph.nodes) g.setNode(id, { ...NODE });
   for (const { from, to } of graph.edges) g.setEdge(from, to);
   layout(g);
-  return new Map(
-    graph.nodes.map(({ id }) => {
-      // Dagre places centres, the page corners.
-      const { x = 0, y = 0 } = g.node(id) as { x?: number; y?: number };
-      return [id, { x: x - NODE.width / 2, y: y - NODE.height / 2 }];
-    }),
-  );
+  // Dagre places centres, the page corners.
+  const corner = (id: string) => {
+    const { x = 0, y = 0 } = g.node(id) as { x?: number; y?: number };
+    return { x: x - NODE.width / 2, y: y - NODE.height / 2 };
+  };
+  const places = new Map<string, { x: number; y: number }>();
+  for (const kind of KINDS) {
+    // Siblings from top to bottom in their own order: dagre's is any that crosses no edges.
+    const ids = graph.nodes.filter((node) => node.kind === kind).map(({ id }) => id);
+    const corners = ids.map(corner).sort((a, b) => a.y - b.y);
+    ids.forEach((id, i) => {
+      places.set(id, corners[i]!);
+    });
+  }
+  return places;
 }

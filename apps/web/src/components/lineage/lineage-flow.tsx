@@ -43,7 +43,6 @@ export function LineageFlow({ graph }: { graph: LineageGraph }) {
         elementsSelectable={false}
         preventScrolling={false}
         zoomOnScroll={false}
-        proOptions={{ hideAttribution: true }}
       >
         <Background color="var(--line)" bgColor="var(--surface)" />
         <Controls showInteractive={false} />

@@ -1,7 +1,9 @@
 'use client';
 
 import type { ModelDetails, TensorSummary } from '@blyan/protocol/explorer';
-import { keepPreviousData, useQueries, useQuery } from '@tanstack/react-query';
+import { keepPreviousData, type UseQueryResult, useQueries, useQuery } from '@tanstack/react-query';
+import { useMemo } from 'react';
+import { plural } from '@/lib/format';
 import { FOREVER, getJson } from '@/lib/rest';
 
 type Group = ModelDetails['groups'][number];
@@ -51,13 +53,21 @@ export function useTree(hash: string, groups: Group[], open: readonly string[]):
       ...FOREVER,
     })),
   });
+  const version = pages.map(({ status, dataUpdatedAt }) => `${status}${dataUpdatedAt}`).join();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `pages` is new each time, `version` is not
+  return useMemo(() => treeOf(groups, open, pages), [groups, open.join(), version]);
+}
+
+type TensorsQuery = Pick<UseQueryResult<Page>, 'data' | 'isPending' | 'isError'>;
+
+function treeOf(groups: Group[], open: readonly string[], pages: TensorsQuery[]): LayerRow[] {
   return groups.map((group) => {
     const page = pages[open.indexOf(group.group)];
     return {
       id: group.group,
       name: group.group,
       formats: group.formats.join(', '),
-      shape: `${group.tensors} tensors`,
+      shape: plural(group.tensors, 'tensor'),
       parameters: group.parameters,
       bytes: group.bytes,
       group,

@@ -46,6 +46,8 @@ export function LayerTree({ hash, groups }: LayerTreeProps) {
       const next = typeof update === 'function' ? update(sorting) : update;
       setQuery('sort', next.map(({ id, desc }) => `${desc ? '-' : ''}${id}`).join());
     },
+    // Rows come while it is open: nothing is to be closed because of that.
+    autoResetAll: false,
     // The model's own order is the first one, and comes back after two clicks.
     enableSortingRemoval: true,
     getCoreRowModel: getCoreRowModel(),

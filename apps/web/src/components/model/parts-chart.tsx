@@ -21,6 +21,7 @@ export function PartsChart({ parts }: { parts: Parts }) {
       <div aria-hidden style={{ height: 26 * data.length + 30 }}>
         <ResponsiveContainer width="100%" height="100%">
           <BarChart
+            accessibilityLayer={false}
             data={data}
             layout="vertical"
             margin={{ top: 0, right: 12, bottom: 0, left: 0 }}

@@ -20,6 +20,7 @@ export function Histogram({ statistics: { bins, from, to, count } }: { statistic
       <div aria-hidden className="h-48">
         <ResponsiveContainer width="100%" height="100%">
           <BarChart
+            accessibilityLayer={false}
             data={data}
             barCategoryGap={1}
             margin={{ top: 4, right: 0, bottom: 0, left: 0 }}
