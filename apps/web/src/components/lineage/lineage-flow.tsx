@@ -59,6 +59,8 @@ function flowOf(graph: LineageGraph): { nodes: FlowNode[]; edges: Edge[] } {
       type: 'entry',
       position: places.get(entry.id)!,
       data: { entry },
+      // What can be neither dragged nor selected would get no clicks, and its link neither.
+      style: { pointerEvents: 'all' },
       ...NODE,
     })),
     edges: graph.edges.map(({ from, to, chosen }) => ({

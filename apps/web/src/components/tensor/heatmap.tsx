@@ -8,13 +8,16 @@ import { pan, zoom } from './zoom';
 
 interface HeatmapViewProps {
   heatmap: Heatmap;
+  /** What the heatmap shows. */
+  shown: View;
+  /** What was asked for last: moves go on from there while it is being read. */
   view: View;
   whole: View;
   onView(view: View): void;
 }
 
 /** The matrix as colours. A click goes nearer, down to single weights; arrows move. */
-export function HeatmapView({ heatmap, view, whole, onView }: HeatmapViewProps) {
+export function HeatmapView({ heatmap, shown, view, whole, onView }: HeatmapViewProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const { resolvedTheme } = useTheme();
   const [cell, setCell] = useState<{ x: number; y: number } | null>(null);
@@ -50,8 +53,8 @@ export function HeatmapView({ heatmap, view, whole, onView }: HeatmapViewProps) 
     <figure>
       <figcaption className="mb-1 flex flex-wrap items-center justify-between gap-2 text-sm text-faint">
         <span className="tabular-nums">
-          Rows {view.rows[0]} to {view.rows[1] - 1}, columns {view.columns[0]} to{' '}
-          {view.columns[1] - 1}
+          Rows {shown.rows[0]} to {shown.rows[1] - 1}, columns {shown.columns[0]} to{' '}
+          {shown.columns[1] - 1}
         </span>
         <span className="flex gap-1">
           <Tool label="Nearer" icon={Plus} onClick={() => onView(zoom(view, whole, 0.5))} />
@@ -79,7 +82,7 @@ export function HeatmapView({ heatmap, view, whole, onView }: HeatmapViewProps) 
       </div>
       <p className="mt-1 min-h-10 text-[0.8125rem] text-faint tabular-nums" aria-live="off">
         {cell
-          ? cellText(heatmap, view, cell)
+          ? cellText(heatmap, shown, cell)
           : heatmap.kind === 'value'
             ? `Single weights; full colour is ±${scale.toPrecision(3)}.`
             : `Each point is the root mean square of its weights; full colour is ${scale.toPrecision(3)}. Click to go nearer.`}

@@ -52,7 +52,13 @@ export function TensorView({ tensor }: { tensor: StoredTensor }) {
         <p className="mb-3 text-sm text-bad">The last part could not be read: {failure}</p>
       )}
       <div className="grid gap-8 lg:grid-cols-[minmax(0,3fr)_minmax(0,2fr)]">
-        <HeatmapView heatmap={shown.heatmap} view={shown.view} whole={whole} onView={setView} />
+        <HeatmapView
+          heatmap={shown.heatmap}
+          shown={shown.view}
+          view={view}
+          whole={whole}
+          onView={setView}
+        />
         <div>
           <StatisticsTable statistics={shown.statistics} />
           <Histogram statistics={shown.statistics} />
