@@ -25,5 +25,14 @@ export function place(graph: LineageGraph): Map<string, { x: number; y: number }
       places.set(id, corners[i]!);
     });
   }
+  const chosen = (kind: string) =>
+    graph.nodes.find((node) => node.kind === kind && node.chosen)?.id ?? '';
+  const shift = (places.get(chosen('tensor'))?.y ?? 0) - (places.get(chosen('chunk'))?.y ?? 0);
+  // What is below the chosen tensor goes with it.
+  for (const { id, kind } of graph.nodes) {
+    const at = places.get(id);
+    if (at && (kind === 'chunk' || kind === 'source file'))
+      places.set(id, { ...at, y: at.y + shift });
+  }
   return places;
 }

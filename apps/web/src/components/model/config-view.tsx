@@ -33,6 +33,8 @@ export function ConfigView({ root }: { root: string }) {
       if (!response.ok) throw new Error(`status ${response.status}`);
       return (await response.json()) as Config;
     },
+    // What is wrong under its hash stays wrong.
+    retry: false,
     ...FOREVER,
   });
   if (config.isPending) return <SkeletonRows />;
