@@ -1,6 +1,6 @@
 /** Reads of the REST API by pages, with the server's own words on what is wrong. */
 
-export class RestError extends Error {
+class RestError extends Error {
   readonly status: number;
   constructor(status: number, message: string) {
     super(message);

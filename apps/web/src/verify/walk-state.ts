@@ -5,7 +5,7 @@ import type { WalkTarget } from './messages.ts';
 /** Steps that are kept to be listed one by one: those of a model of 400 tensors. */
 const MAX_LISTED = 2000;
 
-export interface StepSum {
+interface StepSum {
   /** How often it held. */
   held: number;
   bytes: number;

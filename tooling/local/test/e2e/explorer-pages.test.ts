@@ -2,9 +2,9 @@
  * The explorer's pages in a real browser, before the product and before a server that tampers: every
  * verification must catch it at the right step. Set BLYAN_SHOTS to a directory to get pictures.
  */
-import { copyFile, open, readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { copyFile, open } from 'node:fs/promises';
 import path from 'node:path';
+import axe from 'axe-core';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { findChromium } from '../../src/chromium.ts';
@@ -41,7 +41,6 @@ let model: string;
 /** The embedding, of three chunks. */
 let embedding: Tensor;
 let query: Tensor;
-let axe: string;
 
 beforeAll(async () => {
   data = await tempDataDir();
@@ -56,7 +55,6 @@ beforeAll(async () => {
     (await json(`/models/${model}/tensors?${search}`)).tensors[0] as Tensor;
   embedding = await tensors('group=embedding');
   query = await tensors('group=layer.3&q=q_proj');
-  axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 });
 afterAll(async () => {
   await browser?.close();
@@ -97,7 +95,7 @@ interface Violation {
 
 /** Nothing serious by axe, nothing wider than the screen, in both themes and on a phone. */
 async function inspect(name: string): Promise<void> {
-  await page.evaluate(axe);
+  await page.evaluate(axe.source);
   for (const [device, width, height] of [
     ['phone', 390, 844],
     ['desktop', 1280, 800],

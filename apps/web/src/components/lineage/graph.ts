@@ -15,7 +15,7 @@ export const KINDS = [
   'chunk',
   'source file',
 ] as const;
-export type Kind = (typeof KINDS)[number];
+type Kind = (typeof KINDS)[number];
 
 export interface LineageNode {
   id: string;
