@@ -8,7 +8,7 @@ import { hasWords, wordQuery } from './keyset.ts';
 /** Of each kind. */
 const LIMIT = 8;
 /** A word like "layers" is in every name: so many are looked through for the shortest ones. */
-const SORTED = 1000;
+const SORTED = 200;
 /** Fewer digits of a hash would match everything. */
 const MIN_HASH = 4;
 

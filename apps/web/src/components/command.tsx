@@ -4,7 +4,11 @@ import { CopyButton } from './copy-button';
 export function Command({ children }: { children: string }) {
   return (
     <div className="flex items-start gap-2 rounded-md border bg-sunken py-1 pr-1 pl-3">
-      <code className="min-w-0 flex-1 overflow-x-auto py-1.5 font-mono text-[0.8125rem] whitespace-pre">
+      <code
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+        tabIndex={0}
+        className="min-w-0 flex-1 overflow-x-auto py-1.5 font-mono text-[0.8125rem] whitespace-pre"
+      >
         {children}
       </code>
       <CopyButton text={children} label="Copy command" />

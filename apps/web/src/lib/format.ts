@@ -5,6 +5,10 @@ const short = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
 
 export const formatCount = (value: number) => count.format(value);
 
+/** `1 tensor`, `2 tensors`. */
+export const plural = (value: number, noun: string) =>
+  `${formatCount(value)} ${noun}${value === 1 ? '' : 's'}`;
+
 /** 1 decimal above a kibibyte: `20.3 MiB`. */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];

@@ -19,7 +19,13 @@ import type { Block } from './types';
 export function BlockBody({ block }: { block: Block }) {
   switch (block.header.type) {
     case 'model':
-      return <ModelInfo body={block.body as Readable<ModelBody>} heights={block.heights} />;
+      return (
+        <ModelInfo
+          hash={block.hash}
+          body={block.body as Readable<ModelBody>}
+          heights={block.heights}
+        />
+      );
     case 'layer':
       return <LayerTensors body={block.body as Readable<LayerBody>} />;
     case 'genesis':

@@ -5,14 +5,17 @@ import { CurlCommand } from '@/components/curl-command';
 import { Hash } from '@/components/hash';
 import { RelativeTime } from '@/components/relative-time';
 import { State } from '@/components/state';
+import { VerifyPanel } from '@/components/verify/verify-panel';
 import { blockHref } from '@/lib/explorer-links';
 import { formatTime } from '@/lib/format';
 import { BlockBody } from './block-body';
+import { BlockBytes } from './block-bytes';
 import { CHAIN_TEXT, TYPE_TEXT } from './chains';
 import { Fact, Facts } from './facts';
+import { Section } from './section';
 import type { Block } from './types';
 
-export function BlockPage({ block }: { block: Block }) {
+export function BlockPage({ block, genesis }: { block: Block; genesis: string | null }) {
   const { chain, height, hash, header } = block;
   return (
     <>
@@ -28,6 +31,14 @@ export function BlockPage({ block }: { block: Block }) {
       <p className="mt-2">
         <Hash value={hash} full label="block hash" />
       </p>
+
+      <div className="mt-6">
+        <VerifyPanel
+          label="Verify this block"
+          target={{ kind: 'block', chain, hash }}
+          genesis={genesis}
+        />
+      </div>
 
       <section aria-labelledby="header" className="mt-8">
         <h2 id="header" className="mb-2 font-semibold">
@@ -71,6 +82,9 @@ export function BlockPage({ block }: { block: Block }) {
           <Fact name="Log" hint="Merkle root over all earlier blocks of this chain.">
             <Hash value={header.log} label="log root" />
           </Fact>
+          <Fact name="Size" hint="Header, body and signature.">
+            <Bytes value={block.totalBytes} />
+          </Fact>
           <Fact name="Author" hint="Ed25519 public key.">
             <Hash value={header.author} label="author key" />
           </Fact>
@@ -84,6 +98,18 @@ export function BlockPage({ block }: { block: Block }) {
       </section>
 
       <BlockBody block={block} />
+
+      <Section title="Bytes">
+        <BlockBytes
+          chain={chain}
+          hash={hash}
+          json={JSON.stringify(
+            { chain, height, hash, header, body: block.body, signature: block.signature },
+            null,
+            2,
+          )}
+        />
+      </Section>
 
       <section aria-labelledby="check" className="mt-10 max-w-3xl">
         <h2 id="check" className="font-semibold">

@@ -4,6 +4,7 @@ import { Bytes } from '@/components/bytes';
 import { Command } from '@/components/command';
 import { Hash } from '@/components/hash';
 import { RelativeTime } from '@/components/relative-time';
+import { ScrollArea } from '@/components/scroll-area';
 import { blockHref } from '@/lib/explorer-links';
 import type { AppRouter } from '@/server/trpc/root';
 import { TYPE_TEXT } from './chains';
@@ -13,7 +14,7 @@ type Blocks = inferRouterOutputs<AppRouter>['chain']['blocks']['blocks'];
 export function BlockTable({ blocks, chain }: { blocks: Blocks; chain: string }) {
   if (blocks.length === 0) return <NoBlocks chain={chain} />;
   return (
-    <div className="mt-2 overflow-x-auto">
+    <ScrollArea label="Blocks">
       <table className="data-table">
         <thead>
           <tr>
@@ -56,7 +57,7 @@ export function BlockTable({ blocks, chain }: { blocks: Blocks; chain: string })
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollArea>
   );
 }
 

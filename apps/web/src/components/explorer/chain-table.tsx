@@ -1,17 +1,22 @@
 import type { inferRouterOutputs } from '@trpc/server';
 import Link from 'next/link';
+import { Bytes } from '@/components/bytes';
 import { Hash } from '@/components/hash';
 import { RelativeTime } from '@/components/relative-time';
+import { ScrollArea } from '@/components/scroll-area';
 import { blockHref } from '@/lib/explorer-links';
 import { formatCount } from '@/lib/format';
 import type { AppRouter } from '@/server/trpc/root';
 import { CHAIN_TEXT } from './chains';
 
+/** Keys that ever wrote to a chain; usually one. */
+const SHOWN_AUTHORS = 2;
+
 type Heads = inferRouterOutputs<AppRouter>['chain']['heads'];
 
 export function ChainTable({ heads, selected }: { heads: Heads; selected: string }) {
   return (
-    <div className="overflow-x-auto">
+    <ScrollArea label="Chains">
       <table className="data-table">
         <thead>
           <tr>
@@ -19,15 +24,21 @@ export function ChainTable({ heads, selected }: { heads: Heads; selected: string
             <th scope="col" className="!text-right">
               Blocks
             </th>
+            <th scope="col" className="!text-right">
+              Size
+            </th>
             <th scope="col">Newest block</th>
             <th scope="col">Written</th>
             <th scope="col" className="hidden md:table-cell">
+              Authors
+            </th>
+            <th scope="col" className="hidden lg:table-cell">
               Holds
             </th>
           </tr>
         </thead>
         <tbody>
-          {heads.map(({ chain, size, head }) => (
+          {heads.map(({ chain, size, bytes, authors, head }) => (
             <tr key={chain}>
               <td>
                 <Link
@@ -42,6 +53,9 @@ export function ChainTable({ heads, selected }: { heads: Heads; selected: string
                 </Link>
               </td>
               <td className="text-right">{formatCount(size)}</td>
+              <td className="text-right text-soft">
+                <Bytes value={bytes} />
+              </td>
               <td>
                 {head ? (
                   <Hash value={head.hash} href={blockHref(chain, head.hash)} label="block hash" />
@@ -50,11 +64,24 @@ export function ChainTable({ heads, selected }: { heads: Heads; selected: string
                 )}
               </td>
               <td className="text-soft">{head ? <RelativeTime time={head.header.time} /> : '–'}</td>
-              <td className="hidden text-soft md:table-cell">{CHAIN_TEXT[chain].holds}</td>
+              <td className="hidden md:table-cell">
+                {authors.length === 0 && <span className="text-faint">–</span>}
+                {authors.slice(0, SHOWN_AUTHORS).map((author) => (
+                  <span key={author} className="block">
+                    <Hash value={author} label="author key" />
+                  </span>
+                ))}
+                {authors.length > SHOWN_AUTHORS && (
+                  <span className="text-faint">
+                    and {formatCount(authors.length - SHOWN_AUTHORS)} more
+                  </span>
+                )}
+              </td>
+              <td className="hidden text-soft lg:table-cell">{CHAIN_TEXT[chain].holds}</td>
             </tr>
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollArea>
   );
 }

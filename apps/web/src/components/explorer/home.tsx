@@ -3,11 +3,13 @@
 import { useQuery } from '@tanstack/react-query';
 import type { inferRouterInputs, inferRouterOutputs } from '@trpc/server';
 import Link from 'next/link';
+import { VerifyPanel } from '@/components/verify/verify-panel';
 import { useTRPC } from '@/lib/trpc';
 import type { AppRouter } from '@/server/trpc/root';
 import { BlockTable } from './block-table';
 import { ChainTable } from './chain-table';
 import { CHAIN_TEXT } from './chains';
+import { GrowthChart } from './growth-chart';
 
 type Outputs = inferRouterOutputs<AppRouter>['chain'];
 type Input = inferRouterInputs<AppRouter>['chain']['blocks'];
@@ -19,9 +21,11 @@ interface ExplorerHomeProps {
   initialHeads: Outputs['heads'];
   initialPage: Outputs['blocks'];
   input: Input;
+  /** That this server names. */
+  genesis: string | null;
 }
 
-export function ExplorerHome({ initialHeads, initialPage, input }: ExplorerHomeProps) {
+export function ExplorerHome({ initialHeads, initialPage, input, genesis }: ExplorerHomeProps) {
   const trpc = useTRPC();
   const heads = useQuery(
     trpc.chain.heads.queryOptions(undefined, {
@@ -54,6 +58,12 @@ export function ExplorerHome({ initialHeads, initialPage, input }: ExplorerHomeP
         </h2>
         <ChainTable heads={heads.data} selected={input.chain} />
       </section>
+      <section aria-labelledby="growth" className="mt-10">
+        <h2 id="growth" className="mb-1 font-semibold">
+          Growth of chain {input.chain}
+        </h2>
+        <GrowthChart chain={input.chain} />
+      </section>
       <section aria-labelledby="blocks" className="mt-10">
         <div className="flex flex-wrap items-baseline justify-between gap-2">
           <h2 id="blocks" className="font-semibold">
@@ -75,6 +85,16 @@ export function ExplorerHome({ initialHeads, initialPage, input }: ExplorerHomeP
           </nav>
         </div>
         <BlockTable blocks={blocks} chain={input.chain} />
+      </section>
+      <section aria-labelledby="check" className="mt-10">
+        <h2 id="check" className="mb-2 font-semibold">
+          Check everything
+        </h2>
+        <VerifyPanel
+          label="Verify all chains and weights"
+          target={{ kind: 'chains' }}
+          genesis={genesis}
+        />
       </section>
     </>
   );

@@ -1,8 +1,11 @@
 import type { Readable } from '@blyan/chain/json';
 import type { LayerBody } from '@blyan/chain/types';
+import Link from 'next/link';
 import { Bytes } from '@/components/bytes';
 import { Hash } from '@/components/hash';
-import { formatBytes, formatCount } from '@/lib/format';
+import { ScrollArea } from '@/components/scroll-area';
+import { tensorHref } from '@/lib/explorer-links';
+import { formatBytes, plural } from '@/lib/format';
 import { Section } from './section';
 
 export function LayerTensors({ body: { group, tensors } }: { body: Readable<LayerBody> }) {
@@ -10,10 +13,9 @@ export function LayerTensors({ body: { group, tensors } }: { body: Readable<Laye
   return (
     <Section title={`Tensors of ${group}`}>
       <p className="mb-1 text-sm text-soft">
-        {plural(tensors.length, 'tensor')}, {formatBytes(total)}. Each root covers chunks of 1 MiB;
-        the link downloads the stored bytes.
+        {plural(tensors.length, 'tensor')}, {formatBytes(total)}. Each root covers chunks of 1 MiB.
       </p>
-      <div className="overflow-x-auto">
+      <ScrollArea label="Tensors">
         <table className="data-table">
           <thead>
             <tr>
@@ -31,7 +33,12 @@ export function LayerTensors({ body: { group, tensors } }: { body: Readable<Laye
             {tensors.map((tensor) => (
               <tr key={tensor.name}>
                 <td>
-                  <span className="block font-mono text-[0.8125rem]">{tensor.name}</span>
+                  <Link
+                    href={tensorHref(tensor.root)}
+                    className="link block font-mono text-[0.8125rem]"
+                  >
+                    {tensor.name}
+                  </Link>
                   <span className="text-[0.8125rem] text-faint">{tensor.role}</span>
                 </td>
                 <td className="font-mono text-[0.8125rem]">
@@ -50,11 +57,7 @@ export function LayerTensors({ body: { group, tensors } }: { body: Readable<Laye
                   </span>
                 </td>
                 <td>
-                  <Hash
-                    value={tensor.root}
-                    href={`/blobs/${tensor.root}`}
-                    label={`root of ${tensor.name}`}
-                  />
+                  <Hash value={tensor.root} label={`root of ${tensor.name}`} />
                 </td>
                 <td>
                   <span
@@ -67,10 +70,7 @@ export function LayerTensors({ body: { group, tensors } }: { body: Readable<Laye
             ))}
           </tbody>
         </table>
-      </div>
+      </ScrollArea>
     </Section>
   );
 }
-
-const plural = (count: number, noun: string) =>
-  `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;

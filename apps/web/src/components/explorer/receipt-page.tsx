@@ -6,7 +6,7 @@ import { Hash } from '@/components/hash';
 import { Problem } from '@/components/problem';
 import { RelativeTime } from '@/components/relative-time';
 import { State } from '@/components/state';
-import { blockHref } from '@/lib/explorer-links';
+import { blockHref, lineageHref, modelHref } from '@/lib/explorer-links';
 import { formatCount, formatDuration, formatRate } from '@/lib/format';
 import { penaltiesOf } from '@/lib/sampling';
 
@@ -34,6 +34,13 @@ export function ReceiptPage({ answer }: { answer: Answer }) {
         What ran where for one answer, with the blocks that its weights came from. The text itself
         is not part of it. Whoever has this address can read the answer.
       </p>
+      {answer.receipt && (
+        <p className="mt-2 text-sm">
+          <Link className="link" href={lineageHref({ answer: answer.id })}>
+            Follow its weights
+          </Link>
+        </p>
+      )}
       <div className="mt-6">
         <Facts>
           <Fact name="Answer">
@@ -75,7 +82,9 @@ function ReceiptBody({ receipt }: { receipt: Receipt }) {
         <Facts>
           <Fact name="Model">
             <span className="flex flex-wrap items-center gap-x-3">
-              {model.name}
+              <Link className="link" href={modelHref(model.block.hash)}>
+                {model.name}
+              </Link>
               <Hash
                 value={model.block.hash}
                 href={blockHref('A', model.block.hash)}

@@ -1,6 +1,7 @@
 import { isType } from '@blyan/chain/block';
 import { toHex } from '@blyan/chain/hex';
 import { readable, readableBlock } from '@blyan/chain/json';
+import { chainSummary } from '@blyan/db/explorer';
 import { MAX_PAGE } from '@blyan/protocol/api';
 import { ChainId } from '@blyan/protocol/ids';
 import { z } from 'zod';
@@ -12,13 +13,21 @@ import { procedure, router } from './init.ts';
 const CHAINS = ['A', 'B', 'L'] as const;
 
 export const chainRouter = router({
-  /** Size and newest header of each chain. */
+  /** Size, authors and newest header of each chain. */
   heads: procedure.query(({ ctx }) =>
     Promise.all(
       CHAINS.map(async (chain) => {
-        const size = await chainSize(ctx.db, chain);
+        const summary = await chainSummary(ctx.db, chain);
+        const size = summary?.size ?? 0;
         const [head] = size > 0 ? await readHeads(ctx.db, chain, size - 1, size) : [];
-        return { chain, size, head: head ?? null };
+        const bytes = Number(summary?.bytes ?? 0);
+        return {
+          chain,
+          size,
+          bytes,
+          authors: summary?.authors.map(toHex) ?? [],
+          head: head ?? null,
+        };
       }),
     ),
   ),
@@ -49,7 +58,9 @@ export const chainRouter = router({
       const named = isType(block, 'model') ? block.body.layers.map((layer) => layer.block) : [];
       if (block.header.anchor) named.push(block.header.anchor);
       const heights = named.length > 0 ? await heightsOf(ctx.db, named) : new Map<string, number>();
-      return { ...readableBlock(block), bytes: block.sealed.body.length, size, heights };
+      const { header, body, signature } = block.sealed;
+      const totalBytes = header.length + body.length + signature.length;
+      return { ...readableBlock(block), totalBytes, size, heights };
     }),
 
   /** The model that answers now and where its weights are; null when the chain has none. */

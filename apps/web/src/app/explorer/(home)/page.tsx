@@ -1,6 +1,7 @@
 import type { Metadata } from 'next';
 import { isChain } from '@/components/explorer/chains';
 import { ExplorerHome } from '@/components/explorer/home';
+import { namedGenesis } from '@/server/explorer/page';
 import { api } from '@/server/trpc/root';
 
 export const metadata: Metadata = { title: 'Explorer' };
@@ -14,6 +15,6 @@ export default async function ExplorerPage({ searchParams }: { searchParams: Sea
   const selected = isChain(chain) ? chain : 'B';
   const height = /^\d{1,9}$/.test(before) ? Number(before) : undefined;
   const input = { chain: selected, limit: 25, ...(height === undefined ? {} : { before: height }) };
-  const page = await api.chain.blocks(input);
-  return <ExplorerHome initialHeads={heads} initialPage={page} input={input} />;
+  const [page, genesis] = await Promise.all([api.chain.blocks(input), namedGenesis()]);
+  return <ExplorerHome initialHeads={heads} initialPage={page} input={input} genesis={genesis} />;
 }

@@ -2,6 +2,7 @@ import type { Metadata } from 'next';
 import { notFound } from 'next/navigation';
 import { BlockPage } from '@/components/explorer/block-page';
 import { isChain } from '@/components/explorer/chains';
+import { namedGenesis } from '@/server/explorer/page';
 import { orNull } from '@/server/trpc/or-null';
 import { api } from '@/server/trpc/root';
 
@@ -21,5 +22,5 @@ export default async function Page({ params }: PageProps) {
   if (!isChain(chain)) notFound();
   const block = await orNull(api.chain.block({ chain, ref }));
   if (!block) notFound();
-  return <BlockPage block={block} />;
+  return <BlockPage block={block} genesis={await namedGenesis()} />;
 }

@@ -1,0 +1,58 @@
+'use client';
+
+import { useState } from 'react';
+import { HexView } from '@/components/hex/hex-view';
+import { ScrollArea } from '@/components/scroll-area';
+
+interface BlockBytesProps {
+  chain: string;
+  hash: string;
+  /** The block decoded, as text. */
+  json: string;
+}
+
+const TABS = ['header', 'body', 'JSON'] as const;
+
+/** The exact bytes that are hashed, with their fields, and the same decoded. */
+export function BlockBytes({ chain, hash, json }: BlockBytesProps) {
+  const [tab, setTab] = useState<(typeof TABS)[number]>('header');
+  const at = `/chain/${chain}/block/${hash}`;
+  return (
+    <>
+      <div className="mb-3 flex flex-wrap items-center gap-2 text-sm">
+        {TABS.map((name) => (
+          <button
+            key={name}
+            type="button"
+            aria-pressed={tab === name}
+            onClick={() => setTab(name)}
+            className={`rounded-md border px-2.5 py-1 ${tab === name ? 'border-line-strong bg-sunken font-medium' : 'text-soft hover:bg-sunken'}`}
+          >
+            {name}
+          </button>
+        ))}
+        <span className="ml-auto flex flex-wrap gap-4">
+          {(['cbor', 'header', 'body', 'signature'] as const).map((format) => (
+            <a
+              key={format}
+              className="link"
+              href={`${at}?format=${format}`}
+              download={`${chain}-${hash.slice(0, 8)}.${format}`}
+            >
+              Download {format === 'cbor' ? 'block' : format}
+            </a>
+          ))}
+        </span>
+      </div>
+      {tab === 'JSON' ? (
+        <ScrollArea label="The block as JSON">
+          <pre className="max-h-[32rem] rounded-md border bg-sunken p-3 font-mono text-[0.8125rem]">
+            {json}
+          </pre>
+        </ScrollArea>
+      ) : (
+        <HexView key={tab} path={`${at}?format=${tab}`} name={tab} />
+      )}
+    </>
+  );
+}

@@ -1,0 +1,95 @@
+'use client';
+
+import type { ModelDetails, TensorSummary } from '@blyan/protocol/explorer';
+import { keepPreviousData, type UseQueryResult, useQueries, useQuery } from '@tanstack/react-query';
+import { useMemo } from 'react';
+import { plural } from '@/lib/format';
+import { FOREVER, getJson } from '@/lib/rest';
+
+type Group = ModelDetails['groups'][number];
+
+/** A line of the table: a layer with its tensors below it, or a tensor. */
+export interface LayerRow {
+  id: string;
+  name: string;
+  formats: string;
+  shape: string;
+  parameters: number;
+  bytes: number;
+  group: Group | null;
+  tensor: TensorSummary | null;
+  children: LayerRow[];
+  /** The tensors of an open layer: on their way, or refused. */
+  state: 'here' | 'loading' | 'failed';
+}
+
+type Page = { tensors: TensorSummary[]; next: string | null };
+/** Rows of one answer at most: a layer has fewer, and nobody reads more matches than that. */
+const LIMIT = 500;
+
+const tensorRow = (tensor: TensorSummary): LayerRow => ({
+  id: `${tensor.block} ${tensor.name}`,
+  name: tensor.name,
+  formats: tensor.format,
+  shape: tensor.shape.join(' × ') || 'scalar',
+  parameters: tensor.parameters,
+  bytes: tensor.byteLength,
+  group: null,
+  tensor,
+  children: [],
+  state: 'here',
+});
+
+/** Layers, each with its tensors once it is open. */
+export function useTree(hash: string, groups: Group[], open: readonly string[]): LayerRow[] {
+  const pages = useQueries({
+    queries: open.map((group) => ({
+      queryKey: ['model-tensors', hash, { group }],
+      queryFn: ({ signal }: { signal: AbortSignal }) =>
+        getJson<Page>(
+          `/models/${hash}/tensors?${new URLSearchParams({ group, limit: `${LIMIT}` })}`,
+          signal,
+        ),
+      ...FOREVER,
+    })),
+  });
+  const version = pages.map(({ status, dataUpdatedAt }) => `${status}${dataUpdatedAt}`).join();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `pages` is new each time, `version` is not
+  return useMemo(() => treeOf(groups, open, pages), [groups, open.join(), version]);
+}
+
+type TensorsQuery = Pick<UseQueryResult<Page>, 'data' | 'isPending' | 'isError'>;
+
+function treeOf(groups: Group[], open: readonly string[], pages: TensorsQuery[]): LayerRow[] {
+  return groups.map((group) => {
+    const page = pages[open.indexOf(group.group)];
+    return {
+      id: group.group,
+      name: group.group,
+      formats: group.formats.join(', '),
+      shape: plural(group.tensors, 'tensor'),
+      parameters: group.parameters,
+      bytes: group.bytes,
+      group,
+      tensor: null,
+      children: page?.data?.tensors.map(tensorRow) ?? [],
+      state: page?.isPending ? 'loading' : page?.isError ? 'failed' : 'here',
+    };
+  });
+}
+
+/** Tensors by a part of their name; asked of the server, because a model may have thousands. */
+export function useMatches(hash: string, q: string, format: string) {
+  const query = new URLSearchParams({ limit: `${LIMIT}`, ...(q ? { q } : {}) });
+  if (format) query.set('tensorFormat', format);
+  return useQuery({
+    queryKey: ['model-tensors', hash, { q, format }],
+    enabled: q !== '' || format !== '',
+    queryFn: async ({ signal }) => {
+      const page = await getJson<Page>(`/models/${hash}/tensors?${query}`, signal);
+      return { rows: page.tensors.map(tensorRow), more: page.next !== null };
+    },
+    placeholderData: keepPreviousData,
+    ...FOREVER,
+  });
+}

@@ -1,0 +1,133 @@
+'use client';
+
+import type { ModelDetails } from '@blyan/protocol/explorer';
+import {
+  type ExpandedState,
+  getCoreRowModel,
+  getExpandedRowModel,
+  getSortedRowModel,
+  type SortingState,
+  useReactTable,
+} from '@tanstack/react-table';
+import { useSearchParams } from 'next/navigation';
+import { useState } from 'react';
+import { Empty, SkeletonRows } from '@/components/empty';
+import { failureText } from '@/lib/rest';
+import { COLUMNS } from './layer-columns';
+import { type LayerRow, useMatches, useTree } from './layer-rows';
+import { LayerTable } from './layer-table';
+
+interface LayerTreeProps {
+  hash: string;
+  groups: ModelDetails['groups'];
+}
+
+/** Layers that open to their tensors; a filter lists tensors. What is shown is in the address. */
+export function LayerTree({ hash, groups }: LayerTreeProps) {
+  const query = useSearchParams();
+  const [q, format] = [query.get('q') ?? '', query.get('format') ?? ''];
+  const [expanded, setExpanded] = useState<ExpandedState>({});
+  const open = expanded === true ? groups.map(({ group }) => group) : Object.keys(expanded);
+  const filtered = q !== '' || format !== '';
+  const tree = useTree(hash, groups, filtered ? [] : open);
+  const matches = useMatches(hash, q.trim(), format);
+  const rows = filtered ? matches.data?.rows : tree;
+  const formats = [...new Set(groups.flatMap((group) => group.formats))].sort();
+  const sorting = sortingOf(query.get('sort'));
+  const table = useReactTable<LayerRow>({
+    data: rows ?? NONE,
+    columns: COLUMNS,
+    state: { expanded, sorting },
+    getRowId: (row) => row.id,
+    getSubRows: (row) => row.children,
+    getRowCanExpand: ({ original }) => original.group !== null,
+    onExpandedChange: setExpanded,
+    onSortingChange: (update) => {
+      const next = typeof update === 'function' ? update(sorting) : update;
+      setQuery('sort', next.map(({ id, desc }) => `${desc ? '-' : ''}${id}`).join());
+    },
+    // Rows come while it is open: nothing is to be closed because of that.
+    autoResetAll: false,
+    // The model's own order is the first one, and comes back after two clicks.
+    enableSortingRemoval: true,
+    getCoreRowModel: getCoreRowModel(),
+    getSortedRowModel: getSortedRowModel(),
+    getExpandedRowModel: getExpandedRowModel(),
+  });
+  return (
+    <>
+      <div className="mb-2 flex flex-wrap items-center gap-3 text-sm">
+        <label className="flex min-w-0 flex-1 items-center gap-2 sm:max-w-sm">
+          <span className="sr-only">Filter tensors by name</span>
+          <input
+            type="search"
+            defaultValue={q}
+            onChange={(event) => setQuery('q', event.target.value)}
+            placeholder="Filter tensors, e.g. q_proj"
+            className={FIELD}
+          />
+        </label>
+        <label className="flex items-center gap-2 text-faint">
+          Format
+          <select
+            value={format}
+            onChange={(event) => setQuery('format', event.target.value)}
+            className={FIELD}
+          >
+            <option value="">all</option>
+            {formats.map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        </label>
+        {!filtered && (
+          <button
+            type="button"
+            className="link"
+            onClick={() => setExpanded(open.length > 0 ? {} : true)}
+          >
+            {open.length > 0 ? 'Close all layers' : 'Open all layers'}
+          </button>
+        )}
+        <a className="link ml-auto" href={`/models/${hash}/tensors?format=csv&limit=500`} download>
+          CSV
+        </a>
+      </div>
+      {filtered && matches.isError ? (
+        <p role="alert" className="text-sm text-bad">
+          {failureText(matches.error)}
+        </p>
+      ) : rows === undefined ? (
+        <SkeletonRows />
+      ) : rows.length === 0 ? (
+        <Empty>
+          {filtered
+            ? 'No tensor of this model matches the filter.'
+            : 'This model names no layer blocks.'}
+        </Empty>
+      ) : (
+        <LayerTable table={table} />
+      )}
+      {filtered && matches.data?.more && (
+        <p className="mt-2 text-sm text-faint">The first 500 are listed: narrow the filter.</p>
+      )}
+    </>
+  );
+}
+
+const NONE: LayerRow[] = [];
+const FIELD =
+  'min-w-0 rounded-md border border-line-strong bg-surface px-2.5 py-1.5 text-ink w-full';
+
+function sortingOf(text: string | null): SortingState {
+  if (!text) return [];
+  return text.split(',').map((id) => ({ id: id.replace(/^-/, ''), desc: id.startsWith('-') }));
+}
+
+/** Without a round trip to the server: the page is the same. */
+function setQuery(name: string, value: string): void {
+  const url = new URL(location.href);
+  if (value === '') url.searchParams.delete(name);
+  else url.searchParams.set(name, value);
+  window.history.replaceState(null, '', url);
+}

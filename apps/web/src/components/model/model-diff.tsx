@@ -1,0 +1,132 @@
+'use client';
+
+import type { ModelSummary, TensorDifference, TensorSummary } from '@blyan/protocol/explorer';
+import { useInfiniteQuery } from '@tanstack/react-query';
+import Link from 'next/link';
+import { useState } from 'react';
+import { Bytes } from '@/components/bytes';
+import { Empty, SkeletonRows } from '@/components/empty';
+import { Hash } from '@/components/hash';
+import { ScrollArea } from '@/components/scroll-area';
+import { modelHref, tensorHref } from '@/lib/explorer-links';
+import { formatCount } from '@/lib/format';
+import { FOREVER, failureText, getJson } from '@/lib/rest';
+
+type Page = { differences: TensorDifference[]; next: string | null };
+
+/** What differs between this model and another one, tensor by tensor. */
+export function ModelDiff({ hash, others }: { hash: string; others: ModelSummary[] }) {
+  const [other, setOther] = useState('');
+  if (others.length === 0) {
+    return <Empty>This chain holds no other model yet: there is nothing to compare with.</Empty>;
+  }
+  return (
+    <>
+      <label className="flex flex-wrap items-center gap-2 text-sm text-faint">
+        With
+        <select
+          value={other}
+          onChange={(event) => setOther(event.target.value)}
+          className="rounded-md border border-line-strong bg-surface px-2.5 py-1.5 text-ink"
+        >
+          <option value="">choose a model</option>
+          {others.map((model) => (
+            <option key={model.hash} value={model.hash}>
+              {model.name}, {model.recipe}, block A {model.height}
+            </option>
+          ))}
+        </select>
+        {other && (
+          <Link className="link" href={modelHref(other)}>
+            Open it
+          </Link>
+        )}
+      </label>
+      {other && <Differences hash={hash} other={other} />}
+    </>
+  );
+}
+
+function Differences({ hash, other }: { hash: string; other: string }) {
+  const query = useInfiniteQuery({
+    queryKey: ['diff', hash, other],
+    initialPageParam: '',
+    queryFn: ({ pageParam, signal }) =>
+      getJson<Page>(`/models/${hash}/diff?with=${other}&limit=200${pageParam}`, signal),
+    getNextPageParam: ({ next }) => (next === null ? undefined : `&cursor=${next}`),
+    ...FOREVER,
+  });
+  if (query.isPending) return <SkeletonRows />;
+  if (query.isError) {
+    return (
+      <p role="alert" className="mt-2 text-sm text-bad">
+        {failureText(query.error)}
+      </p>
+    );
+  }
+  const rows = query.data.pages.flatMap((page) => page.differences);
+  if (rows.length === 0) {
+    return <Empty>Nothing differs: both models are made of the same tensors.</Empty>;
+  }
+  return (
+    <div className="mt-3">
+      <p className="mb-1 flex flex-wrap gap-x-4 text-sm text-soft">
+        {formatCount(rows.length)}
+        {query.hasNextPage ? ' and more' : ''} tensors differ.
+        <a
+          className="link"
+          href={`/models/${hash}/diff?with=${other}&format=csv&limit=500`}
+          download
+        >
+          CSV
+        </a>
+      </p>
+      <ScrollArea label="Tensors that differ">
+        <table className="data-table">
+          <thead>
+            <tr>
+              <th scope="col">Tensor</th>
+              <th scope="col">Here</th>
+              <th scope="col">There</th>
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map(({ name, here, there }) => (
+              <tr key={name}>
+                <td className="font-mono text-[0.8125rem]">{name}</td>
+                <td>
+                  <Side tensor={here} />
+                </td>
+                <td>
+                  <Side tensor={there} />
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </ScrollArea>
+      {query.hasNextPage && (
+        <button
+          type="button"
+          className="link mt-2 text-sm"
+          disabled={query.isFetchingNextPage}
+          onClick={() => void query.fetchNextPage()}
+        >
+          {query.isFetchingNextPage ? 'Reading more' : 'More'}
+        </button>
+      )}
+    </div>
+  );
+}
+
+function Side({ tensor }: { tensor: TensorSummary | null }) {
+  if (!tensor) return <span className="text-faint">not there</span>;
+  return (
+    <span className="inline-flex items-center gap-3">
+      <Hash value={tensor.root} href={tensorHref(tensor.root)} label={`root of ${tensor.name}`} />
+      <span className="text-soft">
+        {tensor.format}, {tensor.shape.join(' × ')}, <Bytes value={tensor.byteLength} />
+      </span>
+    </span>
+  );
+}

@@ -1,0 +1,55 @@
+/** The way of one answer's weights, down to the file that they were made from, as far as it is chosen. */
+import type { Receipt } from '@blyan/protocol/answer';
+import type { ModelDetails, TensorDetails, TensorSummary } from '@blyan/protocol/explorer';
+import { findAnswer } from '../answers/row.ts';
+import type { Context } from '../context.ts';
+import { readModel, readModelTensors } from './models.ts';
+import { readTensor } from './tensors.ts';
+
+export interface LineageQuery {
+  answer?: string | undefined;
+  model?: string | undefined;
+  group?: string | undefined;
+  tensor?: string | undefined;
+  chunk?: number | undefined;
+}
+
+export interface LineageData {
+  answer: { id: string; receipt: Receipt | null } | null;
+  model: ModelDetails | null;
+  group: string | null;
+  /** Of the chosen group. */
+  tensors: TensorSummary[];
+  tensor: TensorDetails | null;
+  chunk: number | null;
+}
+
+/**
+ * What is not named is found from what is: the model of an answer, the layer of a tensor.
+ * @throws ApiError 404
+ */
+export async function readLineage(ctx: Context, query: LineageQuery): Promise<LineageData> {
+  const row = query.answer === undefined ? null : await findAnswer(query.answer, ctx);
+  const answer = row && { id: row.id, receipt: row.receipt };
+  const tensor = query.tensor === undefined ? null : await readTensor(ctx.db, query.tensor);
+  const hash = query.model ?? answer?.receipt?.model.block.hash ?? tensor?.models[0]?.hash;
+  const model = hash === undefined ? null : await readModel(ctx.db, hash);
+  const group = query.group ?? tensor?.group ?? null;
+  const tensors =
+    model && group
+      ? await readModelTensors(ctx.db, model.hash, {
+          group,
+          sort: 'ordinal',
+          order: 'asc',
+          limit: 500,
+        })
+      : null;
+  return {
+    answer,
+    model,
+    group,
+    tensors: tensors?.tensors ?? (tensor ? [tensor] : []),
+    tensor,
+    chunk: query.chunk ?? null,
+  };
+}
