@@ -2,24 +2,16 @@
 
 import {
   type ColumnDef,
-  createSortedRowModel,
+  flexRender,
+  getCoreRowModel,
+  getSortedRowModel,
   type RowData,
-  rowSortingFeature,
   type SortingState,
-  sortFn_alphanumeric,
-  sortFn_basic,
-  tableFeatures,
-  useTable,
+  useReactTable,
 } from '@tanstack/react-table';
 import { ArrowDown, ArrowUp, ChevronsUpDown } from 'lucide-react';
 
-const features = tableFeatures({
-  rowSortingFeature,
-  sortedRowModel: createSortedRowModel(),
-  sortFns: { alphanumeric: sortFn_alphanumeric, basic: sortFn_basic },
-});
-
-export type Column<T extends RowData> = ColumnDef<typeof features, T> & {
+export type Column<T extends RowData> = ColumnDef<T> & {
   /** Of the cells: where the column is left out, and how it is aligned. */
   className?: string;
 };
@@ -42,8 +34,9 @@ const ORDER = { asc: 'ascending', desc: 'descending' } as const;
 export function SortedTable<T extends RowData>(props: SortedTableProps<T>) {
   const { label, rows, rowId, columns, sort, onSort } = props;
   const sorting = toState(sort);
-  const table = useTable({
-    features,
+  const table = useReactTable({
+    getCoreRowModel: getCoreRowModel(),
+    getSortedRowModel: getSortedRowModel(),
     columns,
     data: rows,
     getRowId: rowId,
@@ -78,11 +71,11 @@ export function SortedTable<T extends RowData>(props: SortedTableProps<T>) {
                         onClick={header.column.getToggleSortingHandler()}
                         className="inline-flex items-center gap-1 hover:text-ink"
                       >
-                        <table.FlexRender header={header} />
+                        {flexRender(header.column.columnDef.header, header.getContext())}
                         <Icon aria-hidden className={`size-3 ${sorted ? '' : 'opacity-40'}`} />
                       </button>
                     ) : (
-                      <table.FlexRender header={header} />
+                      flexRender(header.column.columnDef.header, header.getContext())
                     )}
                   </th>
                 );
@@ -95,7 +88,7 @@ export function SortedTable<T extends RowData>(props: SortedTableProps<T>) {
             <tr key={row.id} className="hover:bg-sunken/60">
               {row.getAllCells().map((cell) => (
                 <td key={cell.id} className={classOf(cell.column)}>
-                  <table.FlexRender cell={cell} />
+                  {flexRender(cell.column.columnDef.cell, cell.getContext())}
                 </td>
               ))}
             </tr>
