@@ -1,5 +1,6 @@
 /** The HTTP API of the running product: what it answers, and what bad input gets. */
-import { createHash } from 'node:crypto';
+import { createHash, generateKeyPairSync, sign } from 'node:crypto';
+import { challengeText } from '@blyan/protocol/register';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Product, startProduct } from '../../src/product.ts';
 import { samplingTests } from './api-sampling.ts';
@@ -223,10 +224,17 @@ describe('bad input', () => {
   });
 
   test('a node without the key is refused', async () => {
-    const body = { nodeId: 'stranger', version: '1' };
+    const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+    const { x = '' } = publicKey.export({ format: 'jwk' });
+    const node = { nodeId: 'stranger', publicKey: Buffer.from(x, 'base64url').toString('hex') };
+    const { challenge } = await (await post('/gpu/challenge', node)).json();
+    const text = Buffer.from(challengeText(challenge, node.nodeId));
+    const signature = sign(null, text, privateKey).toString('hex');
+    const body = { ...node, version: '1', challenge, signature };
     expect((await post('/gpu/register', body)).status).toBe(401);
     const headers = { 'content-type': 'application/json', authorization: 'Bearer wrong' };
     expect((await post('/gpu/register', body, { headers })).status).toBe(401);
+    expect((await get('/gpu/status')).status).toBe(401);
   });
 });
 

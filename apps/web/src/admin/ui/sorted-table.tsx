@@ -37,6 +37,8 @@ export function SortedTable<T extends RowData>(props: SortedTableProps<T>) {
   const table = useReactTable({
     getCoreRowModel: getCoreRowModel(),
     getSortedRowModel: getSortedRowModel(),
+    // Rows are made anew at each render: a reset at each of them would never end.
+    autoResetAll: false,
     columns,
     data: rows,
     getRowId: rowId,
