@@ -117,8 +117,7 @@ export async function loadHead(
   const graphs = buildParts([...parts, end], blocks, deps, options);
   const last = await graphs.next();
   if (last.done) throw new RangeError('a head without parts');
-  const { slots = 1 } = options;
-  const tail = await TailSession.create(last.value, { ...options, slots });
+  const tail = await TailSession.create(last.value, options);
   try {
     const front = await StageSession.create(spec, graphs, options);
     return { files, front, tail, stepBytes: stepBytes(spec, bytes) };

@@ -198,6 +198,9 @@ export class Sequence {
   }
 
   #next(logits: Float32Array): Choice {
+    const { vocab } = this.#session.config;
+    if (logits.length !== vocab)
+      throw new RangeError(`${logits.length} logits for ${vocab} tokens`);
     const choice = this.#guarded(() => this.#sampler.next(logits));
     this.#take(choice.token);
     return choice;

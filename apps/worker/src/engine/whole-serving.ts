@@ -42,6 +42,6 @@ function timed(session: ModelSession, onDecode: (ms: number) => void): ModelSess
       return output;
     },
     room: (cache) => session.room(cache),
-    check: (cache, input) => session.check(cache, input),
+    check: (cache, input, rows) => session.check(cache, input, rows),
   };
 }

@@ -130,13 +130,15 @@ export class PipelineSession implements ModelSession {
     return this.#parts.front.room(cache);
   }
 
-  async check(given: KvCache, input: StageInput): Promise<StageOutput> {
+  /** @param rows all, as without it, or none, or the last one */
+  async check(given: KvCache, input: StageInput, rows?: readonly number[]): Promise<StageOutput> {
     const cache = ready(given);
     const position = cache.length;
     const { hidden } = await this.#parts.front.check(cache, input);
     const count = cache.length - position;
-    const back = await this.#send('check', [group(cache.number, position, count)], hidden!, count);
-    return output(await this.#parts.tail.logits(back!, false));
+    const wanted = rows?.length ?? count;
+    const back = await this.#send('check', [group(cache.number, position, count)], hidden!, wanted);
+    return output(back && (await this.#parts.tail.logits(back, false)));
   }
 
   #send(mode: RunMode, groups: FrameGroup[], hidden: Float32Array, wanted: number) {

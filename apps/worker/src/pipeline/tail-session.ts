@@ -8,7 +8,8 @@ export class TailSession {
   readonly memoryBytes: number;
   readonly #session: InferenceSession;
   readonly #width: number;
-  #minRows: 1 | 2 = 1;
+  /** As StageSession has it. */
+  #rowMultiple: 1 | 2 = 1;
 
   private constructor(session: InferenceSession, width: number, memoryBytes: number) {
     this.#session = session;
@@ -16,18 +17,14 @@ export class TailSession {
     this.memoryBytes = memoryBytes;
   }
 
-  /** @param slots of the stages: with one there is no other row that could change a row's bits */
-  static async create(
-    graph: StageGraph,
-    options: StageSessionOptions & { slots: number },
-  ): Promise<TailSession> {
+  static async create(graph: StageGraph, options: StageSessionOptions): Promise<TailSession> {
     const { config } = graph.spec;
     async function* one() {
       yield graph;
     }
     const { parts, memoryBytes } = await createParts(headOnly(config), one(), options);
     const tail = new TailSession(parts[0]!.session, config.hidden, memoryBytes);
-    if (options.slots > 1) tail.#minRows = await tail.#findMinRows();
+    tail.#rowMultiple = await tail.#findRowMultiple();
     return tail;
   }
 
@@ -38,7 +35,7 @@ export class TailSession {
    */
   async logits(hidden: Float32Array, alone: boolean): Promise<Float32Array> {
     const rows = hidden.length / this.#width;
-    const padded = alone ? rows : Math.max(rows, this.#minRows);
+    const padded = alone ? rows : rows + (rows % this.#rowMultiple);
     const out = await this.#run(hidden, padded);
     return out.subarray(0, (out.length / padded) * rows);
   }
@@ -55,12 +52,15 @@ export class TailSession {
     return logits!.data as Float32Array;
   }
 
-  /** As StageSession asks it of its layers. */
-  async #findMinRows(): Promise<1 | 2> {
+  /** As StageSession asks it of its layers: the same row alone, and as the odd one behind a pair. */
+  async #findRowMultiple(): Promise<1 | 2> {
     const row = Float32Array.from({ length: this.#width }, (_, i) => Math.sin(i + 1) / 4);
+    const three = new Float32Array(3 * this.#width);
+    for (let i = 0; i < 3; i++) three.set(row, i * this.#width);
     const alone = await this.#run(row, 1);
-    const beside = await this.#run(row, 2);
-    return alone.every((value, i) => Object.is(value, beside[i])) ? 1 : 2;
+    const together = await this.#run(three, 3);
+    const same = together.every((value, i) => Object.is(value, alone[i % alone.length]));
+    return same ? 1 : 2;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
