@@ -1,6 +1,6 @@
 /**
- * `npm run bench [-- hash formats serving pipeline engine explorer]`: JSON lines `{name, value, unit}` on stdout, progress on
- * stderr. Of the engine's part: `--only prefill,decode`, `--rounds N`, `--threads N`, `--work DIR`; of the
+ * `npm run bench [-- hash formats serving pipeline waits engine explorer]`: JSON lines `{name, value, unit}` on stdout,
+ * progress on stderr. Of the engine's part: `--only prefill,decode`, `--rounds N`, `--threads N`, `--work DIR`; of the
  * explorer's: `--blocks N`.
  */
 import { parseArgs } from 'node:util';
@@ -11,6 +11,7 @@ import { benchHash } from './hash.ts';
 import { benchPipeline } from './pipeline.ts';
 import type { Result } from './result.ts';
 import { benchServing } from './serving.ts';
+import { benchWaits } from './waits.ts';
 
 const emit = ({ name, value, unit }: Result) =>
   console.log(JSON.stringify({ name, value: Number(value.toPrecision(4)), unit }));
@@ -22,6 +23,7 @@ const SUITES: Record<string, (options: Options) => Promise<void>> = {
   formats: () => benchFormats(emit, log),
   serving: () => benchServing(emit, log),
   pipeline: () => benchPipeline(emit),
+  waits: () => benchWaits(emit),
   engine: (options) => benchEngine(options, emit, log),
   explorer: (options) => benchExplorer(options, emit, log),
 };
