@@ -95,6 +95,10 @@ function checkTokens(
   if (position + tokens.length > limit) {
     return lie(`${position + tokens.length} tokens, ${limit} were asked for`);
   }
+  if (answer.input.params.logprobs === null && logprobs) {
+    return lie('log-probabilities that were not asked for');
+  }
+  // An older version may send too few.
   const wrong = wrongLogprobs(answer, tokens.length, logprobs);
   if (wrong) return violation(wrong);
   // Written twice over a reconnect: harmless if it says the same.
@@ -115,7 +119,7 @@ function wrongLogprobs(
   logprobs: readonly TokenLogprobs[] | undefined,
 ): string | null {
   const most = input.params.logprobs;
-  if (most === null) return logprobs ? 'log-probabilities that were not asked for' : null;
+  if (most === null) return null;
   if (logprobs?.length !== count) {
     return `log-probabilities of ${logprobs?.length ?? 0} tokens, of ${count} expected`;
   }
