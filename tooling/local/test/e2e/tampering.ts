@@ -7,8 +7,9 @@ type Answer = Buffer | { status: number };
 /** A promise that never settles is an answer that never comes. */
 export type Tamper = (path: string, bytes: Buffer) => Answer | Promise<Answer>;
 
-/** Of one connection, or about bodies that the proxy has unpacked already. */
-const OWN = /^(host|connection|keep-alive|transfer-encoding|content-length|content-encoding)$/;
+/** Of one connection, or about bodies that the proxy has unpacked already; to the node the origin is another's. */
+const OWN =
+  /^(host|origin|connection|keep-alive|transfer-encoding|content-length|content-encoding)$/;
 
 export class TamperingServer implements AsyncDisposable {
   readonly url: string;
