@@ -148,7 +148,7 @@ describe.each(CASES)('%s', (_, checkpoint, format) => {
     const whole = await choices([]);
     expect(whole).toHaveLength(60);
     expect(new Set(whole.map(({ token }) => token % vocab)).size).toBeGreaterThan(3);
-    for (const n of [1, 2, 24, 27, 59]) {
+    for (const n of [1, 26, 59]) {
       const emitted = whole.slice(0, n).map(({ token }) => token);
       // Log-probabilities and all: a logit that moved by one bit would show.
       expect(await choices(emitted)).toEqual(whole.slice(n));
