@@ -10,7 +10,6 @@ import { ENDLESS } from '../../src/chaos/load.ts';
 import { randomOf } from '../../src/chaos/random.ts';
 import { type ExtraPart, extraParts, slowed } from '../../src/extra-parts.ts';
 import { type Followed, followChat } from '../../src/following-client.ts';
-import { freePort } from '../../src/ports.ts';
 import { type PartName, type Product, startProduct } from '../../src/product.ts';
 import { type TempDir, tempDataDir } from './support.ts';
 
@@ -189,40 +188,4 @@ describe('in the middle of an answer', () => {
     },
     90_000,
   );
-});
-
-/** Memory of one worker, MiB, with which the model needs so many. */
-describe.each([
-  { stages: 2, memory: 40, seed: 7 },
-  { stages: 3, memory: 26, seed: 8 },
-])('two pipelines of $stages stages', ({ stages, memory, seed }) => {
-  beforeAll(async () => {
-    await Promise.all(workers.map((worker) => worker.stop()));
-    const ports = await Promise.all(Array.from({ length: 2 * stages }, () => freePort()));
-    workers = ports.map((port, i) =>
-      parts.worker(`stage-${stages}-${i}`, {
-        BLYAN_WORKER_MEMORY_MB: String(memory),
-        BLYAN_WORKER_LISTEN: `127.0.0.1:${port}`,
-      }),
-    );
-    heads = 2;
-    share = 1;
-    await Promise.all(workers.map((worker) => worker.start()));
-    await untilServing(heads);
-  }, 120_000);
-
-  test('kill -9 of a random member, at a random token, 2 times', async () => {
-    const random = randomOf(seed);
-    await killed(2, seed, async (id) => {
-      const { rows } = await db.query<{ members: string[] }>(
-        `SELECT ARRAY(SELECT stage ->> 'nodeId' FROM jsonb_array_elements(stages) AS stage) AS members
-         FROM "Attempt" WHERE "requestId" = $1 ORDER BY attempt DESC LIMIT 1`,
-        [id],
-      );
-      const members = rows[0]?.members ?? [];
-      expect(members).toHaveLength(stages);
-      const name = members[Math.floor(random() * stages)];
-      return workers.find((worker) => worker.name === name)!;
-    });
-  }, 120_000);
 });
