@@ -8,7 +8,8 @@ export default defineConfig({
       'packages/*/vitest.browser.config.ts',
       'apps/*',
       'tooling/*',
-      'tooling/local/test/e2e',
+      'tooling/local/test/e2e/vitest.config.ts',
+      'tooling/local/test/e2e/vitest.pages.config.ts',
     ],
     // Many suites start servers and browsers of their own.
     maxWorkers: Math.max(1, Math.min(4, availableParallelism())),

@@ -1,14 +1,12 @@
 import { defineConfig } from 'vitest/config';
+import { ALONE, e2e } from './projects.ts';
 
-/** The whole product, one file after the other, after all other projects: it wants the machine to itself. */
+/** Files that kill and time parts of the product: one after the other, with the machine to themselves. */
 export default defineConfig({
   test: {
-    name: 'e2e',
-    include: ['*.test.ts'],
+    ...e2e('e2e', 2),
+    include: ALONE,
     fileParallelism: false,
     maxWorkers: 1,
-    sequence: { groupOrder: 1 },
-    testTimeout: 300_000,
-    hookTimeout: 600_000,
   },
 });
