@@ -2,6 +2,7 @@
 import { MAX_EVENT_BYTES } from '@blyan/protocol/limits';
 import { type NodeJob, NodeTokens } from '@blyan/protocol/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { kvBytesPerPosition } from '../src/engine/kv-cache.ts';
 import { EngineLoop } from '../src/engine/loop.ts';
 import type { JobEvent } from '../src/engine/messages.ts';
 import { generate } from '../src/engine/runner.ts';
@@ -27,13 +28,17 @@ const job = (overrides: Partial<NodeJob> = {}, maxTokens = 12): NodeJob => ({
   ...overrides,
 });
 
-function start(slots = 4, onEvent: (event: JobEvent, loop: EngineLoop) => void = () => undefined) {
+function start(
+  slots = 4,
+  onEvent: (event: JobEvent, loop: EngineLoop) => void = () => undefined,
+  memory = kvMemory(model.session),
+) {
   const events: JobEvent[] = [];
   const loop: EngineLoop = new EngineLoop(
     { model: MODEL, slots },
     {
       session: model.session,
-      memory: kvMemory(model.session),
+      memory,
       emit(event) {
         events.push(event);
         onEvent(event, loop);
@@ -139,6 +144,24 @@ describe('EngineLoop', () => {
       (e) => e.type === 'tokens' && e.requestId === requests[0]!.requestId,
     );
     expect(first).toBeLessThan(last);
+  });
+
+  it('reads a long prompt to its end while another waits for its memory', async () => {
+    const { config } = model.session;
+    const memory = kvMemory(model.session, 512 * kvBytesPerPosition(config, config.layers, 'f32'));
+    const { loop, of, events } = start(4, undefined, memory);
+    const prompt = Array.from({ length: 300 }, (_, i) => (i * 7) % 512);
+    const requests = [0, 1].map(() => job({ prompt, remainingMs: 10_000 }, 10));
+    for (const request of requests) loop.submit(request);
+    await loop.drain();
+    for (const request of requests) {
+      expect(of(request).at(-1)).toMatchObject({ type: 'done', count: 10 });
+    }
+    // One after the other: both together have no room.
+    const began = events.findIndex(
+      (e) => e.type === 'tokens' && e.requestId === requests[1]!.requestId,
+    );
+    expect(began).toBeGreaterThan(events.indexOf(of(requests[0]!).at(-1)!));
   });
 
   it('ends at a stop token, which it emits', async () => {

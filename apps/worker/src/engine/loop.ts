@@ -181,14 +181,18 @@ export class EngineLoop {
 
   /** Those that have memory. They get it in order of arrival: a small one does not overtake. */
   #admitted(): Sequence[] {
-    const active = [...this.#active.values()];
-    const first = active.findIndex((sequence) => !sequence.admit());
-    if (first < 0) return active;
-    if (performance.now() - this.#toldWaiting > WAITING_MS) {
-      this.#toldWaiting = performance.now();
-      for (const sequence of active.slice(first)) this.#tellProgress(sequence);
+    const admitted: Sequence[] = [];
+    const waiting: Sequence[] = [];
+    // One that is in the middle of its prompt may be behind those that wait: it goes on.
+    for (const sequence of this.#active.values()) {
+      const has = sequence.admitted || (waiting.length === 0 && sequence.admit());
+      (has ? admitted : waiting).push(sequence);
     }
-    return active.slice(0, first);
+    if (waiting.length > 0 && performance.now() - this.#toldWaiting > WAITING_MS) {
+      this.#toldWaiting = performance.now();
+      for (const sequence of waiting) this.#tellProgress(sequence);
+    }
+    return admitted;
   }
 
   async #prefill(sequence: Sequence): Promise<void> {
