@@ -106,6 +106,19 @@ describe('prefixes', () => {
     expect(running.cache.length).toBe(whole(300));
   });
 
+  it('a branch that has no room beside what it begins with takes that along', async () => {
+    const memory = kvMemory(model.session, 2 * step);
+    const first = memory.lease(text(330), 400)!;
+    await fill(first, text(330));
+    memory.release(first);
+    expect(memory.bytes).toBe(2 * step);
+    const branch = memory.lease([...text(140), ...text(50, 2)], 200)!;
+    expect(branch.reused).toBe(whole(140));
+    expect(branch.cache).toBe(first.cache);
+    expect(branch.cache.bytes).toBe(step);
+    expect(memory.bytes).toBe(step);
+  });
+
   it('never takes over the last token, nor what a decode has written', async () => {
     const memory = kvMemory(model.session);
     const first = memory.lease(text(chunk), 400)!;

@@ -49,8 +49,11 @@ export class KvMemory {
 
   /** Bytes that are promised or kept. */
   get bytes(): number {
-    const promised = [...this.#leases.values()].reduce((a, b) => a + b, 0);
-    return promised + this.#kept.reduce((sum, { cache }) => sum + cache.bytes, 0);
+    return this.#promised + this.#kept.reduce((sum, { cache }) => sum + cache.bytes, 0);
+  }
+
+  get #promised(): number {
+    return [...this.#leases.values()].reduce((a, b) => a + b, 0);
   }
 
   /** @throws EngineError KV_MEMORY_TOO_SMALL: so many positions have no room here, ever */
@@ -71,9 +74,8 @@ export class KvMemory {
    */
   lease(prefix: readonly number[], positions: number): KvLease | null {
     const needed = this.#needed(positions);
-    const promised = [...this.#leases.values()].reduce((a, b) => a + b, 0);
-    if (promised + needed > this.#options.bytes) return null;
-    const { cache, reused } = this.#begin(prefix);
+    if (this.#promised + needed > this.#options.bytes) return null;
+    const { cache, reused } = this.#begin(prefix, needed);
     const lease = { cache, prefix, reused };
     this.#leases.set(lease, needed);
     this.#evict();
@@ -111,32 +113,44 @@ export class KvMemory {
     while (this.#kept.length > 0) this.#drop(0);
   }
 
-  #begin(prefix: readonly number[]): { cache: KvCache; reused: number } {
+  #begin(prefix: readonly number[], needed: number): { cache: KvCache; reused: number } {
+    const { source, kept, reused } = this.#longest(prefix);
+    if (kept) {
+      this.#kept.splice(this.#kept.indexOf(kept), 1);
+      const fitsBeside = this.#promised + needed + kept.cache.bytes <= this.#options.bytes;
+      // A conversation that goes on takes its cache along; another branch leaves it to others, if it can.
+      if (reused === kept.prefix.length || !fitsBeside) {
+        kept.cache.shrink(reused);
+        return { cache: kept.cache, reused };
+      }
+      this.#kept.push(kept);
+    }
+    // Before the copy: each stage of a pipeline holds to its budget at once.
+    this.#evict(needed);
+    const cache = this.#create();
+    if (source) cache.copyFrom(source, reused);
+    return { cache, reused };
+  }
+
+  /** What has the most whole chunks of a prefix: the cache of a running sequence, or one that is kept. */
+  #longest(prefix: readonly number[]) {
     const { config } = this.#options;
     // The last token is always read: its logits are what the answer begins with.
     const usable = (other: readonly number[], valid: number) =>
       wholeChunks(config, Math.min(common(other, prefix), valid, prefix.length - 1));
     let reused = 0;
     let source: KvCache | null = null;
+    let kept: Kept | null = null;
     for (const lease of this.#leases.keys()) {
       const length = usable(lease.prefix, this.#whole(lease));
       if (length > reused) [reused, source] = [length, lease.cache];
     }
-    let kept = -1;
-    this.#kept.forEach((entry, i) => {
-      if (!entry.cache.valid) return;
+    for (const entry of this.#kept) {
+      if (!entry.cache.valid) continue;
       const length = usable(entry.prefix, entry.prefix.length);
-      if (length > 0 && length >= reused) [reused, source, kept] = [length, entry.cache, i];
-    });
-    if (kept >= 0) {
-      const [entry] = this.#kept.splice(kept, 1);
-      // A conversation that goes on takes its cache along; another branch leaves it to others.
-      if (reused === entry!.prefix.length) return { cache: entry!.cache, reused };
-      this.#kept.push(entry!);
+      if (length > 0 && length >= reused) [reused, source, kept] = [length, entry.cache, entry];
     }
-    const cache = this.#create();
-    if (source !== null) cache.copyFrom(source, reused);
-    return { cache, reused };
+    return { source, kept, reused };
   }
 
   /** Positions of a running sequence that another may take over. */
@@ -145,12 +159,10 @@ export class KvMemory {
     return wholeChunks(this.#options.config, Math.min(cache.length, prefix.length));
   }
 
-  #evict(): void {
-    while (this.#kept.length > MAX_KEPT || (this.#kept.length > 0 && this.#over())) this.#drop(0);
-  }
-
-  #over(): boolean {
-    return this.bytes > this.#options.bytes;
+  /** @param bytes that are to have room beside all that is promised and kept */
+  #evict(bytes = 0): void {
+    const over = () => this.bytes + bytes > this.#options.bytes;
+    while (this.#kept.length > MAX_KEPT || (this.#kept.length > 0 && over())) this.#drop(0);
   }
 
   #drop(index: number): void {

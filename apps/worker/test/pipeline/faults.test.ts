@@ -3,8 +3,11 @@
 import { decodeFrame, encodeFrame, type Frame } from '@blyan/protocol/frames';
 import type { NodeJob } from '@blyan/protocol/node';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { CAPACITY_STEP, kvBytesPerPosition } from '../../src/engine/kv-cache.ts';
+import { KvMemory } from '../../src/engine/kv-memory.ts';
 import { EngineLoop } from '../../src/engine/loop.ts';
 import type { JobEvent } from '../../src/engine/messages.ts';
+import { prefillChunk } from '../../src/engine/prefill-chunks.ts';
 import { generate } from '../../src/engine/runner.ts';
 import { GREEDY, kvMemory, type LoadedModel, loadModel, micro } from '../support/models.ts';
 import { startPipeline, type TestPipeline } from '../support/pipeline.ts';
@@ -237,4 +240,28 @@ it('a sequence for which a stage has no memory fails there, and says where', asy
   const cache = small.session.createCache();
   const run = small.session.prefill(cache, { input: { ids: PROMPT }, rows: [3] });
   await expect(run).rejects.toMatchObject({ code: 'STAGE_MEMORY', culprit: 'node-1', retry: true });
+});
+
+it('shared beginnings are copied in stages that are full: what is kept makes room first', async () => {
+  const { config } = whole.session;
+  const bytesPerPosition = kvBytesPerPosition(config, 1, 'f32');
+  const bytes = 4 * CAPACITY_STEP * bytesPerPosition;
+  await using full = await startPipeline(whole, RANGES, { slots: 2, kvBytes: bytes });
+  const memory = new KvMemory({ config, bytes, bytesPerPosition }, () =>
+    full.session.createCache(),
+  );
+  const chunk = prefillChunk(config, 0);
+  for (let i = 0; i < 8; i++) {
+    const prompt = Array.from({ length: 2 * chunk + 4 }, (_, at) => (at < chunk ? at : at + i + 1));
+    const lease = memory.lease(prompt, CAPACITY_STEP)!;
+    const { cache, reused } = lease;
+    expect(reused).toBe(i === 0 ? 0 : chunk);
+    for (let from = reused; from < prompt.length; from += chunk) {
+      const ids = prompt.slice(from, from + chunk);
+      const rows = from + chunk < prompt.length ? [] : [ids.length - 1];
+      await full.session.prefill(cache, { input: { ids }, rows });
+    }
+    memory.release(lease);
+  }
+  expect(full.lost).toEqual([]);
 });
