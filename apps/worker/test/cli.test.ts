@@ -312,4 +312,12 @@ describe('the bound on the disk', () => {
     await expect(makeRoom(much, store, 3100)).rejects.toMatchObject({ code: 'DISK_CAP' });
     expect([await store.has(first), await store.has(second)].filter(Boolean)).toHaveLength(1);
   });
+
+  test("in a main node's own store nothing goes", async () => {
+    const store = await BlobStore.open(path.join(dir, 'cap-of-main'));
+    const [needed, other] = [await rootOf(store, 1), await rootOf(store, 2)];
+    await store.protect();
+    expect(await makeRoom([block({ root: needed, byteLength: 1000 })], store, 1100)).toBe(0);
+    expect(await store.has(other)).toBe(true);
+  });
 });

@@ -64,9 +64,43 @@ export class BlobStore {
     return onDisk(this.dir, () => this.#layout.list());
   }
 
-  /** Takes a blob away; who reads it at this moment reads it to its end. */
+  /**
+   * Lets no process remove a blob from now on: these are the originals, of a main node, and a worker
+   * that shares the directory must not clear it up.
+   */
+  async protect(): Promise<void> {
+    if (await this.isProtected()) return;
+    const path = this.#layout.protectedMark;
+    const text = 'Blobs of a main node: nothing here is removed to make room.\n';
+    await onDisk(path, async () => {
+      await writeDurably(this.#layout.temporary(), path, Buffer.from(text));
+      await syncParent(path);
+    });
+  }
+
+  isProtected(): Promise<boolean> {
+    const path = this.#layout.protectedMark;
+    return onDisk(path, async () => {
+      try {
+        await stat(path);
+        return true;
+      } catch (error) {
+        if (errnoOf(error) === 'ENOENT') return false;
+        throw error;
+      }
+    });
+  }
+
+  /**
+   * Takes a blob away; who reads it at this moment reads it to its end.
+   * @throws StoreError STORE_PROTECTED
+   */
   async remove(root: Hash | string): Promise<void> {
     const hex = rootHex(root);
+    if (await this.isProtected()) {
+      const text = `${this.dir} holds the blobs of a main node: ${hex} stays`;
+      throw new StoreError('STORE_PROTECTED', text, { root: hex });
+    }
     await onDisk(this.dir, async () => {
       await rm(this.#layout.blob(hex), { force: true });
       await rm(this.#layout.leaves(hex), { force: true });

@@ -17,6 +17,8 @@ export type StoreErrorCode =
   | 'SOURCE_STALLED'
   /** Every source was tried and none gave the bytes. */
   | 'SOURCES_EXHAUSTED'
+  /** What is here is the original of others: nothing is removed. */
+  | 'STORE_PROTECTED'
   /** The bytes do not fit into the memory that a process can get. */
   | 'OUT_OF_MEMORY'
   | 'DISK_FULL'

@@ -1,7 +1,8 @@
 /**
  * Names on disk: `<dir>/<hh>/<root hex>` holds the bytes, `<root hex>.leaves` beside it the leaf
  * hashes (32 bytes each). `<dir>/tmp` holds what is not whole yet: `<root hex>.part` is a download
- * that can be resumed, everything else belongs to one running process.
+ * that can be resumed, everything else belongs to one running process. `<dir>/protected` says that
+ * nothing is to be removed.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
@@ -61,6 +62,9 @@ export class Layout {
   blob = (hex: string) => join(this.folder(hex), hex);
   leaves = (hex: string) => `${this.blob(hex)}.leaves`;
   part = (hex: string) => join(this.tmp, `${hex}.part`);
+  get protectedMark(): string {
+    return join(this.dir, 'protected');
+  }
   temporary = () => join(this.tmp, `${owner()}-${randomBytes(9).toString('hex')}.tmp`);
 
   async list(): Promise<StoredBlob[]> {

@@ -250,6 +250,22 @@ describe('opening', () => {
   });
 });
 
+describe('removing', () => {
+  it('takes a blob away; never from a store that is protected, whoever opens it', async () => {
+    await using dir = await tempDir();
+    const store = await BlobStore.open(dir.path);
+    const [first, second] = [await store.put(pattern(10)), await store.put(pattern(20))];
+    await store.remove(first.root);
+    expect(await store.has(first.root)).toBe(false);
+    await store.protect();
+    await store.protect();
+    const other = await BlobStore.open(dir.path);
+    expect(await other.isProtected()).toBe(true);
+    await expect(other.remove(second.root)).rejects.toMatchObject({ code: 'STORE_PROTECTED' });
+    expect((await other.list()).map(({ bytes }) => bytes)).toEqual([20 + 32]);
+  });
+});
+
 describe('errors', () => {
   it.runIf(process.platform === 'linux')('a full disk is said to be full', async () => {
     const error = diskError(

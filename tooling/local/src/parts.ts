@@ -91,6 +91,8 @@ export const workerPart = (
     ...baseEnv(c.env.source),
     BLYAN_DATA_DIR: c.env.dataDir,
     BLYAN_BLOB_DIR: c.env.blobDir,
+    // Those are the main node's own weights: no bound of a worker's makes room among them.
+    BLYAN_WORKER_DISK_MB: '0',
     BLYAN_API_KEY: c.apiKey,
     BLYAN_GENESIS: c.genesis,
     BLYAN_MAIN_URL: localUrl(c.env),

@@ -9,7 +9,7 @@ import { command } from '../src/chain-setup.ts';
 import { closingLine } from '../src/closing-line.ts';
 import { localUrl, readEnv, withDotEnv } from '../src/env.ts';
 import { terminalLine } from '../src/part-process.ts';
-import { baseEnv, partSpecs, trustedEnv } from '../src/parts.ts';
+import { baseEnv, partSpecs, trustedEnv, workerPart } from '../src/parts.ts';
 import { checkPort, prepareDataDir } from '../src/preflight.ts';
 import { reasonOf } from '../src/ready.ts';
 import type { Reporter } from '../src/report.ts';
@@ -61,6 +61,7 @@ describe('environment', () => {
       PATH: '/bin',
       DATABASE_URL: 'postgresql://secret@h/d',
       BLYAN_MODEL: 'm',
+      BLYAN_WORKER_DISK_MB: '100',
       HF_TOKEN: 'hf_secret',
       BETTER_AUTH_SECRET: 'of the sessions of admins, 32 characters',
       FOO: '1',
@@ -69,7 +70,7 @@ describe('environment', () => {
     expect(Object.keys(baseEnv(source))).not.toContain('DATABASE_URL');
     expect(Object.keys(baseEnv(source))).not.toContain('FOO');
     expect(Object.keys(baseEnv(source))).not.toContain('BETTER_AUTH_SECRET');
-    const specs = partSpecs({
+    const context = {
       root: path.resolve(import.meta.dirname, '../../..'),
       env: readEnv('/x', source),
       databaseUrl: 'd',
@@ -79,7 +80,12 @@ describe('environment', () => {
       genesis: 'g',
       logs: dir,
       say: () => undefined,
+    };
+    expect(workerPart(context).env).toMatchObject({
+      BLYAN_BLOB_DIR: context.env.blobDir,
+      BLYAN_WORKER_DISK_MB: '0',
     });
+    const specs = partSpecs(context);
     expect(specs.map(({ name }) => name)).toEqual(['coordinator', 'web', 'worker']);
   });
 

@@ -1,5 +1,6 @@
 import { toHex } from '@blyan/chain/hex';
 import { createDb } from '@blyan/db/client';
+import { BlobStore } from '@blyan/store/blob-store';
 import { commandEnv, runCommand } from './command.ts';
 import { initChains } from './init-chains.ts';
 
@@ -11,6 +12,7 @@ await runCommand(async () => {
       { dataDir: env.BLYAN_DATA_DIR, network: env.BLYAN_NETWORK, time: Date.now() },
       { db },
     );
+    await (await BlobStore.open(env.BLYAN_BLOB_DIR)).protect();
     const what = genesis.created ? 'created' : 'found';
     process.stdout.write(
       `network ${genesis.network}: genesis ${what}, ${toHex(genesis.hash)}\nauthority ${genesis.publicKey}\n`,

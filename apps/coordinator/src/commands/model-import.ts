@@ -36,6 +36,7 @@ await runCommand(async (signal) => {
       );
     }
     const store = await BlobStore.open(env.BLYAN_BLOB_DIR);
+    await store.protect();
     const source = await fetchSource(args, env, line, signal);
     const result = await importModel(
       source.dir,

@@ -6,7 +6,8 @@ import { EngineError } from './errors.ts';
 
 /**
  * Makes room for what is missing of these blocks: blobs that they do not need go, the ones first that
- * were not used for the longest time. Nothing is taken away where that would not be enough.
+ * were not used for the longest time. Nothing is taken away where that would not be enough, nor from a
+ * main node's own store.
  *
  * @param capBytes most that all blobs may take; 0 is no bound
  * @returns bytes that were freed
@@ -17,7 +18,7 @@ export async function makeRoom(
   store: BlobStore,
   capBytes: number,
 ): Promise<number> {
-  if (capBytes === 0) return 0;
+  if (capBytes === 0 || (await store.isProtected())) return 0;
   const needed = new Map<string, number>();
   for (const { body } of blocks) {
     for (const { root, byteLength } of body.tensors) needed.set(toHex(root), byteLength);

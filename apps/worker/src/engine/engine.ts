@@ -121,8 +121,14 @@ export class Engine {
       model: pickModel(verifier, assigned?.assignment.model ?? command.model),
     };
     const sources = [mainUrl, ...command.sources, ...(assigned?.assignment.blobSources ?? [])];
+    const store = await BlobStore.open(command.storeDir);
+    if (command.diskBytes && (await store.isProtected())) {
+      this.#notice(
+        `BLYAN_WORKER_DISK_MB bounds nothing here: ${store.dir} is the main node's own store, and nothing is removed from it.`,
+      );
+    }
     const blobs: LoadDeps = {
-      store: await BlobStore.open(command.storeDir),
+      store,
       sources: [...new Set(sources)].map((url) => httpSource(url)),
       diskBytes: command.diskBytes ?? 0,
       signal,

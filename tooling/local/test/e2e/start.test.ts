@@ -47,6 +47,10 @@ describe.sequential('npm start', () => {
     }
   });
 
+  test('no worker may make room among the weights', async () => {
+    expect((await stat(path.join(data.dir, 'blobs', 'protected'))).isFile()).toBe(true);
+  });
+
   test('a second start on the same data gets one clear sentence', async () => {
     const second = launch({ dataDir: data.dir, port: port + 1 });
     expect(await second.exited).toBe(1);
