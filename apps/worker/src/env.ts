@@ -1,5 +1,6 @@
 /** The only file that reads the environment. There is no database in a worker's. */
 import path from 'node:path';
+import { BlobUrl } from '@blyan/protocol/assignment';
 import { z } from 'zod';
 
 const Hash = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lowercase hex characters');
@@ -45,7 +46,7 @@ const Env = z.object({
   BLYAN_WORKER_LISTEN: Listen.optional(),
   BLYAN_WORKER_ADDRESSES: List(/^[\x21-\x7e]{1,255}:\d{1,5}$/, 'expected host:port'),
   BLYAN_WORKER_SERVE: Listen.optional(),
-  BLYAN_WORKER_BLOB_URL: z.url({ protocol: /^https?$/ }).optional(),
+  BLYAN_WORKER_BLOB_URL: BlobUrl.optional(),
   BLYAN_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
 });
 

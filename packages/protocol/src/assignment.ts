@@ -22,6 +22,15 @@ export const PublicKey = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lowerca
 /** Where a node can be reached by other nodes, `host:port`. */
 export const PeerAddress = z.string().regex(/^[\x21-\x7e]{1,255}:\d{1,5}$/, 'expected host:port');
 
+/**
+ * Base URL of a server of blobs. A node names it and other nodes ask it, with `/blobs/...` behind it:
+ * a query, a fragment or a user would turn that into a request of the node's own choice.
+ */
+export const BlobUrl = z
+  .url({ protocol: /^https?$/ })
+  .max(512)
+  .regex(/^[^?#@]+$/, 'expected no user, query or fragment');
+
 /** Stages of one pipeline: one a layer at most; the deepest published dense models have 126. */
 export const MAX_STAGES = 256;
 
@@ -51,9 +60,6 @@ export const Assignment = z.object({
    */
   slots: z.number().int().min(1).max(16).optional(),
   /** Base URLs of nodes that serve blobs, besides the main node; what they send is verified. */
-  blobSources: z
-    .array(z.url({ protocol: /^https?$/ }).max(512))
-    .max(64)
-    .optional(),
+  blobSources: z.array(BlobUrl).max(64).optional(),
 });
 export type Assignment = z.infer<typeof Assignment>;

@@ -3,7 +3,7 @@
  * that it writes is parsed with these schemas and checked against its assignment.
  */
 import { z } from 'zod';
-import { AssignmentId, PeerAddress } from './assignment.ts';
+import { AssignmentId, BlobUrl, PeerAddress } from './assignment.ts';
 import { Hash, NodeId, RequestId, TokenId } from './ids.ts';
 import {
   MAX_ERROR_CHARS,
@@ -94,7 +94,7 @@ export const NodeCapacity = z.object({
   /** Where other nodes reach this one directly. */
   addresses: z.array(PeerAddress).max(8),
   /** Base URL at which it serves the verified blobs that it has. */
-  blobUrl: z.url().max(512).optional(),
+  blobUrl: BlobUrl.optional(),
 });
 export type NodeCapacity = z.infer<typeof NodeCapacity>;
 

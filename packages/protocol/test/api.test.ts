@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { BlocksQuery, ChatRequest, ChatStreamQuery, StreamEntryId } from '../src/api.ts';
+import { Assignment } from '../src/assignment.ts';
 import { firstProblem } from '../src/issues.ts';
+import { NodeCapacity } from '../src/node.ts';
 import { ChatCompletionRequest, CompletionRequest } from '../src/openai.ts';
 import { NEUTRAL, SamplingParams } from '../src/sampling.ts';
 
@@ -188,4 +190,26 @@ describe('queries', () => {
 
 test('GET /chat/stream refuses a stop text with NUL', () => {
   expect(ChatStreamQuery.safeParse({ prompt: 'a', stop: 'a\0' }).success).toBe(false);
+});
+
+test.each([
+  ['https://node.example:9401', true],
+  ['http://[fd00::2]:9401/weights/', true],
+  ['http://10.0.0.2/admin?delete=1&', false],
+  ['http://10.0.0.2/?', false],
+  ['http://10.0.0.2/admin#', false],
+  ['http://root:secret@10.0.0.2', false],
+  ['ftp://10.0.0.2', false],
+  ['file:///etc/passwd', false],
+])('a node serves its blobs at %s: %s', (blobUrl, right) => {
+  const capacity = { memoryBytes: 1, weightBytesPerSecond: 1, addresses: [], blobUrl };
+  expect(NodeCapacity.safeParse(capacity).success).toBe(right);
+  const assignment = {
+    id: '00000000-0000-4000-8000-000000000000',
+    model: 'ab'.repeat(32),
+    stages: [{ nodeId: 'node-1', publicKey: '0'.repeat(64), layers: [0, 1], addresses: [] }],
+    frames: 'f32',
+    blobSources: [blobUrl],
+  };
+  expect(Assignment.safeParse(assignment).success).toBe(right);
 });

@@ -29,6 +29,8 @@ export function httpSource(baseUrl: string | URL, options: HttpSourceOptions = {
       watch.waiting();
       const response = await fetch(url, {
         headers: { ...headers, ...extra },
+        // A node names its own address to others: it must not send them on to one of its choice.
+        redirect: 'error',
         signal: watch.signal,
       });
       watch.received(0);

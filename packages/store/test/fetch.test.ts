@@ -160,6 +160,20 @@ describe('fetchBlob', () => {
     await expectStored(other, one);
   });
 
+  it('follows no redirect', async () => {
+    await using dir = await tempDir();
+    const store = await BlobStore.open(dir.path);
+    const one = describeBlob(pattern(LEAF_SIZE, 4));
+    await using elsewhere = await serve([one]);
+    await using liar = await serve([one], (res) => {
+      res.writeHead(302, { location: `${elsewhere.url}/blobs/${one.hex}` }).end();
+      return true;
+    });
+    const failed = fetchBlob(one, { store, sources: [httpSource(liar.url)] });
+    await expect(failed).rejects.toMatchObject({ code: 'SOURCES_EXHAUSTED' });
+    expect(elsewhere.ranges).toEqual([]);
+  });
+
   it('leaves a stalled and a dripping connection', async () => {
     await using dir = await tempDir();
     const store = await BlobStore.open(dir.path);
