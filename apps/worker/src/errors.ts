@@ -7,7 +7,9 @@ export type WorkerErrorCode =
   | 'REPLY_MALFORMED'
   | 'MAIN_UNREACHABLE'
   /** The file with the node's own key cannot be read. */
-  | 'NODE_KEY_DAMAGED';
+  | 'NODE_KEY_DAMAGED'
+  /** The file that pins the network cannot be read. */
+  | 'PIN_DAMAGED';
 
 /** Refusals that pass by themselves. */
 const PASSING = new Set(['challenge_invalid', 'too_many_attempts', 'key_nodes_exhausted']);

@@ -1,5 +1,5 @@
 import { createPublicKey, verify } from 'node:crypto';
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -151,6 +151,20 @@ describe('registration', () => {
     expect(await pinnedGenesis(dir)).toBeNull();
     await pinGenesis(dir, GENESIS);
     expect(await pinnedGenesis(dir)).toBe(GENESIS);
+  });
+
+  test('a pin that cannot be read is no missing one', async () => {
+    const torn = path.join(dir, 'torn');
+    const file = path.join(torn, 'genesis');
+    await mkdir(torn);
+    const refused = { code: 'PIN_DAMAGED', message: expect.stringContaining(file) };
+    for (const text of ['', GENESIS.slice(1)]) {
+      await writeFile(file, text);
+      await expect(pinnedGenesis(torn)).rejects.toMatchObject(refused);
+    }
+    await rm(file);
+    await mkdir(file);
+    await expect(pinnedGenesis(torn)).rejects.toMatchObject(refused);
   });
 });
 
