@@ -1,3 +1,5 @@
+import { FINAL_REFUSALS } from '@blyan/protocol/register';
+
 export type WorkerErrorCode =
   /** The main node refuses this worker; `details.refusal` is its code. */
   | 'REFUSED'
@@ -11,8 +13,9 @@ export type WorkerErrorCode =
   /** The file that pins the network cannot be read. */
   | 'PIN_DAMAGED';
 
-/** Refusals that pass by themselves. */
-const PASSING = new Set(['challenge_invalid', 'too_many_attempts', 'key_nodes_exhausted']);
+const FINAL = new Set<string>(FINAL_REFUSALS);
+/** What this worker sends is not what the main node reads: it is too old. */
+const MALFORMED = 400;
 
 /** The one failure of the worker outside of its engine. */
 export class WorkerError extends Error {
@@ -33,7 +36,9 @@ export class WorkerError extends Error {
 
   /** Whether the same thing can succeed later. */
   get retry(): boolean {
-    if (this.code === 'REFUSED') return PASSING.has(this.refusal);
+    if (this.code === 'REFUSED') {
+      return !FINAL.has(this.refusal) && this.details.status !== MALFORMED;
+    }
     return this.code === 'REPLY_MALFORMED' || this.code === 'MAIN_UNREACHABLE';
   }
 }

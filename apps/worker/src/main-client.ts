@@ -6,6 +6,9 @@ const REQUEST_TIMEOUT_MS = 10_000;
 /** Bytes of a reply that are read. */
 const MAX_REPLY_BYTES = 256 * 1024;
 
+const TOO_EARLY_OR_MANY = new Set([425, 429]);
+const OWN_LIMITS = new Set(['too_many_attempts', 'key_nodes_exhausted']);
+
 const ErrorBody = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
 
 export interface MainRequest {
@@ -63,8 +66,10 @@ export async function askMain<T>(schema: z.ZodType<T>, request: MainRequest): Pr
 function refused(mainUrl: string, status: number, text: string): WorkerError {
   const said = ErrorBody.safeParse(parse(text)).data?.error;
   const message = said?.message.slice(0, 500) ?? `status ${status}`;
-  // Busy or not up yet. A 404 is that of a web server in front, or of a main node that starts.
-  if (status >= 500 || status === 404 || status === 408) {
+  // Busy or not up yet. A 404 is that of a web server in front, or of a main node that starts; and what
+  // the main node does not say in its own words, a proxy in front said.
+  const own = said !== undefined && (!TOO_EARLY_OR_MANY.has(status) || OWN_LIMITS.has(said.code));
+  if (status >= 500 || status === 404 || status === 408 || !own) {
     return new WorkerError(
       'MAIN_UNREACHABLE',
       `The main node at ${mainUrl} cannot take this worker now: ${message}`,
@@ -73,7 +78,7 @@ function refused(mainUrl: string, status: number, text: string): WorkerError {
   }
   return new WorkerError('REFUSED', `The main node at ${mainUrl} refuses this worker: ${message}`, {
     status,
-    refusal: said?.code ?? '',
+    refusal: said.code,
   });
 }
 

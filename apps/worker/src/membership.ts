@@ -100,7 +100,7 @@ export class Membership implements AsyncDisposable {
         await this.#renew(signal);
       } catch (error) {
         if (signal.aborted) return;
-        if (error instanceof WorkerError && error.code === 'REFUSED' && !error.retry) {
+        if (error instanceof WorkerError && error.code === 'REFUSED') {
           await this.#rejoin(error.message);
         } else {
           this.#logger.warn(

@@ -118,6 +118,9 @@ describe('registration', () => {
   test.each<[string, Answer]>([
     ['not up', [503, {}]],
     ['full', refusal(429, 'key_nodes_exhausted')],
+    ['behind a proxy with a limit', [429, 'Too Many Requests']],
+    ['behind a gateway with a limit', refusal(429, 'rate_limited')],
+    ['behind a proxy that asks for a password', [401, {}]],
     ['of another secret by now', refusal(401, 'challenge_invalid')],
   ])('tries again while the main node is %s', async (_name, answer) => {
     await using main = await mainNode((_call, count) => (count < 2 ? answer : [200, REPLY]));
