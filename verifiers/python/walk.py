@@ -299,13 +299,13 @@ class Walk:
 
     def all(self, weights):
         self.open(["B", "L"], float("inf"))
-        blobs = {}
+        blobs = {}  # by all that is claimed of them: each claim is checked once
         for block in self.chains.blocks["A"] + self.chains.blocks["B"] if weights else []:
             for file in block.body["files"] if block.header["type"] == "model" else []:
-                blobs[file["root"]] = (file["byteLength"], file)
+                blobs[file["root"], file["byteLength"], file["sha256"]] = file
             for tensor in block.body["tensors"] if block.header["type"] == "layer" else []:
-                blobs[tensor["root"]] = (tensor["byteLength"], tensor["name"])
-        for root, (length, what) in blobs.items():
+                blobs[tensor["root"], tensor["byteLength"], None] = tensor["name"]
+        for (root, length, _), what in blobs.items():
             self.blob(root, length, *named_blob(root, what))
 
     # Bytes

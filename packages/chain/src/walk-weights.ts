@@ -37,6 +37,9 @@ export const blobOfFile = (file: StoredFile, block: OpenedBlock): Blob => ({
   subject: { ...placeOf(block), file: file.path, root: toHex(file.root) },
   file,
 });
+/** What is said of the bytes: equal for blobs that one reading checks. */
+export const claimOf = ({ root, byteLength, file }: Blob): string =>
+  `${toHex(root)} ${byteLength} ${file ? toHex(file.sha256) : ''}`;
 const placeOf = ({ header: { chain, height } }: OpenedBlock) => ({ chain, height });
 
 /** The entry of a layer block with a root. */

@@ -32,7 +32,7 @@ import type { ChainId, Hash, ModelBody } from './types.ts';
 import { ChainMemory, ChainWalk, MAX_FOLLOWED } from './walk-chain.ts';
 import { type FetchBytes, WalkSource } from './walk-source.ts';
 import { Recorder, type Verdict, type WalkEvent, WalkStop } from './walk-steps.ts';
-import { blobOf, blobOfFile, describe, walkBlobs, walkChunk } from './walk-weights.ts';
+import { blobOf, blobOfFile, claimOf, describe, walkBlobs, walkChunk } from './walk-weights.ts';
 
 export { MAX_FOLLOWED } from './walk-chain.ts';
 export type { FetchBytes } from './walk-source.ts';
@@ -204,7 +204,8 @@ class Walk {
       const { group, tensors } = block.body;
       return tensors.map((tensor) => blobOf(tensor, group, block));
     });
-    const once = new Map(blobs.map((blob) => [blob.subject.root, blob]));
+    // Every claim is checked: of two that differ about the same root, one is wrong.
+    const once = new Map(blobs.map((blob) => [claimOf(blob), blob]));
     yield* walkBlobs(this.#steps, this.#source, [...once.values()]);
   }
 

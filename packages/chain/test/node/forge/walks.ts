@@ -4,6 +4,7 @@ import { createGenesis } from '@blyan/chain/genesis';
 import { fromHex, toHex } from '@blyan/chain/hex';
 import { toWire } from '@blyan/chain/json';
 import { leafHashes, rootOfBytes } from '@blyan/chain/merkle';
+import { sha256 } from '@blyan/chain/sha256';
 import type { SealedBlock } from '@blyan/chain/types';
 import type { Answers, WalkCase, WalkVectors } from '../../recorded.ts';
 import { bytesOf, type SealedVector } from '../../support.ts';
@@ -21,7 +22,17 @@ import {
   recordTensors,
   signHead,
 } from './recording.ts';
-import { CONFIG, flip, key, layer, type Scenario, START, secret, WEIGHTS } from './scenario.ts';
+import {
+  CONFIG,
+  flip,
+  key,
+  layer,
+  type Scenario,
+  START,
+  secret,
+  tensor as tensorOf,
+  WEIGHTS,
+} from './scenario.ts';
 
 const EMBED = toHex(rootOfBytes(bytesOf(WEIGHTS)));
 const SMALL = toHex(rootOfBytes(CONFIG));
@@ -279,6 +290,31 @@ export function recordWalks(scenario: Scenario): WalkVectors {
   wrong('genesis', 'PROOF_INVALID', 'the log of B does not begin with the derived genesis', {
     ...proved,
     change: { [inclusionPath('B', 0, size)]: answers[inclusionPath('B', 1, size)]! },
+  });
+
+  // Everything: what one block claims of a blob is not hidden by what another one claims of it.
+  const { files } = model();
+  const falseFile = next(
+    'A',
+    'model',
+    { ...model(), files: [{ ...files[0]!, path: 'false.json', sha256: sha256() }, ...files] },
+    'alice',
+  );
+  wrong('file', 'FILE_HASH', 'a false SHA-256 beside right claims of the same root', {
+    target: all,
+    change: withA(falseFile),
+  });
+  const small = tensorOf('layer.2.weight', CONFIG);
+  const longerShape = { shape: [CONFIG.length / 2 + 1], byteLength: CONFIG.length + 2 };
+  const falseLength = next(
+    'B',
+    'layer',
+    layer('layer.2', [{ ...small, ...longerShape, name: 'layer.2.false' }, small]),
+    'alice',
+  );
+  wrong('leaf', 'BYTE_LENGTH', 'a false length beside right claims of the same root', {
+    target: all,
+    change: withB(falseLength),
   });
   return { genesis: toHex(scenario.genesis.hash), answers, cases };
 }
