@@ -299,6 +299,13 @@ class Walk:
 
     def all(self, weights):
         self.open(["B", "L"], float("inf"))
+        models = [block for block in self.chains.blocks["A"] if block.header["type"] == "model"]
+        named = {layer["block"] for model in models for layer in model.body["layers"]}
+        if not named <= self.chains.by_hash.keys():
+            # A model sealed between the reading of the heads names layers above B's: it is read again.
+            self.open(["B"], float("inf"))
+        for model in models:
+            self.step("layers", model.where, lambda m=model: self.chains.layers_of(m))
         blobs = {}  # by all that is claimed of them: each claim is checked once
         for block in self.chains.blocks["A"] + self.chains.blocks["B"] if weights else []:
             for file in block.body["files"] if block.header["type"] == "model" else []:

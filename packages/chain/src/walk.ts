@@ -27,8 +27,9 @@
 import { isType, type OpenedBlock } from './block.ts';
 import { ChainError } from './errors.ts';
 import { bytes32, toHex } from './hex.ts';
-import { checkLayerOrder } from './model.ts';
+import { checkLayerOrder, resolveModel } from './model.ts';
 import type { ChainId, Hash, ModelBody } from './types.ts';
+import type { VerifiedBlock } from './verify.ts';
 import { ChainMemory, ChainWalk, MAX_FOLLOWED } from './walk-chain.ts';
 import { type FetchBytes, WalkSource } from './walk-source.ts';
 import { Recorder, type Verdict, type WalkEvent, WalkStop } from './walk-steps.ts';
@@ -184,6 +185,17 @@ class Walk {
     });
   }
 
+  /** The order and the groups of a model whose layer blocks are all followed. */
+  async *#layersOf(model: VerifiedBlock<'model'>): AsyncGenerator<WalkEvent, void> {
+    const { chain, height } = model;
+    const subject = { chain, height, hash: toHex(model.hash), model: model.body.name };
+    yield* this.#steps.run(
+      'layers',
+      subject,
+      () => void resolveModel(model, this.#chains.verifier),
+    );
+  }
+
   async *#layer(model: OpenedBlock, layer: OpenedBlock, group: string) {
     const { chain, height } = model.header;
     const subject = { chain: 'B' as const, height: layer.header.height, hash: toHex(layer.hash) };
@@ -196,8 +208,15 @@ class Walk {
 
   async *#all(weights: boolean) {
     yield* this.#chains.open(['B', 'L'], Number.POSITIVE_INFINITY);
-    if (!weights) return;
     const { verifier } = this.#chains;
+    const models = verifier.blocks('A').filter((block) => block.isType('model'));
+    const all = models.every(({ body }) =>
+      body.layers.every(({ block }) => verifier.byHash(block)),
+    );
+    // A model that was sealed between the reading of the heads names layers above B's: it is read again.
+    if (!all) yield* this.#chains.open(['B'], Number.POSITIVE_INFINITY);
+    for (const model of models) yield* this.#layersOf(model);
+    if (!weights) return;
     const blobs = [...verifier.blocks('A'), ...verifier.blocks('B')].flatMap((block) => {
       if (block.isType('model')) return block.body.files.map((file) => blobOfFile(file, block));
       if (!block.isType('layer')) return [];

@@ -169,6 +169,15 @@ export function recordWalks(scenario: Scenario): WalkVectors {
     target: { kind: 'model', model: 'odd' },
     change: withA(named('odd', other)),
   });
+  const missing = [...layers.slice(0, 2), { ...layers[2]!, block: sha256() }];
+  wrong('layers', 'MODEL_LAYERS', 'a model that names the norm as layer 0', {
+    target: all,
+    change: withA(named('odd', other)),
+  });
+  wrong('layers', 'MODEL_LAYERS', 'a model that names a block that is nowhere, blocks alone', {
+    target: { kind: 'chains', weights: false },
+    change: withA(named('odd', missing)),
+  });
 
   const wires = (change: (wire: ReturnType<typeof toWire>, height: number) => object) => ({
     [pagePath('B')]: {
