@@ -128,7 +128,8 @@ class Walk:
         def read_all():
             while len(blocks) < head["size"]:
                 before = len(blocks)
-                for wire in self.source.page(chain, before):
+                # Behind the checkpoint the chain may have grown: that is for the next one.
+                for wire in self.source.page(chain, before)[: head["size"] - before]:
                     self.chains.accept_block(from_wire(wire))
                 if len(blocks) == before:
                     raise Refused("SOURCE_FAILED", "no block there", chain=chain, height=before)

@@ -127,7 +127,9 @@ export class ChainWalk {
     const { verifier } = this.#memory;
     while (verifier.size(chain) < size) {
       const from = verifier.size(chain);
-      for (const wire of await this.#source.page(chain, from)) {
+      const page = await this.#source.page(chain, from);
+      // Behind the checkpoint the chain may have grown: that is for the next one.
+      for (const wire of page.slice(0, size - from)) {
         const block = fromWire(wire);
         const { header, hash } = block;
         if (header.chain !== chain) {

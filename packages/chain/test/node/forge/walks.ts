@@ -96,6 +96,14 @@ export function recordWalks(scenario: Scenario): WalkVectors {
   right('kept-followed', 'a checkpoint from before, over 3 blocks', { target: block, kept });
   right('kept-proved', 'the same, by a proof', { target: block, kept, maxFollowed: 0 });
 
+  right('page-above-checkpoint', 'an import runs: B4 is there, anchored above the head of A', {
+    target: { ...block, hash: hashOf(b2) },
+    change: {
+      ...recordChain('A', chains.A.slice(0, 3)),
+      [checkpointPath('B')]: checkpointAnswer(signHead('B', chains.B.slice(0, 4))),
+    },
+  });
+
   const weights: Answers = { [`/blobs/${EMBED}`]: { bytes: flipped } };
   const at1 = { fails: { step: 'leaf', code: '', chunk: 1 } } as const;
   wrong('leaf', 'LEAF_MISMATCH', 'one bit', { target: tensor, change: weights, ...at1 });
