@@ -8,10 +8,11 @@ import json
 import re
 
 import cbor
-from block import MAX_BODY, MAX_HEADER, has_fields
+from block import MAX_BODY, MAX_HEADER, has_fields, is_count
 from refused import Refused
 
 PAGE = 100
+MAX_LEAVES = 1 << 20
 
 
 class Source:
@@ -68,7 +69,9 @@ class Source:
 
     def chunk_proof(self, root, index):
         def read(answer):
-            return unhex(answer["leaf"]), int(answer["size"]), [unhex(h) for h in answer["path"]]
+            if not is_count(answer["size"], 1, MAX_LEAVES):
+                raise ValueError("expected a number of leaves")
+            return unhex(answer["leaf"]), answer["size"], [unhex(h) for h in answer["path"]]
 
         return self.json(f"/proofs/chunk?root={root.hex()}&index={index}", 16384, read)
 

@@ -9,7 +9,7 @@ import { decode } from './codec.ts';
 import { ChainError } from './errors.ts';
 import { fromHex, toHex } from './hex.ts';
 import { WireBlock } from './json.ts';
-import { MAX_BODY_BYTES, MAX_CHECKPOINT_BYTES, MAX_HEADER_BYTES } from './limits.ts';
+import { MAX_BODY_BYTES, MAX_CHECKPOINT_BYTES, MAX_HEADER_BYTES, MAX_LEAVES } from './limits.ts';
 import type { ChainId, Hash, SealedBlock } from './types.ts';
 
 /**
@@ -40,7 +40,7 @@ const path = z.array(hash).max(64);
 const Page = z.object({ blocks: z.array(WireBlock).max(PAGE) });
 const CheckpointAnswer = z.object({ bytes: z.string() });
 const ProofAnswer = z.object({ path });
-const ChunkAnswer = z.object({ leaf: hash, size: z.number().int().min(1), path });
+const ChunkAnswer = z.object({ leaf: hash, size: z.number().int().min(1).max(MAX_LEAVES), path });
 const TensorAnswer = z.object({
   uses: z.array(z.object({ block: hash })).min(1),
 });

@@ -148,6 +148,11 @@ export function recordWalks(scenario: Scenario): WalkVectors {
     target: chunk,
     change: chunkProof({ size: 4 }),
   });
+  // Refused as an answer, so it fails the step that asked for it.
+  wrong('leaf', 'ANSWER_INVALID', 'a tree of more leaves than a blob may have', {
+    target: chunk,
+    change: chunkProof({ size: 3_000_000_000 }),
+  });
   wrong('file', 'LEAF_MISMATCH', 'one bit of config.json', {
     target: demo,
     change: { [`/blobs/${SMALL}`]: { bytes: toHex(flip(CONFIG, 3)) } },
