@@ -208,8 +208,7 @@ def is_body(kind, value, chain):
 def is_header(value):
     return (
         has_fields(value, *HEADER_FIELDS)
-        and value["v"] == 1
-        and not isinstance(value["v"], bool)
+        and is_count(value["v"], 1, 1)
         and value["chain"] in ("A", "B", "L")
         and is_count(value["height"], 0, MAX_HEIGHT)
         and (value["prev"] is None or is_hash(value["prev"]))

@@ -165,7 +165,7 @@ def open_checkpoint(data):
         raise Refused("CHECKPOINT_INVALID") from None
     right = (
         has_fields(value, *CHECKPOINT_FIELDS)
-        and value["v"] == 1
+        and is_count(value["v"], 1, 1)
         and value["chain"] in ("A", "B", "L")
         and is_count(value["size"], 1, MAX_HEIGHT)
         and is_count(value["time"])

@@ -3,12 +3,11 @@
 `fetch(path, max_bytes, range)` gives bytes or raises OSError or ValueError.
 """
 
-import base64
 import json
 import re
 
 import cbor
-from block import MAX_BODY, MAX_HEADER, has_fields, is_count
+from block import MAX_BODY, MAX_HEADER, from_base64, has_fields, is_count
 from refused import Refused
 
 PAGE = 100
@@ -45,7 +44,7 @@ class Source:
 
     def checkpoint(self, chain):
         path = f"/chain/{chain}/checkpoint"
-        return self.json(path, 8192, lambda a: base64.b64decode(a["bytes"], validate=True))
+        return self.json(path, 8192, lambda answer: from_base64(answer["bytes"]))
 
     def block(self, chain, value):
         path = f"/chain/{chain}/block/{value.hex()}?format=cbor"

@@ -3,6 +3,7 @@
 
     python3 verifiers/python/verify.py --main URL --genesis HASH --all
     python3 verifiers/python/verify.py --main URL --genesis HASH --tensor ROOT --chunk 3 --json
+    python3 verifiers/python/verify.py --main URL --genesis HASH --model NAME --follow --keep FILE
     python3 verifiers/python/verify.py --vectors packages/chain/vectors
 
 Needs Python 3.8 and its standard library. An implementation of docs/chain.md of its own: it shares no
@@ -13,12 +14,15 @@ asked rightly or the node did not answer.
 import argparse
 import http.client
 import json
+import os
 import re
 import sys
 import time
 import urllib.error
 import urllib.request
 
+from chain import open_checkpoint
+from refused import Refused
 from vectors import Vectors
 from walk import MAX_FOLLOWED, Walk
 
@@ -63,7 +67,10 @@ def read_arguments():
     target.add_argument("--vectors", metavar="FOLDER", help="the cases of the specification")
     parser.add_argument("--chunk", type=int, help="one chunk of the tensor")
     parser.add_argument("--no-weights", action="store_true", help="blocks alone, with --all or --model")
-    parser.add_argument("--prove", action="store_true", help="prove blocks of B instead of following it")
+    reading = parser.add_mutually_exclusive_group()
+    reading.add_argument("--prove", action="store_true", help="prove blocks of B instead of following it")
+    reading.add_argument("--follow", action="store_true", help="follow B, however long it is")
+    parser.add_argument("--keep", metavar="FILE", help="remember the checkpoints there until the next time")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     options = parser.parse_args()
     if not options.vectors and not (options.main and options.genesis):
@@ -89,6 +96,26 @@ def target_of(options, fetch):
     raise OSError("the node has no block of this hash")
 
 
+def read_kept(file, genesis):
+    """Checkpoints by chain, as bytes. The file is that of `npm run verify`, too."""
+    try:
+        with open(file, encoding="utf-8") as stored:
+            kept = json.load(stored)
+        if kept["genesis"] != genesis.hex():
+            raise ValueError("it belongs to another genesis")
+        return {chain: bytes.fromhex(text) for chain, text in kept["checkpoints"].items()}
+    except FileNotFoundError:
+        return {}
+
+
+def write_kept(file, genesis, kept):
+    stored = {"genesis": genesis.hex(), "checkpoints": {c: data.hex() for c, data in kept.items()}}
+    # Whole or not at all: half a file would be refused the next time.
+    with open(f"{file}.new", "w", encoding="utf-8") as fresh:
+        fresh.write(json.dumps(stored) + "\n")
+    os.replace(f"{file}.new", file)
+
+
 def main():
     options = read_arguments()
     if options.vectors:
@@ -108,15 +135,28 @@ def main():
             mark = "ok  " if step["ok"] else "FAIL"
             print(f"{mark} {step['step']:<11}{where}  {step['bytes']} bytes, {step['ms']} ms")
 
+    def unknown(problem):
+        print(json.dumps({"ok": False, "problem": problem}) if options.json else problem, file=sys.stderr)
+        return 2
+
     started = time.monotonic()
     fetch = over_http(options.main)
+    kept = {}
+    try:
+        if options.keep:
+            kept = read_kept(options.keep, options.genesis)
+        opened = {chain: open_checkpoint(data) for chain, data in kept.items()}
+    except (AttributeError, KeyError, OSError, TypeError, ValueError, Refused) as error:
+        return unknown(f"--keep: {options.keep} cannot be used: {error}")
     try:
         target = target_of(options, fetch)
     except OSError as error:
-        print(json.dumps({"ok": False, "problem": str(error)}) if options.json else error, file=sys.stderr)
-        return 2
-    walk = Walk(options.genesis, fetch, tell, 0 if options.prove else MAX_FOLLOWED)
+        return unknown(str(error))
+    max_followed = 0 if options.prove else float("inf") if options.follow else MAX_FOLLOWED
+    walk = Walk(options.genesis, fetch, tell, max_followed, opened)
     ok = walk.run(target)
+    if ok and options.keep:
+        write_kept(options.keep, options.genesis, {**kept, **walk.published})
     seconds = time.monotonic() - started
     if options.json:
         result = {"ok": ok, "failed": walk.failed, "steps": steps, "bytes": walk.source.bytes}

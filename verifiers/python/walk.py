@@ -56,6 +56,7 @@ class Walk:
         self.max_followed = max_followed
         self.kept = kept or {}
         self.heads = {}
+        self.published = {}  # bytes of the checkpoints, to be kept when the walk succeeds
         self.followed = set()
         self.failed = None
         self.steps = 0
@@ -105,9 +106,11 @@ class Walk:
 
     def open(self, others, max_followed):
         def read(chain):
-            checkpoint = open_checkpoint(self.source.checkpoint(chain))
+            published = self.source.checkpoint(chain)
+            checkpoint = open_checkpoint(published)
             if checkpoint["chain"] != chain:
                 raise Refused("CHECKPOINT_INVALID", "it is one of another chain", chain=chain)
+            self.published[chain] = published
             return checkpoint
 
         # Theirs before A's, so that none of their blocks is anchored above the head of A read then.
@@ -130,7 +133,10 @@ class Walk:
                 before = len(blocks)
                 # Behind the checkpoint the chain may have grown: that is for the next one.
                 for wire in self.source.page(chain, before)[: head["size"] - before]:
-                    self.chains.accept_block(from_wire(wire))
+                    block = from_wire(wire)
+                    if block.header["chain"] != chain:
+                        raise Refused("ANSWER_INVALID", "a block of another chain", **block.where)
+                    self.chains.accept_block(block)
                 if len(blocks) == before:
                     raise Refused("SOURCE_FAILED", "no block there", chain=chain, height=before)
 

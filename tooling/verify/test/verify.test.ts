@@ -69,12 +69,17 @@ test('a node that does not answer proves nothing: exit code 2', async () => {
   expect(await here([...args, '--block', genesis])).toMatchObject({ code: 2 });
 });
 
-test('checkpoints are kept, and hold the node to its history', async () => {
-  const file = path.join(dir, 'kept.json');
-  const args = ['--genesis', genesis, '--keep', file, '--no-weights', '--all'];
+test.each([
+  ['here', here, python],
+  ['in Python', python, here],
+])('checkpoints are kept, and hold the node to its history: %s', async (name, verify, other) => {
+  const file = path.join(dir, `kept-${name}.json`);
+  const args = ['--genesis', genesis, '--keep', file, '--no-weights', '--all', '--json'];
   {
     await using node = await serve();
-    expect((await here(['--main', node.url, ...args])).code).toBe(0);
+    expect((await verify(['--main', node.url, ...args])).code).toBe(0);
+    // One file for both.
+    expect((await other(['--main', node.url, '--follow', ...args])).code).toBe(0);
   }
   const { checkpoints } = JSON.parse(await readFile(file, 'utf8'));
   expect(Object.keys(checkpoints).sort()).toEqual(['A', 'B', 'L']);
@@ -82,8 +87,11 @@ test('checkpoints are kept, and hold the node to its history', async () => {
   checkpoints.B = caseOf('history-2').kept?.B;
   await writeFile(file, JSON.stringify({ genesis, checkpoints }));
   await using node = await serve();
-  const ended = await here(['--main', node.url, ...args]);
-  expect(ended).toMatchObject({ code: 1, out: expect.stringContaining('step "history"') });
+  const ended = await verify(['--main', node.url, ...args]);
+  expect(ended.code).toBe(1);
+  expect(JSON.parse(ended.out).failed.step).toBe('history');
+  await writeFile(file, '{"genesis":');
+  expect((await verify(['--main', node.url, ...args])).code).toBe(2);
 });
 
 test.each([

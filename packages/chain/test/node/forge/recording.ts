@@ -37,7 +37,12 @@ export const cbor = ({ header, body, signature }: SealedBlock) => ({
   bytes: toHex(encode({ header, body, signature })),
 });
 
-export function signHead(chain: ChainId, blocks: readonly SealedBlock[], by: Name = 'alice') {
+export function signHead(
+  chain: ChainId,
+  blocks: readonly SealedBlock[],
+  by: Name = 'alice',
+  time = START + 1_000_000,
+) {
   const hashes = hashesOf(blocks);
   return signCheckpoint(
     {
@@ -45,7 +50,7 @@ export function signHead(chain: ChainId, blocks: readonly SealedBlock[], by: Nam
       size: blocks.length,
       head: hashes.at(-1)!,
       log: rootOfLeaves(hashes.map(leafHash)),
-      time: START + 1_000_000,
+      time,
     },
     secret(by),
   );

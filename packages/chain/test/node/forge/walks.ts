@@ -44,6 +44,15 @@ const sealed = ({ header, body, signature }: SealedVector): SealedBlock => ({
   signature: fromHex(signature),
 });
 
+/** The same bytes in another text: the last character before the padding has bits that nobody reads. */
+function withStrayBits(base64: string): string {
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+  const at = base64.indexOf('=') - 1;
+  if (at < 0) throw new RangeError('no padding, so no stray bits');
+  const stray = alphabet[alphabet.indexOf(base64[at]!) + 1]!;
+  return base64.slice(0, at) + stray + base64.slice(at + 1);
+}
+
 export function recordWalks(scenario: Scenario): WalkVectors {
   const { blocks, next, model, verifier } = scenario;
   const of = (chain: string) => blocks.filter((b) => b.name.startsWith(chain)).map(sealed);
@@ -153,6 +162,12 @@ export function recordWalks(scenario: Scenario): WalkVectors {
     target: chunk,
     change: chunkProof({ size: 3_000_000_000 }),
   });
+  for (const [size, comment] of [
+    ['3', 'a number as text'],
+    [3.7, 'half a leaf'],
+  ] as const) {
+    wrong('leaf', 'ANSWER_INVALID', comment, { target: chunk, change: chunkProof({ size }) });
+  }
   wrong('file', 'LEAF_MISMATCH', 'one bit of config.json', {
     target: demo,
     change: { [`/blobs/${SMALL}`]: { bytes: toHex(flip(CONFIG, 3)) } },
@@ -270,6 +285,12 @@ export function recordWalks(scenario: Scenario): WalkVectors {
     target: block,
     change: { [checkpointPath('B')]: answers[checkpointPath('L')]! },
   });
+  // Its time makes it as long as padding needs it.
+  const published = Buffer.from(signHead('B', chains.B, 'alice', 0)).toString('base64');
+  wrong('checkpoint', 'ANSWER_INVALID', 'base64 with stray bits', {
+    target: block,
+    change: { [checkpointPath('B')]: { json: { bytes: withStrayBits(published) } } },
+  });
   const fork = { B: toHex(signHead('B', [...chains.B.slice(0, 4), second])) };
   const longer = { B: toHex(signHead('B', [...chains.B, stranger])) };
   for (const maxFollowed of [500, 0]) {
@@ -288,6 +309,14 @@ export function recordWalks(scenario: Scenario): WalkVectors {
   wrong('linkage', 'SOURCE_FAILED', 'no block where the checkpoint says that there is one', {
     target: block,
     change: { [pagePath('B')]: { json: { blocks: [] } } },
+  });
+  wrong('linkage', 'ANSWER_INVALID', 'a block of A among those of B', {
+    target: block,
+    change: {
+      [pagePath('B')]: {
+        json: { blocks: [chains.A[0]!, ...chains.B].map((b) => toWire(openBlock(b))) },
+      },
+    },
   });
   const odd = next('B', 'layer', layer('layer.2'), 'alice', { log: verifier.logRoot('B', 2) });
   const below = next('B', 'layer', layer('layer.2'), 'alice', { prev: openBlock(b2).hash });

@@ -1,5 +1,5 @@
 import { signCheckpoint } from '@blyan/chain/checkpoint';
-import { encode } from '@blyan/chain/codec';
+import { decode, encode } from '@blyan/chain/codec';
 import { blockHash } from '@blyan/chain/header';
 import { toHex } from '@blyan/chain/hex';
 import { LEAF_SIZE, leafHashes } from '@blyan/chain/merkle';
@@ -222,6 +222,8 @@ export function forgeWeights(scenario: Scenario, { last, end }: { last: string; 
       secret(who),
     );
   const cp5 = checkpoint(5, 'alice');
+  const envelope = decode(cp5, cp5.length) as { checkpoint: Uint8Array };
+  const inner = decode(envelope.checkpoint, cp5.length) as Record<string, unknown>;
   const cp4 = checkpoint(4, 'alice');
   const cp4Other = checkpoint(4, 'alice', { log: sha256() });
   const cp4Head = checkpoint(4, 'alice', { head: sha256() });
@@ -240,6 +242,13 @@ export function forgeWeights(scenario: Scenario, { last, end }: { last: string; 
       code: 'CHECKPOINT_INVALID',
       op: 'checkpoint',
       bytes: toHex(encode({ checkpoint: encode({}), signature: new Uint8Array(64) })),
+    },
+    {
+      name: 'checkpoint-version',
+      comment: 'true is not the version 1',
+      code: 'CHECKPOINT_INVALID',
+      op: 'checkpoint',
+      bytes: toHex(encode({ ...envelope, checkpoint: encode({ ...inner, v: true }) })),
     },
     {
       name: 'checkpoint-long',
