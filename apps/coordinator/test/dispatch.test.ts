@@ -114,7 +114,10 @@ describe('an answer', () => {
     // A stop string in the thinking part ends nothing.
     const id = await t.ask({ maxTokens: 6, stop: [stop] });
     expect(parts(await t.events(id))).toEqual([text([302, 303]), text([304, close])]);
-    expect((await t.row(id)).text).toBe(text([304, close]));
+    expect(await t.row(id)).toMatchObject({
+      text: text([304, close]),
+      thinking: text([302, 303]),
+    });
     // The prompt may have opened it; one that a user wrote in an earlier turn opens nothing.
     const [end = 0] = t.model.stopTokens;
     const opened = await t.ask({ maxTokens: 6, prompt: [open, end, 1, open, 2] });
