@@ -274,6 +274,27 @@ describe('a lease', () => {
     const { leaseUntil } = await deps.db.node.findUniqueOrThrow({ where: { id: node.id } });
     expect(leaseUntil?.getTime()).toBeLessThan(Date.now() + 3500);
   });
+
+  test('of a secret that was rotated since ends with its grace period, too', async () => {
+    const node = newNode();
+    const { secret, key } = await newKey();
+    const { lease } = await join(node, secret);
+    const rotate = (graceDays: number) =>
+      rotateNodeKey(deps.db, { id: key.id, graceDays }, ADMIN);
+    await rotate(3 / 86_400);
+    const where = { where: { id: node.id } };
+    const { previousUntil } = await deps.db.nodeKey.findUniqueOrThrow({ where: { id: key.id } });
+    const next = await beat(node, lease.token);
+    expect((await deps.db.node.findUniqueOrThrow(where)).leaseUntil).toEqual(previousUntil);
+    // The next rotation gives it no second grace.
+    const { secret: newest } = await rotate(1);
+    await beat(node, next.lease.token);
+    expect((await deps.db.node.findUniqueOrThrow(where)).leaseUntil).toEqual(previousUntil);
+    const { lease: own } = await join(node, newest);
+    await beat(node, own.token);
+    const { leaseUntil } = await deps.db.node.findUniqueOrThrow(where);
+    expect(leaseUntil?.getTime()).toBeGreaterThan(Number(previousUntil));
+  });
 });
 
 test('the status of a key: its own nodes, as the coordinator sees them', async () => {
