@@ -173,6 +173,25 @@ describe('conversations', () => {
     await expect(readShared(`share-${id}`, ctx)).rejects.toMatchObject({ status: 404 });
   });
 
+  test('a link shows the branch that is read, and nothing that was replaced', async () => {
+    const { session } = newSession();
+    const { id, answer } = await converse(session, { question: 'Edited away?' });
+    const branch = await converse(session, { question: 'Asked instead?' });
+    const moved = { conversationId: id, createdAt: new Date() };
+    await ctx.db.message.updateMany({ where: { conversationId: branch.id }, data: moved });
+    const share = async (head: string) => {
+      const shareToken = `share-${id}`;
+      await ctx.db.conversation.update({ where: { id }, data: { shareToken, head } });
+      return (await readShared(shareToken, ctx)).messages.map(({ text }) => text);
+    };
+    expect(await share(branch.answer)).toEqual(['Asked instead?', 'A list of changes.']);
+    expect(await share(answer)).toEqual(['Edited away?', 'A list of changes.']);
+    // The newest message is on another branch than the answer that is being written.
+    await ctx.db.request.update({ where: { id: answer }, data: { status: 'running' } });
+    expect(await share(answer)).toEqual(['Edited away?']);
+    expect(await share('no-such-message')).toEqual([]);
+  });
+
   test('deleting leaves no row and no stream; what is being written is stopped first', async () => {
     const { session } = newSession();
     const [ended, open, other] = [
