@@ -89,6 +89,27 @@ describe('an answer', () => {
     });
   });
 
+  test('is whole for readers when Redis refused some of it for a while', async () => {
+    await using t = await openHarness(3);
+    await t.coordinator();
+    const refusals = () => t.lines.filter(({ message }) => message === 'an event was not stored');
+    await t.node({
+      id: 'node-a',
+      script: async (play) => {
+        const stream = `gen:${play.job.requestId}`;
+        await t.redis.set(stream, 'not a stream');
+        play.tokens(0, [300]);
+        play.tokens(1, [301]);
+        await until(() => refusals().length > 0);
+        play.tokens(2, [302]);
+        await t.redis.del(stream);
+      },
+    });
+    const id = await t.ask({ maxTokens: 3 });
+    expect((await t.row(id)).output).toEqual([300, 301, 302]);
+    expect(tokensOf(await t.events(id))).toEqual([300, 301, 302]);
+  });
+
   test('thinks apart from its text, by token ids', async () => {
     await using t = await openHarness(3);
     await t.coordinator();

@@ -12,6 +12,7 @@ import { ask } from '../src/server/answers/ask.ts';
 import { questionOf, streamAnswer } from '../src/server/answers/chat.ts';
 import { type ChoiceWriter, streamChoices } from '../src/server/answers/choices.ts';
 import { collectAnswer, collectChoices } from '../src/server/answers/collect.ts';
+import { followAnswer } from '../src/server/answers/follow.ts';
 import { type Context, createContext } from '../src/server/context.ts';
 
 let database: TestDatabase;
@@ -93,6 +94,112 @@ describe('a client that goes away', () => {
     setTimeout(() => client.abort(), 100);
     await expect(waiting).rejects.toMatchObject({ status: 499 });
     expect((await rowOf(question.id)).cancelled).toBe(!goesOnAlone);
+  });
+});
+
+describe('an entry that was never stored', () => {
+  const tokens = (position: number, ...ids: number[]) => ({
+    type: 'tokens' as const,
+    position,
+    tokens: ids,
+    text: ids.join(' '),
+  });
+  const end = { type: 'error' as const, code: 'no_worker', message: 'gone' };
+
+  /** What a reader gets of an answer whose stream has these entries, and whose row ends a moment later. */
+  async function read(from: string, entries: [id: string, event: object][]) {
+    const { id, deadline } = await asked(60_000);
+    for (const [entry, event] of entries)
+      await ctx.redis.xadd(`gen:${id}`, entry, 'e', JSON.stringify(event));
+    const seen: unknown[] = [];
+    const ending = setTimeout(async () => {
+      const data = { status: 'completed', text: 'all of it', output: [1, 2, 3, 4] } as const;
+      await ctx.db.request.update({ where: { id }, data });
+    }, 100);
+    for await (const entry of followAnswer({ id, from, deadline }, ctx, never))
+      seen.push('replaced' in entry ? entry.replaced.text : entry.id);
+    clearTimeout(ending);
+    return seen;
+  }
+
+  test.each<[string, string, [string, object][], string[]]>([
+    [
+      'none',
+      '0',
+      [
+        ['1-0', tokens(0, 1, 2)],
+        ['3-0', tokens(2, 3)],
+        ['4-0', end],
+      ],
+      ['1-0', '3-0', '4-0'],
+    ],
+    [
+      'tokens',
+      '0',
+      [
+        ['1-0', tokens(0, 1)],
+        ['4-0', tokens(3, 4)],
+        ['5-0', end],
+      ],
+      ['1-0', 'all of it'],
+    ],
+    [
+      'the first tokens',
+      '0',
+      [
+        ['3-0', tokens(2, 3)],
+        ['4-0', end],
+      ],
+      ['all of it'],
+    ],
+    [
+      'the last tokens',
+      '0',
+      [
+        ['1-0', tokens(0, 1)],
+        ['3-0', end],
+      ],
+      ['1-0', 'all of it'],
+    ],
+    [
+      'none behind tokens',
+      '1-0',
+      [
+        ['1-0', tokens(0, 1, 2)],
+        ['3-0', end],
+      ],
+      ['3-0'],
+    ],
+    [
+      'tokens behind tokens',
+      '1-0',
+      [
+        ['1-0', tokens(0, 1)],
+        ['3-0', end],
+      ],
+      ['all of it'],
+    ],
+    [
+      'none behind a phase',
+      '1-1',
+      [
+        ['1-0', tokens(0, 1)],
+        ['1-1', { type: 'phase', phase: 'waiting' }],
+        ['2-0', end],
+      ],
+      ['2-0'],
+    ],
+    [
+      'the rest, behind the end',
+      '2-0',
+      [
+        ['1-0', tokens(0, 1)],
+        ['2-0', end],
+      ],
+      ['all of it'],
+    ],
+  ])('%s, read from %s on', async (_name, from, entries, seen) => {
+    expect(await read(from, entries)).toEqual(seen);
   });
 });
 
