@@ -1,6 +1,7 @@
 /** Answers that nobody writes, on a real database and a real Redis. */
 import { randomBytes } from 'node:crypto';
 import { generateKeyPair } from '@blyan/chain/keys';
+import { createDb } from '@blyan/db/client';
 import { initGenesis } from '@blyan/db/genesis';
 import { createTestDatabase, type TestDatabase } from '@blyan/db/testing';
 import { NEUTRAL } from '@blyan/protocol/sampling';
@@ -95,6 +96,38 @@ describe('a client that goes away', () => {
     await expect(waiting).rejects.toMatchObject({ status: 499 });
     expect((await rowOf(question.id)).cancelled).toBe(!goesOnAlone);
   });
+});
+
+test('a database that is away for a moment ends no answer', async () => {
+  const db = createDb('postgresql://nobody@127.0.0.1:1/nowhere');
+  const warn = vi.fn();
+  const away = { ...ctx, db, logger: Object.assign(Object.create(ctx.logger), { warn }) };
+  const { id, deadline } = await asked(60_000);
+  const seen: unknown[] = [];
+  const reading = (async () => {
+    for await (const entry of followAnswer({ id, from: '0', deadline }, away, never))
+      seen.push('replaced' in entry ? 'replaced' : entry.id);
+  })();
+  await vi.waitFor(() => expect(warn).toHaveBeenCalled(), { timeout: 10_000 });
+  const end = { type: 'error', code: 'no_worker', message: 'gone' };
+  await ctx.redis.xadd(`gen:${id}`, '1-0', 'e', JSON.stringify(end));
+  const wakeUp = `1-0 ${JSON.stringify(end)}`;
+  await ctx.redis.publish(`gen:${id}`, wakeUp);
+  await reading;
+  expect(seen).toEqual(['1-0']);
+  await db.$disconnect();
+});
+
+test.each(['streamed', 'whole'])('what cannot be read goes on for nobody, %s', async (way) => {
+  const question = await asked(60_000);
+  await ctx.redis.xadd(`gen:${question.id}`, '1-0', 'e', '{}');
+  if (way === 'whole') {
+    await expect(collectAnswer(question, ctx, never)).rejects.toThrow('cannot be read');
+  } else {
+    const nothing = { start: () => '', part: () => '', finish: () => '', end: () => '' };
+    expect(await streamChoices([question], nothing, ctx, never).text()).toContain('"error"');
+  }
+  expect((await rowOf(question.id)).cancelled).toBe(true);
 });
 
 describe('an entry that was never stored', () => {

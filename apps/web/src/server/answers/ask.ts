@@ -200,3 +200,12 @@ export async function cancel(id: string, ctx: Context): Promise<boolean> {
   }
   return (await ctx.db.request.count({ where: { id } })) > 0;
 }
+
+/** The same for answers that nobody will read, as far as that can be done now. */
+export async function abandon(ids: string[], ctx: Context): Promise<void> {
+  try {
+    await Promise.all(ids.map((id) => cancel(id, ctx)));
+  } catch (err) {
+    ctx.logger.warn({ err, ids }, 'answers that nobody reads could not be cancelled');
+  }
+}

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AnswerEntry } from '@blyan/queue/answer-reader';
 import type { Context } from '../context.ts';
+import { isNamed } from '../http/errors.ts';
 import { openLine } from '../http/line.ts';
 import { Places } from './places.ts';
 import { type AnswerRow, endLate, findAnswer, goesOn } from './row.ts';
@@ -40,7 +41,7 @@ export async function* followAnswer(
   const places = new Places(from);
   let whole = true;
   try {
-    const options = { signal: line.signal, goesOn: () => goesOn(id, ctx) };
+    const options = { signal: line.signal, goesOn: () => mayGoOn(id, ctx) };
     for await (const entry of ctx.answers.follow(id, places.start, options)) {
       clearTimeout(silence);
       const place = places.take(entry);
@@ -69,11 +70,23 @@ export async function* followAnswer(
   yield { replaced: await findAnswer(id, ctx) };
 }
 
+/** A database that is away for a moment says nothing about the answer, and the deadline is watched. */
+const mayGoOn = (id: string, ctx: Context): Promise<boolean> =>
+  goesOn(id, ctx).catch((err) => {
+    ctx.logger.warn({ err, id }, 'an answer could not be looked up');
+    return true;
+  });
+
 /** The row, as soon as it has ended; null when the signal aborts before. */
 async function endedRow(id: string, ctx: Context, signal: AbortSignal): Promise<AnswerRow | null> {
   while (!signal.aborted) {
-    const row = await findAnswer(id, ctx);
-    if (row.ended) return row;
+    try {
+      const row = await findAnswer(id, ctx);
+      if (row.ended) return row;
+    } catch (err) {
+      if (isNamed(err, 'ApiError')) throw err;
+      ctx.logger.warn({ err, id }, 'the row of an answer could not be read');
+    }
     await sleep(ROW_MS, undefined, { signal }).catch(() => undefined);
   }
   return null;
