@@ -279,8 +279,7 @@ describe('a lease', () => {
     const node = newNode();
     const { secret, key } = await newKey();
     const { lease } = await join(node, secret);
-    const rotate = (graceDays: number) =>
-      rotateNodeKey(deps.db, { id: key.id, graceDays }, ADMIN);
+    const rotate = (graceDays: number) => rotateNodeKey(deps.db, { id: key.id, graceDays }, ADMIN);
     await rotate(3 / 86_400);
     const where = { where: { id: node.id } };
     const { previousUntil } = await deps.db.nodeKey.findUniqueOrThrow({ where: { id: key.id } });

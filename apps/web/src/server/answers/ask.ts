@@ -1,6 +1,7 @@
 /** Takes in a question: checks it whole, writes the row that is the truth, announces its id. */
 import { randomBytes } from 'node:crypto';
 import { fromHex, toHex } from '@blyan/chain/hex';
+import type { Prisma } from '@blyan/db/client';
 import type { Tokenizer } from '@blyan/model/tokenizer';
 import type { BlockRef } from '@blyan/protocol/answer';
 import type { ChatMessage } from '@blyan/protocol/api';
@@ -75,6 +76,18 @@ export async function askChoices(
   return { asked, tokenizer: ready.model.tokenizer };
 }
 
+/**
+ * Asks under an id that nobody has asked under, and writes what belongs to it: all or nothing.
+ * @throws ApiError as `ask` does; what the writes throw, of which P2002 may also say that the id is taken
+ */
+export async function askWith(
+  question: Question & { id: string },
+  writes: Prisma.PrismaPromise<unknown>[],
+  ctx: Context,
+): Promise<void> {
+  await take([question.id], await prepare(question, 1, ctx), ctx, writes);
+}
+
 const newId = () => randomBytes(18).toString('base64url');
 
 /** A question that can be answered. */
@@ -104,8 +117,13 @@ async function prepare(question: Question, answers: number, ctx: Context): Promi
   return { model, prompt, continues, params, stop: question.stop };
 }
 
-/** Writes a row for each id, in one statement, and announces them. */
-async function take(ids: string[], ready: Ready, ctx: Context) {
+/** Writes a row for each id, with other writes where there are some, and announces them. */
+async function take(
+  ids: string[],
+  ready: Ready,
+  ctx: Context,
+  writes: Prisma.PrismaPromise<unknown>[] = [],
+) {
   const { model, prompt, continues, params, stop } = ready;
   const deadline = Date.now() + ctx.config.requestTimeoutMs;
   const block = { chain: 'A' as const, height: model.block.height, hash: model.hash };
@@ -116,7 +134,7 @@ async function take(ids: string[], ready: Ready, ctx: Context) {
     params: { ...params, seed: choiceSeed(params.seed, i) },
     deadline,
   }));
-  await ctx.db.request.createMany({
+  const rows = ctx.db.request.createMany({
     data: asked.map(({ id, params }) => ({
       id,
       model: Buffer.from(fromHex(model.hash)),
@@ -127,6 +145,7 @@ async function take(ids: string[], ready: Ready, ctx: Context) {
       deadline: new Date(deadline),
     })),
   });
+  await (writes.length > 0 ? ctx.db.$transaction([rows, ...writes]) : rows);
   ctx.admission.taken();
   await Promise.all(ids.map((id) => announce(id, ctx)));
   return asked;
@@ -185,7 +204,7 @@ export async function findAsked(id: string, ctx: Context): Promise<Asked | null>
   };
 }
 
-const isUniqueViolation = (error: unknown): boolean =>
+export const isUniqueViolation = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'P2002';
 
 /** Asks the coordinator to end an answer. False when there is no such request. */
