@@ -143,16 +143,26 @@ describe('holding the line', () => {
     expect(tries).toBe(1);
   });
 
-  test('a question that was refused is told so at once', async () => {
+  test.each([
+    ['no_worker', 503],
+    ['model_unavailable', 503],
+    ['queue_full', 503],
+    ['answer_open', 409],
+    ['rate_limit_exceeded', 429],
+  ])('a question that was refused, %s, is told so at once', async (code, status) => {
     const { message, tries } = await held(end, async () => {
-      throw new Refusal({ code: 'no_worker', message: 'nobody' });
+      throw new Refusal({ code, message: 'no' }, status);
     });
-    expect(message).toMatchObject({
-      status: 'failed',
-      accepted: false,
-      problem: { code: 'no_worker' },
-    });
+    expect(message).toMatchObject({ status: 'failed', accepted: false, problem: { code } });
     expect(tries).toBe(1);
+  });
+
+  test('a server that failed is asked again, with the same ids', async () => {
+    const { message, tries } = await held(end, async (tried) => {
+      if (tried === 1) throw new Refusal({ code: 'database_unavailable', message: 'away' }, 503);
+    });
+    expect(message).toMatchObject({ status: 'done', accepted: true });
+    expect(tries).toBe(2);
   });
 
   test('a question that did not get through is asked again', async () => {

@@ -74,13 +74,13 @@ export function useConversations() {
         try {
           await client.conversations.ask.mutate(input, { signal });
         } catch (error) {
-          // With a code of ours the server has said no; without one nobody has heard it.
+          // With a code of ours the server has answered; without one nobody has heard it.
           if (!(error instanceof TRPCClientError)) throw error;
           const { data, meta, message } = error as TRPCClientError<AppRouter>;
           const { status = 0 } = (meta?.response as Response | undefined) ?? {};
-          if (data) throw new Refusal({ code: data.reason ?? data.code, message });
+          if (data) throw new Refusal({ code: data.reason ?? data.code, message }, data.httpStatus);
           if (status >= 400 && status < 500 && status !== 429)
-            throw new Refusal({ code: `http_${status}`, message });
+            throw new Refusal({ code: `http_${status}`, message }, status);
           throw error;
         }
       },
