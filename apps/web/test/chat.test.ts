@@ -1,9 +1,11 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { ConversationView } from '../src/chat/api-types.ts';
 import { holdLine, Refusal, triesAgain } from '../src/chat/connection.ts';
 import { applyEvent, newAnswer, problemOf, rateOf } from '../src/chat/reduce.ts';
 import { EventParser, type ServerEvent } from '../src/chat/sse.ts';
+import { Conversation } from '../src/chat/store.ts';
 
 const parseAll = (...parts: string[]) => {
   const parser = new EventParser();
@@ -183,6 +185,42 @@ describe('holding the line', () => {
   ])('%d, refused %d times: again %s', (status, refusals, again) => {
     expect(triesAgain(status, refusals)).toBe(again);
   });
+});
+
+test('of a conversation that was deleted in another tab nothing stays', async () => {
+  vi.stubGlobal('document', { visibilityState: 'hidden' });
+  const question = { id: 'q', parent: null, role: 'user' as const, text: 'Hello?', createdAt: 1 };
+  const answer = { status: 'completed' as const, thinking: '', finishReason: null, usage: null };
+  const rest = { provenance: null, params: null, problem: null };
+  const reply = { ...question, id: 'a', parent: 'q', role: 'assistant' as const, text: 'Hi.' };
+  const views: (ConversationView | null)[] = [
+    {
+      id: 'c',
+      title: 'Hello?',
+      head: 'a',
+      settings: {},
+      shareToken: null,
+      updatedAt: 1,
+      messages: [
+        { ...question, answer: null },
+        { ...reply, answer: { ...answer, ...rest } },
+      ],
+    },
+    null,
+  ];
+  const deps = {
+    ask: async () => undefined,
+    read: async () => views.shift() ?? null,
+    select: async () => undefined,
+    changed: () => undefined,
+  };
+  const conversation = new Conversation('c', { fresh: false }, deps);
+  await conversation.refresh();
+  await vi.waitFor(() => expect(conversation.snapshot.turns).toHaveLength(2));
+  await conversation.refresh();
+  await vi.waitFor(() => expect(conversation.snapshot.state).toBe('missing'));
+  expect(conversation.snapshot).toMatchObject({ title: '', turns: [] });
+  vi.unstubAllGlobals();
 });
 
 test('the rate while writing is of the last seconds, and a replay does not count', () => {
