@@ -11,7 +11,13 @@ import { availability, freshCluster, servedHashes, unavailableError } from '../c
 import type { Context } from '../context.ts';
 import { ApiError, isNamed, shuttingDown } from '../http/errors.ts';
 import type { ServedModel } from '../model/served.ts';
-import { type AskedParams, checkIds, choiceSeed, resolveParams } from './params.ts';
+import {
+  type AskedParams,
+  checkIds,
+  choiceSeed,
+  contextExceeded,
+  resolveParams,
+} from './params.ts';
 
 export interface Question {
   /** Chosen by the client, or null. */
@@ -101,18 +107,25 @@ interface Ready {
 
 async function prepare(question: Question, answers: number, ctx: Context): Promise<Ready> {
   if (ctx.stopping.asked.aborted) throw shuttingDown();
-  const cluster = await freshCluster(ctx.redis);
+  const [cluster] = await Promise.all([freshCluster(ctx.redis), ctx.admission.check()]);
   const listed = await ctx.models.resolve(question.model, servedHashes(cluster));
   const model = await ctx.models.load(listed);
   const prompt = promptIds(question, model);
-  const params = resolveParams(question.params, model, {
-    promptTokens: prompt.length,
-    promptField: question.promptField,
-    defaultMaxTokens: ctx.config.defaultMaxTokens,
-  });
+  const read = prompt.length;
+  let params: SamplingParams;
+  try {
+    params = resolveParams(question.params, model, {
+      promptTokens: read,
+      promptField: question.promptField,
+      defaultMaxTokens: ctx.config.defaultMaxTokens,
+    });
+  } catch (error) {
+    await ctx.admission.waste(read);
+    throw error;
+  }
   const state = availability(cluster, model.hash);
   if (state.state === 'unavailable') throw unavailableError(state);
-  await ctx.admission.spend({ tokens: prompt.length + answers * params.maxTokens, answers });
+  await ctx.admission.spend({ tokens: read + answers * params.maxTokens, answers, read });
   const continues = 'ids' in question.prompt ? (question.prompt.continues ?? 0) : 0;
   return { model, prompt, continues, params, stop: question.stop };
 }
@@ -166,22 +179,30 @@ async function announce(id: string, ctx: Context): Promise<void> {
   }
 }
 
-/** @throws ApiError 400 when the model's own template refuses these messages, or for unknown ids */
+/**
+ * @throws ApiError 400 when the model's own template refuses these messages, for unknown ids, and for what
+ * cannot fit: BPE blocks this thread, for 3 s where a text has 1 MiB
+ */
 function promptIds({ prompt, promptField }: Question, model: ServedModel): number[] {
-  if ('text' in prompt) return model.tokenizer.encode(prompt.text);
   if ('ids' in prompt) {
     checkIds(prompt.ids, promptField, model);
     return prompt.ids;
   }
-  const { messages, thinking } = prompt;
   try {
-    const options = { thinking, addGenerationPrompt: true };
-    return model.tokenizer.encode(model.template.render(messages, options));
+    const text = 'text' in prompt ? prompt.text : rendered(prompt, model);
+    const fewest = model.tokenizer.atLeast(text);
+    if (fewest >= model.context) throw contextExceeded(model, `at least ${fewest}`, promptField);
+    return model.tokenizer.encode(text);
   } catch (error) {
-    if (!isNamed(error, 'ModelError')) throw error;
+    if ('text' in prompt || !isNamed(error, 'ModelError')) throw error;
     throw new ApiError(400, 'messages_refused', error.message, { param: promptField });
   }
 }
+
+const rendered = (
+  { messages, thinking }: { messages: ChatMessage[]; thinking: boolean },
+  { template }: ServedModel,
+): string => template.render(messages, { thinking, addGenerationPrompt: true });
 
 /** What was asked under an id, or null. */
 export async function findAsked(id: string, ctx: Context): Promise<Asked | null> {
