@@ -4,7 +4,7 @@ import { createApiKey, revokeApiKey } from '@blyan/db/api-keys';
 import { createTestDatabase, type TestDatabase } from '@blyan/db/testing';
 import { NEUTRAL } from '@blyan/protocol/sampling';
 import { disconnect } from '@blyan/queue/connection';
-import { LIMIT_PREFIX } from '@blyan/queue/names';
+import { CLUSTER_KEY, LIMIT_PREFIX } from '@blyan/queue/names';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { z } from 'zod';
 import type {} from '../../../tooling/local/src/test-context.ts';
@@ -155,6 +155,16 @@ describe('an address', () => {
     expect(await asked('1'.repeat(model.context))).toEqual({ ...tooLong, read: 1 });
     const over = { status: 429, code: 'rate_limit_exceeded' };
     expect(await asked('Hello')).toEqual({ ...over, read: 1 });
+  });
+
+  test('pays nothing for a model that nobody serves: it is not even loaded', async () => {
+    await ctx.redis.del(CLUSTER_KEY);
+    const context = withModel(ctx, await readModel());
+    let loaded = 0;
+    const models = { ...context.models, load: async () => ++loaded } as never;
+    const asking = ask(questionOf({ prompt: 'Hi' }), { ...context, models });
+    await expect(asking).rejects.toMatchObject({ code: 'coordinator_unavailable' });
+    expect(loaded).toBe(0);
   });
 
   test('gets 400, which no client repeats, for more tokens than can ever be', async () => {

@@ -109,6 +109,9 @@ async function prepare(question: Question, answers: number, ctx: Context): Promi
   if (ctx.stopping.asked.aborted) throw shuttingDown();
   const [cluster] = await Promise.all([freshCluster(ctx.redis), ctx.admission.check()]);
   const listed = await ctx.models.resolve(question.model, servedHashes(cluster));
+  // Before it is loaded: one that nobody serves would take the place of one that is served.
+  const state = availability(cluster, listed.hash);
+  if (state.state === 'unavailable') throw unavailableError(state);
   const model = await ctx.models.load(listed);
   const prompt = promptIds(question, model);
   const read = prompt.length;
@@ -123,8 +126,6 @@ async function prepare(question: Question, answers: number, ctx: Context): Promi
     await ctx.admission.waste(read);
     throw error;
   }
-  const state = availability(cluster, model.hash);
-  if (state.state === 'unavailable') throw unavailableError(state);
   await ctx.admission.spend({ tokens: read + answers * params.maxTokens, answers, read });
   const continues = 'ids' in question.prompt ? (question.prompt.continues ?? 0) : 0;
   return { model, prompt, continues, params, stop: question.stop };
