@@ -226,6 +226,17 @@ describe('sign-in', () => {
   });
 });
 
+test('all addresses of one IPv6 network are one to the limits, and in the log themselves', async () => {
+  const network = `2001:db8:${tests.toString(16)}:1`;
+  const browser = new Browser();
+  address = `${network}::1`;
+  await ctx.redis.set(`blyan:attempts:address:${network}::/64`, 29);
+  expect((await browser.signIn('wrong password here', 'a@example.org')).status).toBe(401);
+  expect(await actions()).toEqual(['admin.sign_in_failed']);
+  address = `${network}:ffff::2`;
+  expect((await browser.signIn('wrong password here', 'b@example.org')).status).toBe(429);
+});
+
 describe('another site', () => {
   test.each(['https://evil.example', 'null', null])('%s changes nothing', async (origin) => {
     const browser = new Browser();
