@@ -243,6 +243,26 @@ test('a route that costs nothing refuses a wrong key all the same, and counts no
   expect(await get('none')).toBe(200);
 });
 
+test.each([
+  ['cross-site', 'navigate', undefined, 403],
+  ['same-site', 'navigate', undefined, 403],
+  ['cross-site', 'cors', 'https://app.example', 200],
+  ['same-origin', 'navigate', undefined, 200],
+  ['none', 'navigate', undefined, 200],
+])('an answer asked for from %s, by %s, with origin %s: %i', async (site, mode, origin, status) => {
+  const before = handled;
+  const request = new Request('http://localhost/chat', {
+    method: 'POST',
+    body: '{"tokens":1}',
+    headers: { 'sec-fetch-site': site, 'sec-fetch-mode': mode, ...(origin && { origin }) },
+  });
+  const response = await withCaller(address, () => POST(request, { params: Promise.resolve({}) }));
+  expect(response.status).toBe(status);
+  expect(handled - before).toBe(status === 200 ? 1 : 0);
+  // Nor does it use up what the visitor may ask.
+  if (status === 403) expect(response.headers.has('x-ratelimit-limit-requests')).toBe(false);
+});
+
 describe('the line', () => {
   test('that is full is 503 with its length, before any work', async () => {
     await waiting(MAX_WAITING);
