@@ -1,6 +1,7 @@
 /** Conversations on a real database and a real Redis; that they are answered is for the browser's tests. */
 import { randomBytes } from 'node:crypto';
 import { createTestDatabase, type TestDatabase } from '@blyan/db/testing';
+import type { Receipt } from '@blyan/protocol/answer';
 import { NEUTRAL } from '@blyan/protocol/sampling';
 import { disconnect } from '@blyan/queue/connection';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
@@ -101,6 +102,25 @@ async function converse(
   return { id, answer };
 }
 
+function receiptOf(requestId: string): Receipt {
+  const hash = 'ab'.repeat(32);
+  const block = { chain: 'A' as const, height: 1, hash };
+  return {
+    v: 1,
+    requestId,
+    genesis: hash,
+    model: { name: 'm', block },
+    layerBlocks: [{ ...block, chain: 'B', group: 'embedding' }],
+    nodes: [],
+    params: { ...NEUTRAL, maxTokens: 8, temperature: 0, seed: 1 },
+    tokens: { salt: hash, hash },
+    usage: { promptTokens: 1, completionTokens: 2 },
+    finishReason: 'stop',
+    timings: { queuedMs: 1, firstTokenMs: 1, totalMs: 1, tokensPerSecond: null },
+    createdAt: 1,
+  };
+}
+
 describe('the session of a browser', () => {
   test('is a cookie that scripts and other sites do not get', () => {
     const { session, cookie } = newSession();
@@ -167,11 +187,18 @@ describe('conversations', () => {
 
   test('a link shows what is written, until it is taken back', async () => {
     const { session } = newSession();
-    const { id } = await converse(session, { status: 'running' });
+    const { id, answer } = await converse(session, { status: 'running' });
     await ctx.db.conversation.update({ where: { id }, data: { shareToken: `share-${id}` } });
     const shared = await readShared(`share-${id}`, ctx);
     expect(shared.messages.map(({ role }) => role)).toEqual(['user']);
     expect(JSON.stringify(shared)).not.toContain(id);
+    // Nothing by which to read on when the link is gone.
+    const data = { status: 'completed', receipt: receiptOf(answer) } as const;
+    await ctx.db.request.update({ where: { id: answer }, data });
+    const whole = await readShared(`share-${id}`, ctx);
+    expect(whole.messages[1]?.answer?.provenance).toMatchObject({ seed: 1, receipt: null });
+    for (const known of (await readConversation(id, session, ctx)).messages)
+      expect(JSON.stringify(whole)).not.toContain(known.id);
     await ctx.db.conversation.update({ where: { id }, data: { shareToken: null } });
     await expect(readShared(`share-${id}`, ctx)).rejects.toMatchObject({ status: 404 });
   });

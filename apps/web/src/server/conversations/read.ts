@@ -101,8 +101,25 @@ export async function readConversation(id: string, session: Session, ctx: Contex
 export type ConversationView = Awaited<ReturnType<typeof readConversation>>;
 
 /**
+ * A message for readers who may read it as long as the link is good: whoever knows the id of an answer,
+ * or its receipt, reads it as long as it is kept, and could stop it while it is written.
+ */
+function withoutId({ answer, ...message }: MessageView, index: number) {
+  const provenance = answer?.provenance && {
+    ...answer.provenance,
+    receipt: null as string | null,
+  };
+  return {
+    ...message,
+    id: String(index),
+    parent: index === 0 ? null : String(index - 1),
+    answer: answer && { ...answer, provenance },
+  };
+}
+
+/**
  * What a link shows: the branch that its owner reads, as it is now; what the owner replaced is nobody
- * else's. An answer that is being written is left out, because whoever knows its id could stop it.
+ * else's. An answer that is being written is left out: its text is not here yet.
  * @throws ApiError 404 when nothing is shared under this token
  */
 export async function readShared(shareToken: string, ctx: Context) {
@@ -113,7 +130,7 @@ export async function readShared(shareToken: string, ctx: Context) {
   const open = path.findIndex(
     ({ answer }) => answer?.status === 'queued' || answer?.status === 'running',
   );
-  const messages = open === -1 ? path : path.slice(0, open);
+  const messages = (open === -1 ? path : path.slice(0, open)).map(withoutId);
   return {
     title: row.title,
     head: messages.at(-1)?.id ?? null,
