@@ -8,12 +8,10 @@ import { completeRow, type EndingDeps, endAnswer } from './endings.ts';
 import { MAX_ATTEMPTS, RETRY_PAUSE_MS } from './limits.ts';
 import type { NodeRegistry } from './nodes.ts';
 import type { EndEvent, Outcome } from './outcome.ts';
-import type { Teller } from './tell.ts';
 import { WaitingLine } from './waiting.ts';
 
 export interface AnswersDeps extends EndingDeps {
   nodes: NodeRegistry;
-  tell: Teller;
   /** Waiting answers may go now: a place has become free, or one more waits. */
   pump(): void;
 }

@@ -11,11 +11,13 @@ import type { Logger } from './logger.ts';
 import type { EndEvent, Outcome } from './outcome.ts';
 import { makeReceipt } from './receipt.ts';
 import type { Ending, RequestStore } from './request-store.ts';
+import type { Teller } from './tell.ts';
 
 export interface EndingDeps {
   store: RequestStore;
   writer: AnswerWriter;
   reader: AnswerReader;
+  tell: Teller;
   logger: Logger;
 }
 
@@ -26,6 +28,7 @@ export interface EndingDeps {
 export async function endAnswer(answer: Answer, outcome: Outcome, deps: EndingDeps): Promise<void> {
   const event = endEvent(answer, outcome, Date.now());
   const told = await attempts(deps, answer, 'the last event', async () => {
+    await deps.tell.appended(answer);
     const appended = await deps.writer.append(answer.id, event, answer.tokens.length);
     return appended === 'added' ? event : ((await storedEnd(answer.id, deps.reader)) ?? event);
   });

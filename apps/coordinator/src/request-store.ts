@@ -144,13 +144,14 @@ export class RequestStore {
    * @throws CoordinatorError DEPOSED
    */
   async end(id: string, attempt: number, ending: Ending): Promise<boolean> {
-    const { status, output, text, finishReason, receipt, errorCode, errorMessage } = ending;
+    const { status, output, text, thinking } = ending;
+    const { finishReason, receipt, errorCode, errorMessage } = ending;
     const json = receipt === undefined ? null : JSON.stringify(receipt);
     return this.#inTerm(Prisma.sql`
       changed AS (
         UPDATE "Request"
         SET status = ${status}::"RequestStatus", output = ${output}::int[], text = ${text},
-            "finishReason" = ${finishReason ?? null}, receipt = ${json}::jsonb,
+            thinking = ${thinking}, "finishReason" = ${finishReason ?? null}, receipt = ${json}::jsonb,
             "errorCode" = ${errorCode ?? null}, "errorMessage" = ${errorMessage ?? null},
             "finishedAt" = ${now}
         WHERE id = ${id} AND status IN ('queued'::"RequestStatus", 'running'::"RequestStatus")

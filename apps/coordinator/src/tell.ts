@@ -1,12 +1,14 @@
 /**
- * What readers, nodes and tables are told along the way. Nothing waits for it, and nothing depends
- * on it: a lost phase is only not shown, a node that was not told to stop is fenced all the same.
+ * What readers, nodes and tables are told along the way. Only the last event of an answer waits for it,
+ * and nothing depends on it: a lost phase is only not shown, a node that was not told to stop is fenced
+ * all the same.
  */
 import type { AnswerEvent } from '@blyan/protocol/answer';
 import type { NodeControl } from '@blyan/protocol/node';
 import type { AnswerWriter } from '@blyan/queue/answer-stream';
 import type { NodeQueues } from '@blyan/queue/node-queue';
 import type { Answer } from './answer.ts';
+import { Appends } from './appends.ts';
 import type { Logger } from './logger.ts';
 import type { RequestStore } from './request-store.ts';
 
@@ -22,23 +24,26 @@ type Phase = Extract<AnswerEvent, { type: 'phase' }>;
 
 export class Teller {
   readonly #deps: TellerDeps;
+  readonly #appends: Appends;
   /** Stale attempts whose nodes were told to stop, since `forget`. */
   readonly #stale = new Set<string>();
 
   constructor(deps: TellerDeps) {
     this.#deps = deps;
+    this.#appends = new Appends(deps);
   }
 
   /**
-   * Appends to the canonical stream. Tokens that were not stored would be a gap for readers; the
-   * row has them all the same, and readers turn to it when the stream breaks.
+   * Appends to the canonical stream. Tokens that could not be stored are a gap that readers notice; the
+   * row has them all the same, and readers turn to it.
    */
   append(answer: Answer, event: AnswerEvent): void {
-    this.#try(
-      'an event was not stored',
-      { requestId: answer.id, type: event.type },
-      this.#deps.writer.append(answer.id, event, countBefore(answer, event)),
-    );
+    this.#appends.append(answer.id, event, countBefore(answer, event));
+  }
+
+  /** Resolves when no event of the answer waits to be stored again. */
+  appended({ id }: Answer): Promise<void> {
+    return this.#appends.settled(id);
   }
 
   /** Tells readers a phase if it is another one, and not more often than `everyMs`. */

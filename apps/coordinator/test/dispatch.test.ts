@@ -89,6 +89,27 @@ describe('an answer', () => {
     });
   });
 
+  test('is whole for readers when Redis refused some of it for a while', async () => {
+    await using t = await openHarness(3);
+    await t.coordinator();
+    const refusals = () => t.lines.filter(({ message }) => message === 'an event was not stored');
+    await t.node({
+      id: 'node-a',
+      script: async (play) => {
+        const stream = `gen:${play.job.requestId}`;
+        await t.redis.set(stream, 'not a stream');
+        play.tokens(0, [300]);
+        play.tokens(1, [301]);
+        await until(() => refusals().length > 0);
+        play.tokens(2, [302]);
+        await t.redis.del(stream);
+      },
+    });
+    const id = await t.ask({ maxTokens: 3 });
+    expect((await t.row(id)).output).toEqual([300, 301, 302]);
+    expect(tokensOf(await t.events(id))).toEqual([300, 301, 302]);
+  });
+
   test('thinks apart from its text, by token ids', async () => {
     await using t = await openHarness(3);
     await t.coordinator();
@@ -114,7 +135,10 @@ describe('an answer', () => {
     // A stop string in the thinking part ends nothing.
     const id = await t.ask({ maxTokens: 6, stop: [stop] });
     expect(parts(await t.events(id))).toEqual([text([302, 303]), text([304, close])]);
-    expect((await t.row(id)).text).toBe(text([304, close]));
+    expect(await t.row(id)).toMatchObject({
+      text: text([304, close]),
+      thinking: text([302, 303]),
+    });
     // The prompt may have opened it; one that a user wrote in an earlier turn opens nothing.
     const [end = 0] = t.model.stopTokens;
     const opened = await t.ask({ maxTokens: 6, prompt: [open, end, 1, open, 2] });

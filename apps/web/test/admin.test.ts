@@ -178,6 +178,24 @@ describe('sign-in', () => {
     expect(await actions()).toEqual(['admin.sign_out', 'admin.sign_in']);
   });
 
+  test('who says to be an admin, and proves it by nothing, is not in the log as one', async () => {
+    const stranger = new Browser();
+    expect((await stranger.auth('sign-out', { email: EMAIL })).status).toBe(200);
+    expect(await actions()).toEqual([]);
+    await stranger.auth('two-factor/verify-totp', { email: EMAIL, code: '000000' });
+    const entry = await ctx.db.auditEntry.findFirstOrThrow({ where: { address } });
+    expect(entry).toMatchObject({ action: 'admin.second_factor_failed', actorId: null });
+    expect(JSON.stringify(entry.subject)).not.toContain(EMAIL);
+    // Nor does a session of one's own hide whose password is tried.
+    const browser = new Browser();
+    await browser.signIn();
+    await browser.signIn('wrong password here', 'other@example.org');
+    expect(await ctx.db.auditEntry.findFirstOrThrow({ orderBy: { id: 'desc' } })).toMatchObject({
+      action: 'admin.sign_in_failed',
+      subject: 'admin:other@example.org',
+    });
+  });
+
   test('is Secure where browsers come by https', async () => {
     const config = { ...ctx.config, publicOrigin: 'https://blyan.example.org' };
     const { createAuth } = await import('../src/server/admin/auth.ts');
@@ -206,6 +224,17 @@ describe('sign-in', () => {
     expect((await browser.signIn('wrong password here', 'a@example.org')).status).toBe(401);
     expect((await browser.signIn(PASSWORD)).status).toBe(429);
   });
+});
+
+test('all addresses of one IPv6 network are one to the limits, and in the log themselves', async () => {
+  const network = `2001:db8:${tests.toString(16)}:1`;
+  const browser = new Browser();
+  address = `${network}::1`;
+  await ctx.redis.set(`blyan:attempts:address:${network}::/64`, 29);
+  expect((await browser.signIn('wrong password here', 'a@example.org')).status).toBe(401);
+  expect(await actions()).toEqual(['admin.sign_in_failed']);
+  address = `${network}:ffff::2`;
+  expect((await browser.signIn('wrong password here', 'b@example.org')).status).toBe(429);
 });
 
 describe('another site', () => {
@@ -326,6 +355,9 @@ describe('the second factor', () => {
     const stored = await ctx.db.adminTwoFactor.findFirstOrThrow();
     expect(JSON.stringify(stored)).not.toContain(secret);
     expect(await actions()).toContain('admin.second_factor_failed');
+    const { entries } = await listAudit(ctx.db, { search: address }, { limit: 50 });
+    const passed = entries.filter(({ action }) => action === 'admin.second_factor');
+    expect(passed.map(({ actorId }) => actorId)).toEqual([EMAIL, EMAIL]);
   });
 });
 

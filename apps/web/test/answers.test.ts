@@ -9,6 +9,7 @@ import { chatLogprobs, ShownTokens } from '../src/server/answers/logprobs.ts';
 import { chunkWriter } from '../src/server/answers/openai.ts';
 import { choiceSeed, resolveParams } from '../src/server/answers/params.ts';
 import { availability, servedHashes, describe as words } from '../src/server/cluster.ts';
+import { type ListedModel, ModelCatalog } from '../src/server/model/catalog.ts';
 import { chooseModel } from '../src/server/model/choose.ts';
 import { nameOfSegments } from '../src/server/model/openai.ts';
 
@@ -332,4 +333,17 @@ test.each([
   [['100%25', '%E0%A4'], null],
 ])('the name that an address spells: %j', (segments, name) => {
   expect(nameOfSegments(segments)).toBe(name);
+});
+
+test('of the models that were read those used last are kept', () => {
+  const read: number[] = [];
+  let reading = 0;
+  const never = new Promise<never>(() => undefined);
+  const store = () => {
+    read.push(reading);
+    return never;
+  };
+  const catalog = new ModelCatalog({ modelName: null }, { db: {} as never, store });
+  for (reading of [1, 2, 1, 3, 1, 2]) void catalog.load({ hash: String(reading) } as ListedModel);
+  expect(read).toEqual([1, 2, 3, 2]);
 });

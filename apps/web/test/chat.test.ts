@@ -1,9 +1,11 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { ConversationView } from '../src/chat/api-types.ts';
 import { holdLine, Refusal, triesAgain } from '../src/chat/connection.ts';
 import { applyEvent, newAnswer, problemOf, rateOf } from '../src/chat/reduce.ts';
 import { EventParser, type ServerEvent } from '../src/chat/sse.ts';
+import { Conversation } from '../src/chat/store.ts';
 
 const parseAll = (...parts: string[]) => {
   const parser = new EventParser();
@@ -143,16 +145,26 @@ describe('holding the line', () => {
     expect(tries).toBe(1);
   });
 
-  test('a question that was refused is told so at once', async () => {
+  test.each([
+    ['no_worker', 503],
+    ['model_unavailable', 503],
+    ['queue_full', 503],
+    ['answer_open', 409],
+    ['rate_limit_exceeded', 429],
+  ])('a question that was refused, %s, is told so at once', async (code, status) => {
     const { message, tries } = await held(end, async () => {
-      throw new Refusal({ code: 'no_worker', message: 'nobody' });
+      throw new Refusal({ code, message: 'no' }, status);
     });
-    expect(message).toMatchObject({
-      status: 'failed',
-      accepted: false,
-      problem: { code: 'no_worker' },
-    });
+    expect(message).toMatchObject({ status: 'failed', accepted: false, problem: { code } });
     expect(tries).toBe(1);
+  });
+
+  test('a server that failed is asked again, with the same ids', async () => {
+    const { message, tries } = await held(end, async (tried) => {
+      if (tried === 1) throw new Refusal({ code: 'database_unavailable', message: 'away' }, 503);
+    });
+    expect(message).toMatchObject({ status: 'done', accepted: true });
+    expect(tries).toBe(2);
   });
 
   test('a question that did not get through is asked again', async () => {
@@ -173,6 +185,42 @@ describe('holding the line', () => {
   ])('%d, refused %d times: again %s', (status, refusals, again) => {
     expect(triesAgain(status, refusals)).toBe(again);
   });
+});
+
+test('of a conversation that was deleted in another tab nothing stays', async () => {
+  vi.stubGlobal('document', { visibilityState: 'hidden' });
+  const question = { id: 'q', parent: null, role: 'user' as const, text: 'Hello?', createdAt: 1 };
+  const answer = { status: 'completed' as const, thinking: '', finishReason: null, usage: null };
+  const rest = { provenance: null, params: null, problem: null };
+  const reply = { ...question, id: 'a', parent: 'q', role: 'assistant' as const, text: 'Hi.' };
+  const views: (ConversationView | null)[] = [
+    {
+      id: 'c',
+      title: 'Hello?',
+      head: 'a',
+      settings: {},
+      shareToken: null,
+      updatedAt: 1,
+      messages: [
+        { ...question, answer: null },
+        { ...reply, answer: { ...answer, ...rest } },
+      ],
+    },
+    null,
+  ];
+  const deps = {
+    ask: async () => undefined,
+    read: async () => views.shift() ?? null,
+    select: async () => undefined,
+    changed: () => undefined,
+  };
+  const conversation = new Conversation('c', { fresh: false }, deps);
+  await conversation.refresh();
+  await vi.waitFor(() => expect(conversation.snapshot.turns).toHaveLength(2));
+  await conversation.refresh();
+  await vi.waitFor(() => expect(conversation.snapshot.state).toBe('missing'));
+  expect(conversation.snapshot).toMatchObject({ title: '', turns: [] });
+  vi.unstubAllGlobals();
 });
 
 test('the rate while writing is of the last seconds, and a replay does not count', () => {

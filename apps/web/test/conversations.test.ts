@@ -1,13 +1,14 @@
 /** Conversations on a real database and a real Redis; that they are answered is for the browser's tests. */
 import { randomBytes } from 'node:crypto';
 import { createTestDatabase, type TestDatabase } from '@blyan/db/testing';
+import type { Receipt } from '@blyan/protocol/answer';
 import { NEUTRAL } from '@blyan/protocol/sampling';
 import { disconnect } from '@blyan/queue/connection';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type {} from '../../../tooling/local/src/test-context.ts';
 import { readConfig } from '../src/env.ts';
 import { type Context, createContext } from '../src/server/context.ts';
-import { turnsBefore } from '../src/server/conversations/ask.ts';
+import { askIn, turnsBefore } from '../src/server/conversations/ask.ts';
 import { eraseConversations } from '../src/server/conversations/erase.ts';
 import { exportConversation } from '../src/server/conversations/export.ts';
 import {
@@ -17,19 +18,22 @@ import {
   readShared,
 } from '../src/server/conversations/read.ts';
 import { openSession, type Session } from '../src/server/session.ts';
+import { readModel, serve, withModel } from './asking.ts';
 
 let database: TestDatabase;
 let ctx: Context;
 
 beforeAll(async () => {
   database = await createTestDatabase(inject('databaseUrl'));
-  ctx = createContext(
-    readConfig({
-      DATABASE_URL: database.url,
-      REDIS_URL: inject('redisUrl'),
-      BLYAN_LOG_LEVEL: 'silent',
-    }),
-  );
+  const redis = new URL(inject('redisUrl'));
+  redis.pathname = '/10';
+  const config = readConfig({
+    DATABASE_URL: database.url,
+    REDIS_URL: redis.href,
+    BLYAN_LOG_LEVEL: 'silent',
+  });
+  ctx = withModel(createContext(config), await readModel());
+  await ctx.redis.flushdb();
 });
 afterAll(async () => {
   await ctx.intake[Symbol.asyncDispose]();
@@ -98,6 +102,25 @@ async function converse(
   return { id, answer };
 }
 
+function receiptOf(requestId: string): Receipt {
+  const hash = 'ab'.repeat(32);
+  const block = { chain: 'A' as const, height: 1, hash };
+  return {
+    v: 1,
+    requestId,
+    genesis: hash,
+    model: { name: 'm', block },
+    layerBlocks: [{ ...block, chain: 'B', group: 'embedding' }],
+    nodes: [],
+    params: { ...NEUTRAL, maxTokens: 8, temperature: 0, seed: 1 },
+    tokens: { salt: hash, hash },
+    usage: { promptTokens: 1, completionTokens: 2 },
+    finishReason: 'stop',
+    timings: { queuedMs: 1, firstTokenMs: 1, totalMs: 1, tokensPerSecond: null },
+    createdAt: 1,
+  };
+}
+
 describe('the session of a browser', () => {
   test('is a cookie that scripts and other sites do not get', () => {
     const { session, cookie } = newSession();
@@ -164,13 +187,39 @@ describe('conversations', () => {
 
   test('a link shows what is written, until it is taken back', async () => {
     const { session } = newSession();
-    const { id } = await converse(session, { status: 'running' });
+    const { id, answer } = await converse(session, { status: 'running' });
     await ctx.db.conversation.update({ where: { id }, data: { shareToken: `share-${id}` } });
     const shared = await readShared(`share-${id}`, ctx);
     expect(shared.messages.map(({ role }) => role)).toEqual(['user']);
     expect(JSON.stringify(shared)).not.toContain(id);
+    // Nothing by which to read on when the link is gone.
+    const data = { status: 'completed', receipt: receiptOf(answer) } as const;
+    await ctx.db.request.update({ where: { id: answer }, data });
+    const whole = await readShared(`share-${id}`, ctx);
+    expect(whole.messages[1]?.answer?.provenance).toMatchObject({ seed: 1, receipt: null });
+    for (const known of (await readConversation(id, session, ctx)).messages)
+      expect(JSON.stringify(whole)).not.toContain(known.id);
     await ctx.db.conversation.update({ where: { id }, data: { shareToken: null } });
     await expect(readShared(`share-${id}`, ctx)).rejects.toMatchObject({ status: 404 });
+  });
+
+  test('a link shows the branch that is read, and nothing that was replaced', async () => {
+    const { session } = newSession();
+    const { id, answer } = await converse(session, { question: 'Edited away?' });
+    const branch = await converse(session, { question: 'Asked instead?' });
+    const moved = { conversationId: id, createdAt: new Date() };
+    await ctx.db.message.updateMany({ where: { conversationId: branch.id }, data: moved });
+    const share = async (head: string) => {
+      const shareToken = `share-${id}`;
+      await ctx.db.conversation.update({ where: { id }, data: { shareToken, head } });
+      return (await readShared(shareToken, ctx)).messages.map(({ text }) => text);
+    };
+    expect(await share(branch.answer)).toEqual(['Asked instead?', 'A list of changes.']);
+    expect(await share(answer)).toEqual(['Edited away?', 'A list of changes.']);
+    // The newest message is on another branch than the answer that is being written.
+    await ctx.db.request.update({ where: { id: answer }, data: { status: 'running' } });
+    expect(await share(answer)).toEqual(['Edited away?']);
+    expect(await share('no-such-message')).toEqual([]);
   });
 
   test('deleting leaves no row and no stream; what is being written is stopped first', async () => {
@@ -206,6 +255,74 @@ describe('conversations', () => {
     const json = JSON.parse(exportConversation(read, 'json').text);
     expect(json).toMatchObject({ format: 'blyan.conversation.v1', messages: read.messages });
     expect(json).not.toHaveProperty('shareToken');
+  });
+});
+
+describe('asking', () => {
+  const asking = (conversation = newId(), parent: string | null = null) => ({
+    conversation,
+    parent,
+    question: { id: newId(), text: 'What is a block?' },
+    answer: newId(),
+    settings: {},
+  });
+  const idsOf = async (id: string, session: Session) =>
+    (await readConversation(id, session, ctx)).messages.map((message) => message.id);
+
+  test('twice with the same ids is once, also at the same time', async () => {
+    await serve(ctx);
+    const { session } = newSession();
+    const input = asking();
+    await Promise.all([askIn(input, session, ctx), askIn(input, session, ctx)]);
+    await askIn(input, session, ctx);
+    expect(await idsOf(input.conversation, session)).toEqual([input.question.id, input.answer]);
+    const { status, prompt } = await ctx.db.request.findUniqueOrThrow({
+      where: { id: input.answer },
+    });
+    expect(status).toBe('queued');
+    expect(prompt.length).toBeGreaterThan(10);
+  });
+
+  test('under the id of another answer takes nothing of it, whatever is asked', async () => {
+    await serve(ctx);
+    const [{ session }, { session: other }] = [newSession(), newSession()];
+    const theirs = asking();
+    await askIn(theirs, other, ctx);
+    // One of the API, which is in no conversation.
+    const { answer: id } = theirs;
+    const { receipt: _, ...row } = await ctx.db.request.findUniqueOrThrow({ where: { id } });
+    const free = newId();
+    await ctx.db.request.create({ data: { ...row, params: row.params as object, id: free } });
+    for (const answer of [id, free]) {
+      const input = { ...asking(), answer };
+      await expect(askIn(input, session, ctx)).rejects.toMatchObject({ code: 'id_taken' });
+      await expect(readConversation(input.conversation, session, ctx)).rejects.toThrow();
+    }
+    await eraseConversations('all', session, ctx);
+    expect(await idsOf(theirs.conversation, other)).toEqual([theirs.question.id, id]);
+    const kept = await ctx.db.request.findUniqueOrThrow({
+      where: { id: free },
+      include: { message: true },
+    });
+    expect(kept).toMatchObject({ erase: false, message: null });
+  });
+
+  test('in a conversation that is deleted meanwhile brings nothing back', async () => {
+    const { session } = newSession();
+    const { id, answer } = await converse(session);
+    await serve(ctx);
+    const input = asking(id, answer);
+    // Deleted when the question has been read and before it is written.
+    const admission = {
+      ...ctx.admission,
+      async spend() {
+        await eraseConversations([id], session, ctx);
+      },
+    };
+    const asked = askIn(input, session, { ...ctx, admission });
+    await expect(asked).rejects.toMatchObject({ status: 404 });
+    await expect(readConversation(id, session, ctx)).rejects.toMatchObject({ status: 404 });
+    expect(await ctx.db.request.findUnique({ where: { id: input.answer } })).toBeNull();
   });
 });
 

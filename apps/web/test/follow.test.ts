@@ -1,6 +1,7 @@
 /** Answers that nobody writes, on a real database and a real Redis. */
 import { randomBytes } from 'node:crypto';
 import { generateKeyPair } from '@blyan/chain/keys';
+import { createDb } from '@blyan/db/client';
 import { initGenesis } from '@blyan/db/genesis';
 import { createTestDatabase, type TestDatabase } from '@blyan/db/testing';
 import { NEUTRAL } from '@blyan/protocol/sampling';
@@ -12,6 +13,7 @@ import { ask } from '../src/server/answers/ask.ts';
 import { questionOf, streamAnswer } from '../src/server/answers/chat.ts';
 import { type ChoiceWriter, streamChoices } from '../src/server/answers/choices.ts';
 import { collectAnswer, collectChoices } from '../src/server/answers/collect.ts';
+import { followAnswer } from '../src/server/answers/follow.ts';
 import { type Context, createContext } from '../src/server/context.ts';
 
 let database: TestDatabase;
@@ -93,6 +95,144 @@ describe('a client that goes away', () => {
     setTimeout(() => client.abort(), 100);
     await expect(waiting).rejects.toMatchObject({ status: 499 });
     expect((await rowOf(question.id)).cancelled).toBe(!goesOnAlone);
+  });
+});
+
+test('a database that is away for a moment ends no answer', async () => {
+  const db = createDb('postgresql://nobody@127.0.0.1:1/nowhere');
+  const warn = vi.fn();
+  const away = { ...ctx, db, logger: Object.assign(Object.create(ctx.logger), { warn }) };
+  const { id, deadline } = await asked(60_000);
+  const seen: unknown[] = [];
+  const reading = (async () => {
+    for await (const entry of followAnswer({ id, from: '0', deadline }, away, never))
+      seen.push('replaced' in entry ? 'replaced' : entry.id);
+  })();
+  await vi.waitFor(() => expect(warn).toHaveBeenCalled(), { timeout: 10_000 });
+  const end = { type: 'error', code: 'no_worker', message: 'gone' };
+  await ctx.redis.xadd(`gen:${id}`, '1-0', 'e', JSON.stringify(end));
+  const wakeUp = `1-0 ${JSON.stringify(end)}`;
+  await ctx.redis.publish(`gen:${id}`, wakeUp);
+  await reading;
+  expect(seen).toEqual(['1-0']);
+  await db.$disconnect();
+});
+
+test.each(['streamed', 'whole'])('what cannot be read goes on for nobody, %s', async (way) => {
+  const question = await asked(60_000);
+  await ctx.redis.xadd(`gen:${question.id}`, '1-0', 'e', '{}');
+  if (way === 'whole') {
+    await expect(collectAnswer(question, ctx, never)).rejects.toThrow('cannot be read');
+  } else {
+    const nothing = { start: () => '', part: () => '', finish: () => '', end: () => '' };
+    expect(await streamChoices([question], nothing, ctx, never).text()).toContain('"error"');
+  }
+  expect((await rowOf(question.id)).cancelled).toBe(true);
+});
+
+describe('an entry that was never stored', () => {
+  const tokens = (position: number, ...ids: number[]) => ({
+    type: 'tokens' as const,
+    position,
+    tokens: ids,
+    text: ids.join(' '),
+  });
+  const end = { type: 'error' as const, code: 'no_worker', message: 'gone' };
+
+  /** What a reader gets of an answer whose stream has these entries, and whose row ends a moment later. */
+  async function read(from: string, entries: [id: string, event: object][]) {
+    const { id, deadline } = await asked(60_000);
+    for (const [entry, event] of entries)
+      await ctx.redis.xadd(`gen:${id}`, entry, 'e', JSON.stringify(event));
+    const seen: unknown[] = [];
+    const ending = setTimeout(async () => {
+      const data = { status: 'completed', text: 'all of it', output: [1, 2, 3, 4] } as const;
+      await ctx.db.request.update({ where: { id }, data });
+    }, 100);
+    for await (const entry of followAnswer({ id, from, deadline }, ctx, never))
+      seen.push('replaced' in entry ? entry.replaced.text : entry.id);
+    clearTimeout(ending);
+    return seen;
+  }
+
+  test.each<[string, string, [string, object][], string[]]>([
+    [
+      'none',
+      '0',
+      [
+        ['1-0', tokens(0, 1, 2)],
+        ['3-0', tokens(2, 3)],
+        ['4-0', end],
+      ],
+      ['1-0', '3-0', '4-0'],
+    ],
+    [
+      'tokens',
+      '0',
+      [
+        ['1-0', tokens(0, 1)],
+        ['4-0', tokens(3, 4)],
+        ['5-0', end],
+      ],
+      ['1-0', 'all of it'],
+    ],
+    [
+      'the first tokens',
+      '0',
+      [
+        ['3-0', tokens(2, 3)],
+        ['4-0', end],
+      ],
+      ['all of it'],
+    ],
+    [
+      'the last tokens',
+      '0',
+      [
+        ['1-0', tokens(0, 1)],
+        ['3-0', end],
+      ],
+      ['1-0', 'all of it'],
+    ],
+    [
+      'none behind tokens',
+      '1-0',
+      [
+        ['1-0', tokens(0, 1, 2)],
+        ['3-0', end],
+      ],
+      ['3-0'],
+    ],
+    [
+      'tokens behind tokens',
+      '1-0',
+      [
+        ['1-0', tokens(0, 1)],
+        ['3-0', end],
+      ],
+      ['all of it'],
+    ],
+    [
+      'none behind a phase',
+      '1-1',
+      [
+        ['1-0', tokens(0, 1)],
+        ['1-1', { type: 'phase', phase: 'waiting' }],
+        ['2-0', end],
+      ],
+      ['2-0'],
+    ],
+    [
+      'the rest, behind the end',
+      '2-0',
+      [
+        ['1-0', tokens(0, 1)],
+        ['2-0', end],
+      ],
+      ['all of it'],
+    ],
+  ])('%s, read from %s on', async (_name, from, entries, seen) => {
+    expect(await read(from, entries)).toEqual(seen);
   });
 });
 

@@ -213,18 +213,21 @@ describe('registration', () => {
     expect(await refusal(join(node, secret))).toBe('403 node_marked');
   });
 
-  test('refusals from one address are bounded, and in the audit log once a minute', async () => {
-    const address = '203.0.113.9';
+  test.each([
+    ['address', (_: number) => '203.0.113.9'],
+    ['IPv6 network', (i: number) => `2001:db8:0:9::${i + 1}`],
+  ])('refusals from one %s are bounded, and in the audit log once a minute', async (_name, at) => {
     const node = newNode();
     const seen: string[] = [];
     for (let i = 0; i < 31; i++) {
       const body = { ...(await bodyOf(node)), challenge: 'x'.repeat(40) };
-      seen.push(await refusal(registerNode(body, from('no-such-key', address), deps)));
+      seen.push(await refusal(registerNode(body, from('no-such-key', at(i)), deps)));
     }
     expect(new Set(seen.slice(0, 30))).toEqual(new Set(['401 challenge_invalid']));
     expect(seen[30]).toBe('429 too_many_attempts');
-    const entries = await deps.db.auditEntry.count({ where: { address, action: 'node.refuse' } });
-    expect(entries).toBe(1);
+    const addresses = seen.map((_, i) => at(i));
+    const where = { address: { in: addresses }, action: 'node.refuse' };
+    expect(await deps.db.auditEntry.count({ where })).toBe(1);
   });
 });
 
@@ -273,6 +276,26 @@ describe('a lease', () => {
     await beat(node, lease.token);
     const { leaseUntil } = await deps.db.node.findUniqueOrThrow({ where: { id: node.id } });
     expect(leaseUntil?.getTime()).toBeLessThan(Date.now() + 3500);
+  });
+
+  test('of a secret that was rotated since ends with its grace period, too', async () => {
+    const node = newNode();
+    const { secret, key } = await newKey();
+    const { lease } = await join(node, secret);
+    const rotate = (graceDays: number) => rotateNodeKey(deps.db, { id: key.id, graceDays }, ADMIN);
+    await rotate(3 / 86_400);
+    const where = { where: { id: node.id } };
+    const { previousUntil } = await deps.db.nodeKey.findUniqueOrThrow({ where: { id: key.id } });
+    const next = await beat(node, lease.token);
+    expect((await deps.db.node.findUniqueOrThrow(where)).leaseUntil).toEqual(previousUntil);
+    // The next rotation gives it no second grace.
+    const { secret: newest } = await rotate(1);
+    await beat(node, next.lease.token);
+    expect((await deps.db.node.findUniqueOrThrow(where)).leaseUntil).toEqual(previousUntil);
+    const { lease: own } = await join(node, newest);
+    await beat(node, own.token);
+    const { leaseUntil } = await deps.db.node.findUniqueOrThrow(where);
+    expect(leaseUntil?.getTime()).toBeGreaterThan(Number(previousUntil));
   });
 });
 

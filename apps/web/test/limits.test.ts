@@ -4,15 +4,19 @@ import { createApiKey, revokeApiKey } from '@blyan/db/api-keys';
 import { createTestDatabase, type TestDatabase } from '@blyan/db/testing';
 import { NEUTRAL } from '@blyan/protocol/sampling';
 import { disconnect } from '@blyan/queue/connection';
-import { LIMIT_PREFIX } from '@blyan/queue/names';
+import { CLUSTER_KEY, LIMIT_PREFIX } from '@blyan/queue/names';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { z } from 'zod';
 import type {} from '../../../tooling/local/src/test-context.ts';
 import { withCaller } from '../src/door/caller.ts';
 import { readConfig } from '../src/env.ts';
+import { ask } from '../src/server/answers/ask.ts';
+import { questionOf } from '../src/server/answers/chat.ts';
 import { type Context, createContext } from '../src/server/context.ts';
 import { route } from '../src/server/http/route.ts';
+import { admit } from '../src/server/limits/admission.ts';
 import { Callers } from '../src/server/limits/callers.ts';
+import { readModel, serve, withModel } from './asking.ts';
 
 let database: TestDatabase;
 let ctx: Context;
@@ -20,10 +24,12 @@ const MAX_WAITING = 3;
 
 beforeAll(async () => {
   database = await createTestDatabase(inject('databaseUrl'));
+  const redis = new URL(inject('redisUrl'));
+  redis.pathname = '/11';
   ctx = createContext(
     readConfig({
       DATABASE_URL: database.url,
-      REDIS_URL: inject('redisUrl'),
+      REDIS_URL: redis.href,
       BLYAN_LOG_LEVEL: 'silent',
       BLYAN_REQUESTS_PER_MINUTE: '5',
       BLYAN_TOKENS_PER_MINUTE: '100',
@@ -53,7 +59,11 @@ let handled = 0;
 /** A route that would begin an answer with so many tokens. */
 const POST = route({
   limited: true,
-  bodySchema: z.object({ tokens: z.number(), answers: z.number().default(1) }),
+  bodySchema: z.object({
+    tokens: z.number(),
+    answers: z.number().default(1),
+    read: z.number().default(0),
+  }),
   async handler({ body, ctx }) {
     handled += 1;
     await ctx.admission.spend(body);
@@ -112,6 +122,49 @@ describe('an address', () => {
     expect(second).toMatchObject({ status: 429, code: 'rate_limit_exceeded' });
     expect(second.headers.get('x-ratelimit-remaining-tokens')).toBe('40');
     expect((await post({ tokens: 40 })).status).toBe(200);
+  });
+
+  test('pays for a prompt that was read, whatever comes of it', async () => {
+    expect(await post({ tokens: 150, read: 30 })).toMatchObject({ status: 400 });
+    const first = await post({ tokens: 40, read: 20 });
+    expect(first.headers.get('x-ratelimit-remaining-tokens')).toBe('30');
+    const second = await post({ tokens: 40, read: 20 });
+    expect(second).toMatchObject({ status: 429 });
+    expect(second.headers.get('x-ratelimit-remaining-tokens')).toBe('10');
+  });
+
+  test('pays for what is too long, and then nothing more is read', async () => {
+    const model = await readModel();
+    let read = 0;
+    const { encode } = model.tokenizer;
+    model.tokenizer.encode = (text) => {
+      read += 1;
+      return encode(text);
+    };
+    await serve(ctx);
+    const asked = async (prompt: string) => {
+      const admission = await admit(new Headers(), address, ctx.limits);
+      const asking = ask(questionOf({ prompt }), { ...withModel(ctx, model), admission });
+      const { status, code } = await asking.catch((error) => error);
+      admission.taken();
+      return { status, code, read };
+    };
+    const tooLong = { status: 400, code: 'context_length_exceeded' };
+    // So long that it need not be read.
+    expect(await asked('1'.repeat(100_000))).toEqual({ ...tooLong, read: 0 });
+    expect(await asked('1'.repeat(model.context))).toEqual({ ...tooLong, read: 1 });
+    const over = { status: 429, code: 'rate_limit_exceeded' };
+    expect(await asked('Hello')).toEqual({ ...over, read: 1 });
+  });
+
+  test('pays nothing for a model that nobody serves: it is not even loaded', async () => {
+    await ctx.redis.del(CLUSTER_KEY);
+    const context = withModel(ctx, await readModel());
+    let loaded = 0;
+    const models = { ...context.models, load: async () => ++loaded } as never;
+    const asking = ask(questionOf({ prompt: 'Hi' }), { ...context, models });
+    await expect(asking).rejects.toMatchObject({ code: 'coordinator_unavailable' });
+    expect(loaded).toBe(0);
   });
 
   test('gets 400, which no client repeats, for more tokens than can ever be', async () => {
@@ -188,6 +241,26 @@ test('a route that costs nothing refuses a wrong key all the same, and counts no
   };
   expect(await get('blyan_wrong')).toBe(401);
   expect(await get('none')).toBe(200);
+});
+
+test.each([
+  ['cross-site', 'navigate', undefined, 403],
+  ['same-site', 'navigate', undefined, 403],
+  ['cross-site', 'cors', 'https://app.example', 200],
+  ['same-origin', 'navigate', undefined, 200],
+  ['none', 'navigate', undefined, 200],
+])('an answer asked for from %s, by %s, with origin %s: %i', async (site, mode, origin, status) => {
+  const before = handled;
+  const request = new Request('http://localhost/chat', {
+    method: 'POST',
+    body: '{"tokens":1}',
+    headers: { 'sec-fetch-site': site, 'sec-fetch-mode': mode, ...(origin && { origin }) },
+  });
+  const response = await withCaller(address, () => POST(request, { params: Promise.resolve({}) }));
+  expect(response.status).toBe(status);
+  expect(handled - before).toBe(status === 200 ? 1 : 0);
+  // Nor does it use up what the visitor may ask.
+  if (status === 403) expect(response.headers.has('x-ratelimit-limit-requests')).toBe(false);
 });
 
 describe('the line', () => {

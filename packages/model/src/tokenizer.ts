@@ -4,12 +4,15 @@ import { z } from 'zod';
 import { type DetokenizerOptions, StreamingDetokenizer } from './detokenizer.ts';
 import { ModelError } from './errors.ts';
 import type { ModelFiles } from './files.ts';
+import { textBound } from './text-bound.ts';
 import { invalidTokenizer } from './token-decoder.ts';
 import { type TokenTable, tokenTable } from './token-table.ts';
 
 export interface Tokenizer extends TokenTable {
   /** Adds no special tokens of its own; those written out in the text become their ids. */
   encode(text: string): number[];
+  /** The fewest tokens that a text can have, without encoding it; 0 where nothing is certain. */
+  atLeast(text: string): number;
   /** Special tokens are left out unless asked for. */
   decode(ids: readonly number[], options?: DetokenizerOptions): string;
   /** A fresh one per answer. */
@@ -30,6 +33,7 @@ export function createTokenizer(
   return {
     ...table,
     detokenizer,
+    atLeast: textBound(files.tokenizer, files.tokenizerConfig),
     encode(text) {
       const { ids } = encoder.encode(text, { add_special_tokens: false });
       // The library gives `undefined` for what it cannot encode; ids must be ids.

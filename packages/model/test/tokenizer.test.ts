@@ -53,6 +53,40 @@ describe('the published Qwen3 tokenizer', () => {
     expect(qwen.decode([9707, 151900])).toBe('Hello');
   });
 
+  it('says of no text that it has more tokens than it has', () => {
+    const spaces = ' '.repeat(4096);
+    for (const text of [
+      '',
+      'a',
+      spaces,
+      '<|im_start|>'.repeat(50),
+      'e\u0301'.repeat(99),
+      '\ud800한',
+    ])
+      expect(qwen.atLeast(text)).toBeLessThanOrEqual(qwen.encode(text).length);
+    expect(qwen.atLeast(spaces)).toBeGreaterThan(4096 / 300);
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (text) => {
+        expect(qwen.atLeast(text)).toBeLessThanOrEqual(qwen.encode(text).length);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('says nothing of texts that its encoder may shorten', async () => {
+    const tokenizer = await readJson(join(published, 'tokenizer.json'));
+    const atLeast = (change: object, more: object = {}) =>
+      createTokenizer({
+        tokenizer: { ...tokenizer, ...change },
+        tokenizerConfig: { ...config, ...more },
+      }).atLeast('a'.repeat(10_000));
+    expect(atLeast({})).toBeGreaterThan(0);
+    expect(atLeast({}, { remove_space: true })).toBe(0);
+    expect(atLeast({ normalizer: { type: 'NFKC' } })).toBe(0);
+    const [first, ...rest] = tokenizer.added_tokens;
+    expect(atLeast({ added_tokens: [{ ...first, rstrip: true }, ...rest] })).toBe(0);
+  });
+
   it('encodes a long word in time', () => {
     const start = performance.now();
     expect(qwen.encode('a'.repeat(100_000)).length).toBeGreaterThan(1000);

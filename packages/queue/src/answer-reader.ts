@@ -150,7 +150,7 @@ export class AnswerReader {
           asked = performance.now();
           if (found === 'look' && page.length === READ_COUNT) bell.ring();
         } else if (goesOn && performance.now() - asked >= POLL_MS / 2) {
-          if (!(await goesOn())) {
+          if ((await orAborted(goesOn(), signal)) === false) {
             // The end may have been written between the read and the question.
             yield* (await orAborted(this.#page(requestId, last), signal)) ?? [];
             return;

@@ -5,6 +5,5 @@ type Outputs = inferRouterOutputs<AppRouter>;
 export type ClusterState = Outputs['cluster']['status'];
 export type ServedModel = Outputs['chain']['servedModel'];
 export type ConversationView = Outputs['conversations']['get'];
-export type MessageView = ConversationView['messages'][number];
 export type SharedView = Outputs['conversations']['shared'];
 export type Defaults = Outputs['answers']['defaults'];

@@ -56,7 +56,11 @@ export function ChatShell({ initialStatus, model, initialDefaults }: ChatShellPr
     () => conversation.snapshot,
   );
   const [dialog, show] = useState<OpenDialog | null>(null);
-  const { title } = snapshot;
+  const { title, state } = snapshot;
+  // A dialog may show what was deleted in another tab.
+  useEffect(() => {
+    if (state === 'missing') show(null);
+  }, [state]);
   useEffect(() => {
     document.title = title ? `${title} · Blyan` : 'Blyan';
   }, [title]);
@@ -113,7 +117,7 @@ export function ChatShell({ initialStatus, model, initialDefaults }: ChatShellPr
       },
       forget(ids) {
         conversations.forget(ids);
-        for (const id of ids ?? [conversation.id]) changed(id);
+        for (const id of ids ?? [null]) changed(id);
         if (!ids || ids.includes(conversation.id)) goTo(null);
       },
     }),

@@ -10,14 +10,20 @@ const TRY_AGAIN = new Set([429, 502, 504]);
 /** Refusals in a row, about five minutes of them: as long as an answer may take by default. */
 const MAX_REFUSALS = 40;
 
-/** The server has read the question and does not take it. */
+/** What has to be put right by somebody; a server that fails otherwise may work at the next try. */
+const NEEDS_SOMEBODY = /^(no_|model_|coordinator_unavailable$|queue_full$)/;
+
+/** The server does not take the question. */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
   readonly problem: ChatProblem;
+  /** It failed, rather than that it has read the question and says no: asking again may help. */
+  readonly passes: boolean;
 
-  constructor(problem: ChatProblem) {
+  constructor(problem: ChatProblem, status: number) {
     super(problem.message);
     this.problem = problem;
+    this.passes = status >= 500 && !NEEDS_SOMEBODY.test(problem.code);
   }
 }
 
@@ -64,8 +70,11 @@ export async function holdLine(line: Line): Promise<void> {
       // The network broke, here or at the server: nothing is lost, the answer goes on there.
       if (signal.aborted) return;
       if (error instanceof Refusal) {
-        line.update(failed(line.current(), error.problem));
-        return;
+        refusals += 1;
+        if (!error.passes || refusals >= MAX_REFUSALS) {
+          line.update(failed(line.current(), error.problem));
+          return;
+        }
       }
     }
     if (line.current().lastEventId !== before) broken = 0;

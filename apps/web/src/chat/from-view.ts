@@ -1,9 +1,10 @@
 /** A message as the server's tables have it, for the page. */
-import type { MessageView } from './api-types.ts';
+import type { SharedView } from './api-types.ts';
 import { newAnswer } from './reduce.ts';
 import type { Message } from './types.ts';
 
-export function fromView({ id, parent, text, answer }: MessageView): Message {
+/** Of a conversation of this browser, or of a shared one, which lacks some. */
+export function fromView({ id, parent, text, answer }: SharedView['messages'][number]): Message {
   if (!answer) return { role: 'user', id, parent, text };
   const message = {
     ...newAnswer(id, parent),

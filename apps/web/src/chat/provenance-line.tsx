@@ -1,15 +1,15 @@
 'use client';
 
-import type { Provenance } from '@blyan/protocol/api';
 import Link from 'next/link';
 import type { ReactNode } from 'react';
 import { Stripe } from '@/components/stripe';
 import { blockHref } from '@/lib/explorer-links';
 import { formatRate } from '@/lib/format';
 import { useWords } from '@/lib/i18n/provider';
+import type { ShownProvenance } from './types';
 
 /** Where an answer came from, each part a link to check it. */
-export function ProvenanceLine({ provenance }: { provenance: Provenance }) {
+export function ProvenanceLine({ provenance }: { provenance: ShownProvenance }) {
   const { thread: t } = useWords();
   const { model, layers, seed, tokens_per_second: rate, receipt } = provenance;
   return (
@@ -31,9 +31,11 @@ export function ProvenanceLine({ provenance }: { provenance: Provenance }) {
       </span>
       <span>{t.seed(seed)}</span>
       {rate !== null && <span>{formatRate(rate)}</span>}
-      <Link href={receipt} className="link">
-        {t.receipt}
-      </Link>
+      {receipt !== null && (
+        <Link href={receipt} className="link">
+          {t.receipt}
+        </Link>
+      )}
     </p>
   );
 }

@@ -16,9 +16,7 @@ export function SharedPage({ shared }: { shared: SharedView }) {
   const { title, head, messages } = shared;
   const turns = useMemo(() => {
     const nodes = new Map(messages.map((message) => [message.id, fromView(message)]));
-    // The newest answer may be one that is being written and left out.
-    const last = head !== null && nodes.has(head) ? head : (messages.at(-1)?.id ?? null);
-    return shownTurns(nodes, last);
+    return shownTurns(nodes, head);
   }, [messages, head]);
   return (
     <main id="main" className="mx-auto w-full max-w-3xl flex-1 px-4 pb-16 sm:px-6">

@@ -75,8 +75,8 @@ export class Conversation {
       return;
     try {
       const view = await this.#deps.read(this.id);
-      if (!view) this.#state = 'missing';
-      else this.#take(view);
+      if (!view) return this.gone();
+      this.#take(view);
     } catch {
       if (this.#state === 'loading') this.#state = 'failed';
     }
@@ -111,7 +111,7 @@ export class Conversation {
     this.#lines.clear();
   }
 
-  /** It was deleted. */
+  /** It was deleted, here or in another tab: nothing of it stays on the screen. */
   gone(): void {
     this.close();
     this.#state = 'missing';

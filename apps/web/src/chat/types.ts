@@ -18,6 +18,9 @@ export interface Sample {
   tokens: number;
 }
 
+/** Without the address of the receipt for readers of a shared conversation. */
+export type ShownProvenance = Omit<Provenance, 'receipt'> & { receipt: string | null };
+
 export interface AssistantMessage extends TreeNode {
   role: 'assistant';
   /** Of the request: chosen here, so that asking again after a broken line gives the same answer. */
@@ -39,7 +42,7 @@ export interface AssistantMessage extends TreeNode {
   samples: readonly Sample[];
   finishReason: FinishReason | null;
   usage: ApiUsage | null;
-  provenance: Provenance | null;
+  provenance: ShownProvenance | null;
   /** Whether the probabilities of its tokens are kept; null when that is not known. */
   probabilities: boolean | null;
   problem: ChatProblem | null;

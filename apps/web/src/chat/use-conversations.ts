@@ -8,7 +8,7 @@ import type { AppRouter } from '@/server/trpc/root';
 import { Refusal } from './connection';
 import { Conversation, type ConversationDeps } from './store';
 
-/** Other tabs hear on it which conversation has changed. */
+/** Other tabs hear on it which conversation has changed; null: any of them may have. */
 const CHANNEL = 'blyan.conversations';
 
 /** Every conversation that was open in this page: answers go on while another one is read. */
@@ -33,6 +33,12 @@ class Conversations {
 
   known = (id: string): Conversation | undefined => this.#open.get(id);
 
+  /** Another tab has changed one of them, or all. */
+  refresh(id: string | null): void {
+    for (const conversation of this.#open.values())
+      if (id === null || conversation.id === id) void conversation.refresh();
+  }
+
   /** They are deleted; who comes back to one is told so. */
   forget(ids: readonly string[] = [...this.#open.keys()]): void {
     for (const id of ids) this.#open.get(id)?.gone();
@@ -54,17 +60,17 @@ export function useConversations() {
     const listChanged = () => void queries.invalidateQueries(trpc.conversations.list.pathFilter());
     let channel: BroadcastChannel | undefined;
     const tell = {
-      /** Other tabs, and the list of this one. */
-      changed(id: string) {
+      /** Other tabs, and the list of this one. @param id null: all of them */
+      changed(id: string | null) {
         listChanged();
         channel?.postMessage(id);
       },
-      hear(refresh: (id: string) => void): () => void {
+      hear(refresh: (id: string | null) => void): () => void {
         const heard = new BroadcastChannel(CHANNEL);
         channel = heard;
         heard.onmessage = ({ data }) => {
           listChanged();
-          if (typeof data === 'string') refresh(data);
+          if (typeof data === 'string' || data === null) refresh(data);
         };
         return () => heard.close();
       },
@@ -74,13 +80,13 @@ export function useConversations() {
         try {
           await client.conversations.ask.mutate(input, { signal });
         } catch (error) {
-          // With a code of ours the server has said no; without one nobody has heard it.
+          // With a code of ours the server has answered; without one nobody has heard it.
           if (!(error instanceof TRPCClientError)) throw error;
           const { data, meta, message } = error as TRPCClientError<AppRouter>;
           const { status = 0 } = (meta?.response as Response | undefined) ?? {};
-          if (data) throw new Refusal({ code: data.reason ?? data.code, message });
+          if (data) throw new Refusal({ code: data.reason ?? data.code, message }, data.httpStatus);
           if (status >= 400 && status < 500 && status !== 429)
-            throw new Refusal({ code: `http_${status}`, message });
+            throw new Refusal({ code: `http_${status}`, message }, status);
           throw error;
         }
       },
@@ -100,7 +106,7 @@ export function useConversations() {
     return { conversations, tell };
   });
   useEffect(() => {
-    const stopHearing = tell.hear((id) => void conversations.known(id)?.refresh());
+    const stopHearing = tell.hear((id) => conversations.refresh(id));
     return () => {
       stopHearing();
       conversations.close();

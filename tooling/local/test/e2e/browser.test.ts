@@ -293,6 +293,8 @@ test('conversations are found, renamed, shared, saved and deleted', async () => 
   expect((await guest.goto(link))?.status()).toBe(200);
   await guest.getByText('What is a Merkle tree?').waitFor();
   await guest.getByTestId('provenance').waitFor();
+  // It would tell the answer's id, by which one reads on when the link is gone.
+  expect(await guest.getByRole('link', { name: 'Receipt' }).count()).toBe(0);
   expect(await guest.getByRole('textbox').count()).toBe(0);
   await guest.goto(address);
   await guest.getByText('There is no such conversation in this browser.').waitFor();

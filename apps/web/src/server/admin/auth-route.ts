@@ -13,9 +13,12 @@ import { authOf, readSession } from './session.ts';
 const MAX_BYTES = 8 * 1024;
 const PREFIX = '/api/auth/';
 
+/** The one path that takes an e-mail address, with the password that proves it. */
+const SIGN_IN = 'sign-in/email';
+
 /** What the audit log calls it; `proves`: it takes a password or a code, which one could guess. */
 const PATHS: Record<string, { action: string | null; proves: boolean }> = {
-  'sign-in/email': { action: 'admin.sign_in', proves: true },
+  [SIGN_IN]: { action: 'admin.sign_in', proves: true },
   'two-factor/verify-totp': { action: 'admin.second_factor', proves: true },
   'two-factor/verify-backup-code': { action: 'admin.backup_code', proves: true },
   'two-factor/enable': { action: 'admin.two_factor_begin', proves: true },
@@ -24,6 +27,9 @@ const PATHS: Record<string, { action: string | null; proves: boolean }> = {
   'change-password': { action: 'admin.password', proves: true },
   'sign-out': { action: 'admin.sign_out', proves: false },
 };
+
+/** Of a second factor that completed a sign-in. */
+const SignedIn = z.object({ user: z.object({ email: z.string() }) });
 
 const Body = z.looseObject({
   // It goes into the audit log, whoever sent it.
@@ -44,9 +50,10 @@ export async function handleAuth(request: Request, ctx: Context): Promise<Respon
   const { trustDevice: _, ...body } = Body.parse(await readJson(request, MAX_BYTES));
   const address = clientAddress(request.headers);
   const session = await readSession(ctx, request.headers);
-  const email = session?.email ?? body.email?.trim().toLowerCase() ?? null;
+  const claimed = name === SIGN_IN ? (body.email?.trim().toLowerCase() ?? null) : null;
+  const account = claimed ?? session?.email ?? null;
   const attempt: Attempt | null = path.proves
-    ? await beginAttempt(ctx.redis, { address, account: email })
+    ? await beginAttempt(ctx.redis, { address, account })
     : null;
   const headers = new Headers(request.headers);
   headers.delete('content-length');
@@ -54,10 +61,17 @@ export async function handleAuth(request: Request, ctx: Context): Promise<Respon
     new Request(request.url, { method: 'POST', headers, body: JSON.stringify(body) }),
   );
   if (response.ok) await attempt?.succeeded();
-  if (path.action) {
+  // Signing out without being signed in is nothing that anybody did.
+  if (path.action && (path.proves || session)) {
+    const email = account ?? (response.ok ? await signedIn(response) : null);
     const action = response.ok ? path.action : `${path.action}_failed`;
     const actor = { kind: 'admin', id: email ?? undefined, address } as const;
     await appendAudit(ctx.db, { actor, action, subject: `admin:${email ?? 'unknown'}` });
   }
   return response;
+}
+
+async function signedIn(response: Response): Promise<string | null> {
+  const body: unknown = await response.clone().json();
+  return SignedIn.safeParse(body).data?.user.email ?? null;
 }

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Redis } from '@blyan/queue/connection';
 import { attemptCounter } from '@blyan/queue/names';
+import { limitedAs } from '../../door/address.ts';
 import { ApiError } from '../http/errors.ts';
 
 const WINDOW_S = 15 * 60;
@@ -19,6 +20,7 @@ export interface Attempt {
 
 /**
  * Counts a try before it is made, so that tries at the same time count too.
+ * @param address of the client; of IPv6 its network is counted
  * @param account e-mail address or id; null where it is not known yet
  * @throws ApiError 429 with Retry-After
  */
@@ -26,7 +28,7 @@ export async function beginAttempt(
   redis: Redis,
   { address, account }: { address: string; account: string | null },
 ): Promise<Attempt> {
-  const byAddress = attemptCounter(`address:${address}`);
+  const byAddress = attemptCounter(`address:${limitedAs(address)}`);
   const byAccount = account === null ? null : attemptCounter(`account:${hashed(account)}`);
   await count(redis, byAddress, PER_ADDRESS, 'from this address');
   if (byAccount) await count(redis, byAccount, PER_ACCOUNT, 'for this account');

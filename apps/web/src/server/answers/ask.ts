@@ -1,6 +1,7 @@
 /** Takes in a question: checks it whole, writes the row that is the truth, announces its id. */
 import { randomBytes } from 'node:crypto';
 import { fromHex, toHex } from '@blyan/chain/hex';
+import type { Prisma } from '@blyan/db/client';
 import type { Tokenizer } from '@blyan/model/tokenizer';
 import type { BlockRef } from '@blyan/protocol/answer';
 import type { ChatMessage } from '@blyan/protocol/api';
@@ -10,7 +11,13 @@ import { availability, freshCluster, servedHashes, unavailableError } from '../c
 import type { Context } from '../context.ts';
 import { ApiError, isNamed, shuttingDown } from '../http/errors.ts';
 import type { ServedModel } from '../model/served.ts';
-import { type AskedParams, checkIds, choiceSeed, resolveParams } from './params.ts';
+import {
+  type AskedParams,
+  checkIds,
+  choiceSeed,
+  contextExceeded,
+  resolveParams,
+} from './params.ts';
 
 export interface Question {
   /** Chosen by the client, or null. */
@@ -75,6 +82,18 @@ export async function askChoices(
   return { asked, tokenizer: ready.model.tokenizer };
 }
 
+/**
+ * Asks under an id that nobody has asked under, and writes what belongs to it: all or nothing.
+ * @throws ApiError as `ask` does; what the writes throw, of which P2002 may also say that the id is taken
+ */
+export async function askWith(
+  question: Question & { id: string },
+  writes: Prisma.PrismaPromise<unknown>[],
+  ctx: Context,
+): Promise<void> {
+  await take([question.id], await prepare(question, 1, ctx), ctx, writes);
+}
+
 const newId = () => randomBytes(18).toString('base64url');
 
 /** A question that can be answered. */
@@ -88,24 +107,37 @@ interface Ready {
 
 async function prepare(question: Question, answers: number, ctx: Context): Promise<Ready> {
   if (ctx.stopping.asked.aborted) throw shuttingDown();
-  const cluster = await freshCluster(ctx.redis);
+  const [cluster] = await Promise.all([freshCluster(ctx.redis), ctx.admission.check()]);
   const listed = await ctx.models.resolve(question.model, servedHashes(cluster));
+  // Before it is loaded: one that nobody serves would take the place of one that is served.
+  const state = availability(cluster, listed.hash);
+  if (state.state === 'unavailable') throw unavailableError(state);
   const model = await ctx.models.load(listed);
   const prompt = promptIds(question, model);
-  const params = resolveParams(question.params, model, {
-    promptTokens: prompt.length,
-    promptField: question.promptField,
-    defaultMaxTokens: ctx.config.defaultMaxTokens,
-  });
-  const state = availability(cluster, model.hash);
-  if (state.state === 'unavailable') throw unavailableError(state);
-  await ctx.admission.spend({ tokens: prompt.length + answers * params.maxTokens, answers });
+  const read = prompt.length;
+  let params: SamplingParams;
+  try {
+    params = resolveParams(question.params, model, {
+      promptTokens: read,
+      promptField: question.promptField,
+      defaultMaxTokens: ctx.config.defaultMaxTokens,
+    });
+  } catch (error) {
+    await ctx.admission.waste(read);
+    throw error;
+  }
+  await ctx.admission.spend({ tokens: read + answers * params.maxTokens, answers, read });
   const continues = 'ids' in question.prompt ? (question.prompt.continues ?? 0) : 0;
   return { model, prompt, continues, params, stop: question.stop };
 }
 
-/** Writes a row for each id, in one statement, and announces them. */
-async function take(ids: string[], ready: Ready, ctx: Context) {
+/** Writes a row for each id, with other writes where there are some, and announces them. */
+async function take(
+  ids: string[],
+  ready: Ready,
+  ctx: Context,
+  writes: Prisma.PrismaPromise<unknown>[] = [],
+) {
   const { model, prompt, continues, params, stop } = ready;
   const deadline = Date.now() + ctx.config.requestTimeoutMs;
   const block = { chain: 'A' as const, height: model.block.height, hash: model.hash };
@@ -116,7 +148,7 @@ async function take(ids: string[], ready: Ready, ctx: Context) {
     params: { ...params, seed: choiceSeed(params.seed, i) },
     deadline,
   }));
-  await ctx.db.request.createMany({
+  const rows = ctx.db.request.createMany({
     data: asked.map(({ id, params }) => ({
       id,
       model: Buffer.from(fromHex(model.hash)),
@@ -127,6 +159,7 @@ async function take(ids: string[], ready: Ready, ctx: Context) {
       deadline: new Date(deadline),
     })),
   });
+  await (writes.length > 0 ? ctx.db.$transaction([rows, ...writes]) : rows);
   ctx.admission.taken();
   await Promise.all(ids.map((id) => announce(id, ctx)));
   return asked;
@@ -147,22 +180,30 @@ async function announce(id: string, ctx: Context): Promise<void> {
   }
 }
 
-/** @throws ApiError 400 when the model's own template refuses these messages, or for unknown ids */
+/**
+ * @throws ApiError 400 when the model's own template refuses these messages, for unknown ids, and for what
+ * cannot fit: BPE blocks this thread, for 3 s where a text has 1 MiB
+ */
 function promptIds({ prompt, promptField }: Question, model: ServedModel): number[] {
-  if ('text' in prompt) return model.tokenizer.encode(prompt.text);
   if ('ids' in prompt) {
     checkIds(prompt.ids, promptField, model);
     return prompt.ids;
   }
-  const { messages, thinking } = prompt;
   try {
-    const options = { thinking, addGenerationPrompt: true };
-    return model.tokenizer.encode(model.template.render(messages, options));
+    const text = 'text' in prompt ? prompt.text : rendered(prompt, model);
+    const fewest = model.tokenizer.atLeast(text);
+    if (fewest >= model.context) throw contextExceeded(model, `at least ${fewest}`, promptField);
+    return model.tokenizer.encode(text);
   } catch (error) {
-    if (!isNamed(error, 'ModelError')) throw error;
+    if ('text' in prompt || !isNamed(error, 'ModelError')) throw error;
     throw new ApiError(400, 'messages_refused', error.message, { param: promptField });
   }
 }
+
+const rendered = (
+  { messages, thinking }: { messages: ChatMessage[]; thinking: boolean },
+  { template }: ServedModel,
+): string => template.render(messages, { thinking, addGenerationPrompt: true });
 
 /** What was asked under an id, or null. */
 export async function findAsked(id: string, ctx: Context): Promise<Asked | null> {
@@ -185,7 +226,7 @@ export async function findAsked(id: string, ctx: Context): Promise<Asked | null>
   };
 }
 
-const isUniqueViolation = (error: unknown): boolean =>
+export const isUniqueViolation = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'P2002';
 
 /** Asks the coordinator to end an answer. False when there is no such request. */
@@ -199,4 +240,13 @@ export async function cancel(id: string, ctx: Context): Promise<boolean> {
     return true;
   }
   return (await ctx.db.request.count({ where: { id } })) > 0;
+}
+
+/** The same for answers that nobody will read, as far as that can be done now. */
+export async function abandon(ids: string[], ctx: Context): Promise<void> {
+  try {
+    await Promise.all(ids.map((id) => cancel(id, ctx)));
+  } catch (err) {
+    ctx.logger.warn({ err, ids }, 'answers that nobody reads could not be cancelled');
+  }
 }

@@ -6,7 +6,7 @@ import type { Context } from '../context.ts';
 import { shuttingDown, toApiError } from '../http/errors.ts';
 import { openLine } from '../http/line.ts';
 import { encodeComment, encodeSse, sseResponse } from '../http/sse.ts';
-import { type Asked, cancel } from './ask.ts';
+import { type Asked, abandon } from './ask.ts';
 import { answerFailure } from './failure.ts';
 import { followAnswer, rowError } from './follow.ts';
 import { type ShownToken, ShownTokens } from './logprobs.ts';
@@ -50,12 +50,15 @@ export function streamChoices(
   const line = openLine(client, ctx.stopping.cut);
   return sseResponse(events(asked, write, ctx, line.signal), (ended) => {
     line.close();
-    if (!ended) cancelAll(asked, ctx).catch((err) => ctx.logger.warn({ err }, 'cancelling failed'));
+    if (!ended) void abandonAll(asked, ctx);
   });
 }
 
-const cancelAll = (asked: Asked[], ctx: Context) =>
-  Promise.all(asked.map(({ id }) => cancel(id, ctx)));
+const abandonAll = (asked: Asked[], ctx: Context) =>
+  abandon(
+    asked.map(({ id }) => id),
+    ctx,
+  );
 const encodeError = (body: ApiErrorBody) => encodeSse({ data: JSON.stringify(body) });
 
 async function* events(
@@ -78,7 +81,7 @@ async function* events(
       const failure = failureOf(entry);
       if (failure) {
         // An answer to the question has all of its choices or is none.
-        await cancelAll(asked, ctx);
+        await abandonAll(asked, ctx);
         yield encodeError(failure.body);
         return;
       }
@@ -113,10 +116,11 @@ async function* events(
       return;
     }
     // Aborted: by the client, who reads no more, or because this process ends.
-    await cancelAll(asked, ctx);
+    await abandonAll(asked, ctx);
     yield encodeError(shuttingDown().body);
   } catch (error) {
     ctx.logger.error({ err: error }, 'stream failed');
+    await abandonAll(asked, ctx);
     yield encodeError(toApiError(error).body);
   }
 }

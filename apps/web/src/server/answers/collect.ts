@@ -3,7 +3,7 @@ import type { AnswerFinish } from '@blyan/protocol/answer';
 import type { Context } from '../context.ts';
 import { ApiError, shuttingDown } from '../http/errors.ts';
 import { openLine } from '../http/line.ts';
-import { type Asked, cancel } from './ask.ts';
+import { type Asked, abandon } from './ask.ts';
 import { answerFailure } from './failure.ts';
 import { followAnswer, rowError } from './follow.ts';
 import { type ShownToken, ShownTokens } from './logprobs.ts';
@@ -37,7 +37,7 @@ export async function collectChoices(
 }
 
 /**
- * Cancels the work when the client goes away, unless it `goesOnAlone`.
+ * Cancels the work when the client goes away or is told of a failure, unless it `goesOnAlone`.
  * @throws ApiError when the answer ended in an error
  */
 export async function collectAnswer(
@@ -47,13 +47,14 @@ export async function collectAnswer(
   { goesOnAlone = false } = {},
 ): Promise<WholeAnswer> {
   const line = openLine(client, ctx.stopping.cut);
+  let whole: WholeAnswer | null = null;
   try {
-    const whole = await read(asked, ctx, line.signal);
-    if (whole) return whole;
+    whole = await read(asked, ctx, line.signal);
   } finally {
     line.close();
+    if (!whole && !goesOnAlone) await abandon([asked.id], ctx);
   }
-  if (!goesOnAlone) await cancel(asked.id, ctx);
+  if (whole) return whole;
   // Nobody reads the second one, but its status is for the log of a proxy.
   throw ctx.stopping.cut.aborted
     ? shuttingDown()

@@ -64,13 +64,7 @@ export function resolveParams(
   input: { promptTokens: number; promptField: string; defaultMaxTokens: number },
 ): SamplingParams {
   const room = model.context - input.promptTokens;
-  if (room < 1)
-    throw new ApiError(
-      400,
-      'context_length_exceeded',
-      `The prompt has ${input.promptTokens} tokens; with room for an answer the model takes at most ${model.context - 1}.`,
-      { param: input.promptField },
-    );
+  if (room < 1) throw contextExceeded(model, String(input.promptTokens), input.promptField);
   const maxTokens = asked.maxTokens ?? Math.min(room, input.defaultMaxTokens);
   if (maxTokens < 1 || maxTokens > room)
     throw new ApiError(
@@ -107,6 +101,19 @@ export function resolveParams(
     seed: asked.seed ?? randomInt(SEEDS),
   };
 }
+
+/** @param has how many tokens the prompt has, in words */
+export const contextExceeded = (
+  { context }: Pick<ModelDefaults, 'context'>,
+  has: string,
+  param: string,
+): ApiError =>
+  new ApiError(
+    400,
+    'context_length_exceeded',
+    `The prompt has ${has} tokens; with room for an answer the model takes at most ${context - 1}.`,
+    { param },
+  );
 
 /** @throws ApiError 400 out_of_range */
 export function checkIds(ids: number[], param: string, { vocab }: ModelDefaults): void {

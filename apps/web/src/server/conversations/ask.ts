@@ -9,7 +9,7 @@ import {
   titleOf,
 } from '../../lib/conversation.ts';
 import { joinParts, pathTo, turnsOf } from '../../lib/tree.ts';
-import { ask, type Question } from '../answers/ask.ts';
+import { askWith, isUniqueViolation, type Question } from '../answers/ask.ts';
 import { freshCluster, servedHashes } from '../cluster.ts';
 import type { Context } from '../context.ts';
 import { ApiError } from '../http/errors.ts';
@@ -22,8 +22,8 @@ const TOP_LOGPROBS = 5;
 const conflict = (code: string, message: string) => new ApiError(409, code, message);
 
 /**
- * Twice with the same ids is once. The request is written before the messages: what breaks between
- * leaves a request without a conversation, and the page asks again with the same ids.
+ * Twice with the same ids is once. Request and messages are written together, so that a request which is
+ * there already is an answer of this conversation or somebody else's, who keeps it.
  * @throws ApiError 400, 404, 409, 503 before anything is written
  */
 export async function askIn(input: AskInput, session: Session, ctx: Context): Promise<void> {
@@ -47,39 +47,59 @@ export async function askIn(input: AskInput, session: Session, ctx: Context): Pr
   const asked = messages.find((message) => message.id === question?.id);
   const text = asked?.text ?? question?.text ?? '';
   const same = { ...input, question: question && { ...question, text } };
-  await ask(await questionOf(same, path, ctx), ctx);
-  const created = { id, owner, title: titleOf(question?.text ?? ''), createdAt: new Date() };
-  const changed = { head: input.answer, settings: input.settings, updatedAt: new Date() };
-  const nodes = [
-    ...(question
-      ? [{ id: question.id, parentId: parent, role: 'user' as const, text: question.text }]
-      : []),
-    {
-      id: input.answer,
-      parentId: question?.id ?? parent,
-      role: 'assistant' as const,
-      requestId: input.answer,
-    },
-  ].map((node, i) => ({
-    ...node,
-    conversationId: id,
-    createdAt: new Date(created.createdAt.getTime() + i),
-  }));
-  await ctx.db.$transaction([
-    ctx.db.conversation.upsert({
-      where: { id },
-      create: { ...created, ...changed },
-      update: changed,
-    }),
-    ctx.db.message.createMany({ data: nodes, skipDuplicates: true }),
-  ]);
+  const asking = await questionOf(same, path, ctx);
+  const now = Date.now();
+  const changed = { head: input.answer, settings: input.settings, updatedAt: new Date(now) };
+  const conversation = known
+    ? ctx.db.conversation.update({ where: { id, owner }, data: changed })
+    : ctx.db.conversation.create({
+        data: { id, owner, title: titleOf(text), createdAt: new Date(now), ...changed },
+      });
+  const shared = { conversationId: id };
+  const questions = question
+    ? [{ ...shared, id: question.id, parentId: parent, role: 'user' as const, text }]
+    : [];
+  const answer = {
+    ...shared,
+    id: input.answer,
+    parentId: question?.id ?? parent,
+    role: 'assistant' as const,
+    requestId: input.answer,
+    // Behind its question.
+    createdAt: new Date(now + 1),
+  };
+  try {
+    await askWith(
+      asking,
+      [
+        conversation,
+        ctx.db.message.createMany({
+          data: questions.map((row) => ({ ...row, createdAt: new Date(now) })),
+          skipDuplicates: true,
+        }),
+        ctx.db.message.create({ data: answer }),
+      ],
+      ctx,
+    );
+  } catch (error) {
+    if (isMissing(error)) throw conversationMissing();
+    if (!isUniqueViolation(error)) throw error;
+    const where = { id: input.answer, conversation: { id, owner } };
+    // The same was asked at the same time.
+    if ((await ctx.db.message.count({ where })) > 0) return;
+    throw conflict('id_taken', 'There is another answer with this id.');
+  }
 }
+
+/** Of an update: it was deleted meanwhile. */
+const isMissing = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'P2025';
 
 async function questionOf(
   { question, answer, settings }: AskInput,
   path: MessageView[],
   ctx: Context,
-): Promise<Question> {
+): Promise<Question & { id: string }> {
   const shared = {
     id: answer,
     promptField: 'messages',

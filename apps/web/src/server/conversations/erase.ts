@@ -1,8 +1,12 @@
 /** Deleting means deleting: rows, streams and what waits in queues, not a mark on them. */
+import { Prisma } from '@blyan/db/client';
 import { removeAnswers } from '@blyan/queue/answer-stream';
 import { tellCoordinator } from '@blyan/queue/control';
 import type { Context } from '../context.ts';
 import type { Session } from '../session.ts';
+
+/** All that a browser has, at most. */
+const TRANSACTION = { maxWait: 5000, timeout: 30_000 };
 
 /**
  * Deletes conversations of this browser with all that belongs to them; returns how many. Answers
@@ -16,19 +20,23 @@ export async function eraseConversations(
   ctx: Context,
 ): Promise<number> {
   if (!owner) return 0;
-  const which = ids === 'all' ? { owner } : { owner, id: { in: ids } };
-  const requests = await ctx.db.request.findMany({
-    where: { message: { conversation: which } },
-    select: { id: true },
-  });
-  const requestIds = requests.map(({ id }) => id);
-  const [, { count }] = await ctx.db.$transaction([
-    ctx.db.request.updateMany({
+  const those = ids === 'all' ? Prisma.empty : Prisma.sql`AND id = ANY(${ids})`;
+  const { requestIds, count } = await ctx.db.$transaction(async (tx) => {
+    // A question that is being taken in waits for this, and then finds no conversation.
+    const locked = await tx.$queryRaw<{ id: string }[]>`
+      SELECT id FROM "Conversation" WHERE owner = ${owner} ${those} ORDER BY id FOR UPDATE`;
+    const where = { id: { in: locked.map(({ id }) => id) } };
+    const requests = await tx.request.findMany({
+      where: { message: { conversation: where } },
+      select: { id: true },
+    });
+    const requestIds = requests.map(({ id }) => id);
+    await tx.request.updateMany({
       where: { id: { in: requestIds } },
       data: { erase: true, cancelled: true },
-    }),
-    ctx.db.conversation.deleteMany({ where: which }),
-  ]);
+    });
+    return { requestIds, ...(await tx.conversation.deleteMany({ where })) };
+  }, TRANSACTION);
   const ended = { erase: true, status: { notIn: ['queued' as const, 'running' as const] } };
   const open = await ctx.db.request.findMany({
     where: { id: { in: requestIds }, NOT: ended },

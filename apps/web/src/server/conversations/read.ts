@@ -3,6 +3,7 @@ import type { Prisma } from '@blyan/db/client';
 import { Receipt } from '@blyan/protocol/answer';
 import { SamplingParams } from '@blyan/protocol/sampling';
 import { ConversationSettings } from '../../lib/conversation.ts';
+import { pathTo } from '../../lib/tree.ts';
 import { apiUsage, provenanceOf } from '../answers/provenance.ts';
 import type { Context } from '../context.ts';
 import { notFound } from '../http/errors.ts';
@@ -100,21 +101,41 @@ export async function readConversation(id: string, session: Session, ctx: Contex
 export type ConversationView = Awaited<ReturnType<typeof readConversation>>;
 
 /**
- * What a link shows: the conversation as it is now. Answers that are being written are left out,
- * because whoever knows their id could stop them.
+ * A message for readers who may read it as long as the link is good: whoever knows the id of an answer,
+ * or its receipt, reads it as long as it is kept, and could stop it while it is written.
+ */
+function withoutId({ answer, ...message }: MessageView, index: number) {
+  const provenance = answer?.provenance && {
+    ...answer.provenance,
+    receipt: null as string | null,
+  };
+  return {
+    ...message,
+    id: String(index),
+    parent: index === 0 ? null : String(index - 1),
+    answer: answer && { ...answer, provenance },
+  };
+}
+
+/**
+ * What a link shows: the branch that its owner reads, as it is now; what the owner replaced is nobody
+ * else's. An answer that is being written is left out: its text is not here yet.
  * @throws ApiError 404 when nothing is shared under this token
  */
 export async function readShared(shareToken: string, ctx: Context) {
   const row = await ctx.db.conversation.findUnique({ where: { shareToken } });
   if (!row) throw notFound('share_not_found', 'Nothing is shared under this link.', 'token');
-  const messages = await messagesOf(row.id, ctx);
-  const isOpen = ({ answer }: MessageView) =>
-    answer?.status === 'queued' || answer?.status === 'running';
+  const all = new Map((await messagesOf(row.id, ctx)).map((message) => [message.id, message]));
+  const path = pathTo(all, row.head);
+  const open = path.findIndex(
+    ({ answer }) => answer?.status === 'queued' || answer?.status === 'running',
+  );
+  const messages = (open === -1 ? path : path.slice(0, open)).map(withoutId);
   return {
     title: row.title,
-    head: row.head,
+    head: messages.at(-1)?.id ?? null,
     updatedAt: row.updatedAt.getTime(),
-    messages: messages.filter((message) => !isOpen(message)),
+    messages,
   };
 }
 

@@ -1,6 +1,7 @@
-/** Bounds on registrations from one address, whatever they say. */
+/** Bounds on registrations from one address, of IPv6 from one network, whatever they say. */
 import type { Redis } from '@blyan/queue/connection';
 import { gateKey } from '@blyan/queue/names';
+import { limitedAs } from '../../door/address.ts';
 import { ApiError } from '../http/errors.ts';
 
 const WINDOW_S = 60;
@@ -14,9 +15,10 @@ const MAX_REFUSALS = 30;
  * @throws ApiError 429 too_many_attempts
  */
 export async function countAttempt(redis: Redis, address: string): Promise<void> {
+  const who = limitedAs(address);
   const [attempts, refusals] = await Promise.all([
-    count(redis, gateKey(`attempts:${address}`)),
-    redis.get(gateKey(`refusals:${address}`)),
+    count(redis, gateKey(`attempts:${who}`)),
+    redis.get(gateKey(`refusals:${who}`)),
   ]);
   if (attempts <= MAX_ATTEMPTS && Number(refusals ?? 0) < MAX_REFUSALS) return;
   throw new ApiError(
@@ -29,9 +31,10 @@ export async function countAttempt(redis: Redis, address: string): Promise<void>
 
 /** True when this refusal is news: the audit log gets one entry a minute of each kind. */
 export async function countRefusal(redis: Redis, address: string, code: string): Promise<boolean> {
+  const who = limitedAs(address);
   const [news] = await Promise.all([
-    redis.set(gateKey(`refused:${address}:${code}`), '1', 'EX', WINDOW_S, 'NX'),
-    count(redis, gateKey(`refusals:${address}`)),
+    redis.set(gateKey(`refused:${who}:${code}`), '1', 'EX', WINDOW_S, 'NX'),
+    count(redis, gateKey(`refusals:${who}`)),
   ]);
   return news === 'OK';
 }

@@ -1,11 +1,12 @@
 /** A node stays: its lease is renewed as long as its key is good and no admin is against it. */
+import type { NodeKey } from '@blyan/db/client';
 import { keyState } from '@blyan/db/node-keys';
 import type { HeartbeatRequest, HeartbeatResponse } from '@blyan/protocol/register';
 import { ApiError } from '../http/errors.ts';
 import type { GateDeps } from './deps.ts';
 import { bearerOf } from './key.ts';
 import { leaseEnd, leaseOf } from './register.ts';
-import { gateSecret, readLeaseToken } from './tokens.ts';
+import { gateSecret, type LeaseClaim, readLeaseToken } from './tokens.ts';
 
 /** A clock that is off by so much is said: deadlines are times of day. */
 const CLOCK_MS = 5000;
@@ -20,10 +21,11 @@ export async function heartbeat(
   const gate = await gateSecret(redis);
   const claim = readLeaseToken(gate, nodeId, bearerOf(headers) ?? '');
   if (!claim) throw leaseUnknown();
-  const { registeredAt, goodUntil } = claim;
+  const { registeredAt } = claim;
   const node = await db.node.findUnique({ where: { id: nodeId }, include: { key: true } });
   if (!node?.key || keyState(node.key) !== 'active' || node.evictedAt || node.mark !== null)
     throw leaseUnknown();
+  const goodUntil = endOf(claim, node.key);
   // Conditional: what was ended meanwhile stays so.
   const { count } = await db.node.updateMany({
     where: { id: nodeId, registeredAt: new Date(registeredAt), leaseUntil: { gt: new Date(now) } },
@@ -33,7 +35,21 @@ export async function heartbeat(
   if (Math.abs(theirs - now) > CLOCK_MS)
     logger.warn({ nodeId, aheadMs: theirs - now }, 'the clock of a node is wrong');
   const wish = node.draining ? 'drain' : 'serve';
-  return { lease: leaseOf(gate, nodeId, claim), now, wish };
+  return { lease: leaseOf(gate, nodeId, { registeredAt, goodUntil }), now, wish };
+}
+
+/**
+ * Unix ms at which the secret that a node registered with ends; 0 is never. A rotation since then gave
+ * it an end that its claim does not know.
+ */
+function endOf(
+  { registeredAt, goodUntil }: LeaseClaim,
+  { rotatedAt, previousUntil }: Pick<NodeKey, 'rotatedAt' | 'previousUntil'>,
+): number {
+  if (!rotatedAt || rotatedAt.getTime() <= registeredAt) return goodUntil;
+  if (!previousUntil) throw leaseUnknown();
+  const end = previousUntil.getTime();
+  return goodUntil > 0 ? Math.min(goodUntil, end) : end;
 }
 
 const leaseUnknown = () =>

@@ -5,7 +5,7 @@ import { callerAddress } from '../../door/caller.ts';
 import { type Context, context } from '../context.ts';
 import { type Admission, admit, UNLIMITED } from '../limits/admission.ts';
 import { readJson } from './body.ts';
-import { toApiError } from './errors.ts';
+import { ApiError, toApiError } from './errors.ts';
 
 type Parsed<S extends z.ZodType | undefined> = S extends z.ZodType ? z.output<S> : undefined;
 
@@ -62,6 +62,7 @@ export function route<
       ctx = context();
       const { limited = false } = spec;
       if (typeof limited === 'function' ? limited(query) : limited) {
+        refuseElsewhere(request.headers);
         // Before the body is read: whoever is refused costs nothing more.
         admission = await admit(request.headers, callerAddress(), ctx.limits);
         ctx = { ...ctx, admission };
@@ -88,6 +89,18 @@ export function route<
   };
   const { bodySchema, querySchema, paramsSchema } = spec;
   return Object.assign(handle, { schemas: { bodySchema, querySchema, paramsSchema } });
+}
+
+/**
+ * A frame, a window or a form of another site: browsers send no origin when they fetch a page, and an
+ * address of ours may begin an answer. Links to our pages stay good.
+ * @throws ApiError 403
+ */
+function refuseElsewhere(headers: Headers): void {
+  const site = headers.get('sec-fetch-site');
+  // With an origin the door has looked at it.
+  if (headers.has('origin') || (site !== 'cross-site' && site !== 'same-site')) return;
+  throw new ApiError(403, 'origin_not_allowed', 'Another site may not ask here for its visitors.');
 }
 
 function withHeaders(response: Response, admission: Admission): Response {

@@ -6,11 +6,16 @@ import type { Counted, Rates, Spent } from './rates.ts';
 
 /** One request's part of the limits. */
 export interface Admission {
+  /** Before a prompt is read, which costs time. @throws ApiError 429 when no token is left */
+  check(): Promise<void>;
   /**
-   * For answers that begin now. @param tokens of the prompt and of the longest answers
+   * For answers that begin now. @param tokens of the prompt and of the longest answers, of which those of
+   * the prompt, `read`, count also when this is refused
    * @throws ApiError 400 out_of_range, 429, 503
    */
-  spend(use: { tokens: number; answers: number }): Promise<void>;
+  spend(use: { tokens: number; answers: number; read?: number }): Promise<void>;
+  /** A prompt of so many tokens was read in vain. */
+  waste(tokens: number): Promise<void>;
   /** The answers' rows are written. */
   taken(): void;
   /** For the response, whichever it is. */
@@ -19,7 +24,9 @@ export interface Admission {
 
 /** For what is no request of a user's. */
 export const UNLIMITED: Admission = {
+  check: async () => undefined,
   spend: async () => undefined,
+  waste: async () => undefined,
   taken: () => undefined,
   headers: () => ({}),
 };
@@ -38,12 +45,24 @@ export async function admit(
 ): Promise<Admission> {
   const caller = await callers.of(headers, address);
   const told: Record<string, string> = {};
-  await spend('requests', 1, caller, { rates, told });
+  await spend('requests', { points: 1, used: 0 }, caller, { rates, told });
   const place: Place = await places.take();
   return {
-    async spend({ tokens, answers }) {
+    async check() {
+      const { id, tokens: limit } = caller;
+      if (limit === 0) return;
+      const left = await rates.left('tokens', id, limit);
+      if (left.ok) return;
+      Object.assign(told, limitHeaders('tokens', left));
+      throw refusal('tokens', left, told);
+    },
+    async spend({ tokens, answers, read = 0 }) {
       if (answers > 1) place.grow(answers - 1);
-      await spend('tokens', tokens, caller, { rates, told });
+      await spend('tokens', { points: tokens, used: read }, caller, { rates, told });
+    },
+    async waste(tokens) {
+      const { id, tokens: limit } = caller;
+      if (limit > 0) await rates.use('tokens', id, limit, tokens);
     },
     taken: place.free,
     headers: () => told,
@@ -52,24 +71,29 @@ export async function admit(
 
 async function spend(
   counted: Counted,
-  points: number,
+  { points, used }: { points: number; used: number },
   caller: Caller,
   { rates, told }: { rates: Rates; told: Record<string, string> },
 ): Promise<void> {
   const limit = caller[counted];
   if (limit === 0) return;
-  if (points > limit)
+  if (points > limit) {
+    if (used > 0) await rates.use(counted, caller.id, limit, used);
     throw new ApiError(
       400,
       'out_of_range',
       `The prompt and the longest answer have ${points} tokens together, and no more than ${limit} a minute are allowed: ask for fewer.`,
       { param: 'max_tokens' },
     );
-  const spent = await rates.spend(counted, caller.id, limit, points);
+  }
+  const spent = await rates.spend(counted, caller.id, limit, points, used);
   Object.assign(told, limitHeaders(counted, spent));
-  if (spent.ok) return;
-  const seconds = Math.max(1, Math.ceil(spent.resetMs / 1000));
-  throw new ApiError(
+  if (!spent.ok) throw refusal(counted, spent, told);
+}
+
+function refusal(counted: Counted, { limit, resetMs }: Spent, told: Record<string, string>) {
+  const seconds = Math.max(1, Math.ceil(resetMs / 1000));
+  return new ApiError(
     429,
     'rate_limit_exceeded',
     `No more than ${limit} ${counted} a minute: try again in ${seconds} s.`,

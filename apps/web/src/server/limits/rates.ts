@@ -26,12 +26,19 @@ export class Rates {
   }
 
   /**
-   * Counts, or refuses and counts nothing. The minute begins with the first request in it.
+   * Counts, or refuses and counts nothing but `used`. The minute begins with the first request in it.
    * @param who whose limit it is
    * @param limit 1 or more
+   * @param used so many of the points are used already, whatever comes of it
    * @throws Error of ioredis when Redis does not answer
    */
-  async spend(counted: Counted, who: string, limit: number, points: number): Promise<Spent> {
+  async spend(
+    counted: Counted,
+    who: string,
+    limit: number,
+    points: number,
+    used = 0,
+  ): Promise<Spent> {
     const limiter = this.#limiter(counted, limit);
     try {
       const { remainingPoints, msBeforeNext } = await limiter.consume(who, points);
@@ -39,9 +46,21 @@ export class Rates {
     } catch (refused) {
       if (!(refused instanceof RateLimiterRes)) throw refused;
       // It has counted all the same: a smaller request may still fit.
-      const { remainingPoints, msBeforeNext } = await limiter.reward(who, points);
+      const { remainingPoints, msBeforeNext } = await limiter.reward(who, points - used);
       return { ok: false, limit, remaining: remainingPoints, resetMs: msBeforeNext };
     }
+  }
+
+  /** Counts what was used, also beyond the limit. */
+  async use(counted: Counted, who: string, limit: number, points: number): Promise<void> {
+    await this.#limiter(counted, limit).penalty(who, points);
+  }
+
+  /** What is left, without counting anything. */
+  async left(counted: Counted, who: string, limit: number): Promise<Spent> {
+    const known = await this.#limiter(counted, limit).get(who);
+    const remaining = known ? Math.max(known.remainingPoints, 0) : limit;
+    return { ok: remaining > 0, limit, remaining, resetMs: known?.msBeforeNext ?? 0 };
   }
 
   #limiter(counted: Counted, limit: number): RateLimiterRedis {

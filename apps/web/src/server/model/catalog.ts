@@ -76,13 +76,20 @@ export class ModelCatalog {
     throw notFound('model_not_found', `There is no model named "${name}" on the chain.`, 'model');
   }
 
-  /** Tokenizer, template and defaults, read once from verified bytes. */
+  /** Tokenizer, template and defaults, read from verified bytes; those used last are kept. */
   async load(model: ListedModel): Promise<ServedModel> {
-    const known = this.#loaded.get(model.hash);
-    if (known) return known;
+    const { hash } = model;
+    const known = this.#loaded.get(hash);
+    if (known) {
+      this.#loaded.delete(hash);
+      this.#loaded.set(hash, known);
+      return known;
+    }
     const loading = this.#store().then((store) => loadModel(model, store));
-    this.#loaded.set(model.hash, loading);
-    loading.catch(() => this.#loaded.delete(model.hash));
+    this.#loaded.set(hash, loading);
+    loading.catch(() => {
+      if (this.#loaded.get(hash) === loading) this.#loaded.delete(hash);
+    });
     if (this.#loaded.size > MAX_LOADED) {
       const [oldest] = this.#loaded.keys();
       if (oldest) this.#loaded.delete(oldest);
