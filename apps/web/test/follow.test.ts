@@ -82,21 +82,7 @@ describe.concurrent('without a coordinator', () => {
   });
 });
 
-describe('a client that goes away', () => {
-  test.each([
-    ['ends its answer', false],
-    ['leaves an answer whose id it chose for its next try', true],
-  ])('%s', async (_name, goesOnAlone) => {
-    const question = await asked(60_000);
-    const client = new AbortController();
-    const waiting = collectAnswer(question, ctx, client.signal, { goesOnAlone });
-    setTimeout(() => client.abort(), 100);
-    await expect(waiting).rejects.toMatchObject({ status: 499 });
-    expect((await rowOf(question.id)).cancelled).toBe(!goesOnAlone);
-  });
-});
-
-describe('several choices', () => {
+describe.concurrent('several choices', () => {
   const words: ChoiceWriter = {
     start: (index) => `start ${index}\n`,
     part: () => '',
@@ -128,6 +114,20 @@ describe('several choices', () => {
     await vi.waitFor(async () => {
       for (const i of [0, 2]) expect((await rowOf(choices[i]!.id)).cancelled).toBe(true);
     });
+  });
+});
+
+describe('a client that goes away', () => {
+  test.each([
+    ['ends its answer', false],
+    ['leaves an answer whose id it chose for its next try', true],
+  ])('%s', async (_name, goesOnAlone) => {
+    const question = await asked(60_000);
+    const client = new AbortController();
+    const waiting = collectAnswer(question, ctx, client.signal, { goesOnAlone });
+    setTimeout(() => client.abort(), 100);
+    await expect(waiting).rejects.toMatchObject({ status: 499 });
+    expect((await rowOf(question.id)).cancelled).toBe(!goesOnAlone);
   });
 });
 
