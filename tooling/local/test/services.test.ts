@@ -28,7 +28,8 @@ const postgresOptions = (): PostgresOptions => ({
 });
 const redisOptions = (): RedisOptions => ({
   dir: path.join(dir, 'redis'),
-  toolsDir: path.join(dir, 'tools'),
+  // What `npm test` has downloaded already, if it had to.
+  toolsDir: path.resolve(import.meta.dirname, '../../../data/tools'),
   password: 'p'.repeat(64),
   logFile: path.join(dir, 'redis.log'),
   durable: true,
