@@ -11,7 +11,7 @@ export default defineConfig({
       'tooling/local/test/e2e/vitest.config.ts',
       'tooling/local/test/e2e/vitest.pages.config.ts',
     ],
-    // Many suites start servers and browsers of their own.
-    maxWorkers: Math.max(1, Math.min(4, availableParallelism())),
+    // Of three files one waits: for time limits, servers, processes. Many start such of their own.
+    maxWorkers: Math.min(4, availableParallelism() + 1),
   },
 });

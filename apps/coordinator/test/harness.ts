@@ -1,8 +1,8 @@
-/** A coordinator on a database and a Redis of its own, and a user who asks. */
+/** A coordinator on an empty database and a Redis of its own, and a user who asks. */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { ChainError } from '@blyan/chain/errors';
-import { createDb } from '@blyan/db/client';
+import { createDb, type Db } from '@blyan/db/client';
 import { createTestDatabase } from '@blyan/db/testing';
 import { readModelFiles } from '@blyan/model/files';
 import { createTokenizer } from '@blyan/model/tokenizer';
@@ -12,7 +12,7 @@ import { AnswerReader } from '@blyan/queue/answer-reader';
 import { connect, disconnect } from '@blyan/queue/connection';
 import { tellCoordinator } from '@blyan/queue/control';
 import { IntakeQueue } from '@blyan/queue/intake';
-import { inject } from 'vitest';
+import { afterAll, inject } from 'vitest';
 import type {} from '../../../tooling/local/src/test-context.ts';
 import type { Models, ServedModel } from '../src/served-model.ts';
 import { type ServiceOptions, startService } from '../src/service.ts';
@@ -56,6 +56,32 @@ export interface Ask {
   params?: Partial<SamplingParams>;
 }
 
+/** Read once a file; each test gets a copy that it may change. */
+let reading: Promise<ServedModel> | undefined;
+
+/** One database a file, emptied for each test. */
+async function openDatabase() {
+  const postgres = await createTestDatabase(inject('databaseUrl'));
+  return { postgres, db: createDb(postgres.url, { poolSize: 4 }) };
+}
+let opening: ReturnType<typeof openDatabase> | undefined;
+afterAll(async () => {
+  const opened = await opening;
+  await opened?.db.$disconnect();
+  await opened?.postgres[Symbol.asyncDispose]();
+});
+
+/** Back to what the migrations made; a role of replicas skips the trigger that guards the audit log. */
+async function emptyTables(db: Db): Promise<void> {
+  const [found] = await db.$queryRaw<{ tables: string }[]>`
+    SELECT string_agg(quote_ident(tablename), ', ') AS tables FROM pg_tables
+    WHERE schemaname = 'public' AND tablename <> '_prisma_migrations'`;
+  await db.$transaction([
+    db.$executeRaw`SET LOCAL session_replication_role = replica`,
+    db.$executeRawUnsafe(`TRUNCATE ${found?.tables}`),
+  ]);
+}
+
 /** Seconds are milliseconds here, but not too few: the machine that tests may be busy. */
 const FAST = {
   nodeLostMs: 1500,
@@ -71,11 +97,13 @@ export async function openHarness(database: number) {
   const redisUrl = url.href;
   const redis = connect(redisUrl, { name: 'test', logger: quiet });
   await redis.flushdb();
-  const postgres = await createTestDatabase(inject('databaseUrl'));
-  const db = createDb(postgres.url, { poolSize: 4 });
+  opening ??= openDatabase();
+  const { db } = await opening;
+  await emptyTables(db);
   const reader = AnswerReader.open({ url: redisUrl, logger: quiet });
   const intake = new IntakeQueue({ redis, logger: quiet });
-  const model = await readModel();
+  reading ??= readModel();
+  const model = { ...(await reading) };
   const models: Models & { failure: Error } = {
     failure: new ChainError('MODEL_LAYERS'),
     async wanted() {
@@ -163,8 +191,6 @@ export async function openHarness(database: number) {
       await intake[Symbol.asyncDispose]();
       await reader[Symbol.asyncDispose]();
       await disconnect(redis);
-      await db.$disconnect();
-      await postgres[Symbol.asyncDispose]();
     },
   };
 }

@@ -143,8 +143,8 @@ export async function startHub(o: { id: string; commit: string; token: string; d
 }
 
 function startCommand(name: string, args: string[], nodeArgs: string[], env: NodeJS.ProcessEnv) {
-  const entry = fileURLToPath(new URL(`../src/commands/${name}.ts`, import.meta.url));
-  const child = spawn(process.execPath, [...nodeArgs, '--import', 'tsx', entry, ...args], {
+  const entry = fileURLToPath(new URL(`../dist/commands/${name}.js`, import.meta.url));
+  const child = spawn(process.execPath, [...nodeArgs, entry, ...args], {
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

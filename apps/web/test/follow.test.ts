@@ -84,20 +84,6 @@ describe.concurrent('without a coordinator', () => {
   });
 });
 
-describe('a client that goes away', () => {
-  test.each([
-    ['ends its answer', false],
-    ['leaves an answer whose id it chose for its next try', true],
-  ])('%s', async (_name, goesOnAlone) => {
-    const question = await asked(60_000);
-    const client = new AbortController();
-    const waiting = collectAnswer(question, ctx, client.signal, { goesOnAlone });
-    setTimeout(() => client.abort(), 100);
-    await expect(waiting).rejects.toMatchObject({ status: 499 });
-    expect((await rowOf(question.id)).cancelled).toBe(!goesOnAlone);
-  });
-});
-
 test('a database that is away for a moment ends no answer', async () => {
   const db = createDb('postgresql://nobody@127.0.0.1:1/nowhere');
   const warn = vi.fn();
@@ -236,7 +222,7 @@ describe('an entry that was never stored', () => {
   });
 });
 
-describe('several choices', () => {
+describe.concurrent('several choices', () => {
   const words: ChoiceWriter = {
     start: (index) => `start ${index}\n`,
     part: () => '',
@@ -268,6 +254,20 @@ describe('several choices', () => {
     await vi.waitFor(async () => {
       for (const i of [0, 2]) expect((await rowOf(choices[i]!.id)).cancelled).toBe(true);
     });
+  });
+});
+
+describe('a client that goes away', () => {
+  test.each([
+    ['ends its answer', false],
+    ['leaves an answer whose id it chose for its next try', true],
+  ])('%s', async (_name, goesOnAlone) => {
+    const question = await asked(60_000);
+    const client = new AbortController();
+    const waiting = collectAnswer(question, ctx, client.signal, { goesOnAlone });
+    setTimeout(() => client.abort(), 100);
+    await expect(waiting).rejects.toMatchObject({ status: 499 });
+    expect((await rowOf(question.id)).cancelled).toBe(!goesOnAlone);
   });
 });
 

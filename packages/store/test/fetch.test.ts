@@ -21,7 +21,7 @@ async function expectStored(store: BlobStore, { hex, bytes }: TestBlob): Promise
   expect(Buffer.compare(target, bytes)).toBe(0);
 }
 
-describe('fetchBlob', () => {
+describe.concurrent('fetchBlob', () => {
   it('fetches blobs of all sizes around a leaf, and reports verified bytes', async () => {
     await using dir = await tempDir();
     const store = await BlobStore.open(dir.path);
@@ -126,12 +126,15 @@ describe('fetchBlob', () => {
       (b: TestBlob) => Buffer.concat([b.leaves, b.leaves]),
       (b: TestBlob) => b.leaves.subarray(32),
     ];
-    for (const lie of leavesOf) {
+    const refused = async (lie: (b: TestBlob) => Uint8Array) => {
       await using liar = await serve([blob], undefined, lie);
-      const failed = fetchBlob(blob, { store, sources: [httpSource(liar.url)] });
+      await using own = await tempDir();
+      const empty = await BlobStore.open(own.path);
+      const failed = fetchBlob(blob, { store: empty, sources: [httpSource(liar.url)] });
       await expect(failed).rejects.toMatchObject({ code: 'SOURCES_EXHAUSTED' });
       expect(liar.ranges).toEqual([]);
-    }
+    };
+    await Promise.all(leavesOf.map(refused));
     await using liar = await serve([blob], undefined, leavesOf[0]);
     await using honest = await serve([blob]);
     await fetchBlob(blob, { store, sources: [httpSource(liar.url), httpSource(honest.url)] });

@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Redis } from 'ioredis';
 import pg from 'pg';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ensureDatabase, type PostgresOptions, startPostgres } from '../src/postgres.ts';
 import { isAlive, processesIn, waitForExit } from '../src/processes.ts';
 import { type RedisOptions, startRedis } from '../src/redis.ts';
@@ -20,15 +20,16 @@ beforeEach(async () => {
 });
 afterEach(() => rm(dir, { recursive: true, force: true }));
 
-const postgresOptions = (): PostgresOptions => ({
-  dir: path.join(dir, 'postgres'),
+const postgresOptions = (home = dir): PostgresOptions => ({
+  dir: path.join(home, 'postgres'),
   password: 'not:a/simple@one',
-  logFile: path.join(dir, 'postgres.log'),
+  logFile: path.join(home, 'postgres.log'),
   durable: true,
 });
 const redisOptions = (): RedisOptions => ({
   dir: path.join(dir, 'redis'),
-  toolsDir: path.join(dir, 'tools'),
+  // What `npm test` has downloaded already, if it had to.
+  toolsDir: path.resolve(import.meta.dirname, '../../../data/tools'),
   password: 'p'.repeat(64),
   logFile: path.join(dir, 'redis.log'),
   durable: true,
@@ -64,6 +65,17 @@ async function startElsewhere(
 }
 
 describe('PostgreSQL', () => {
+  /** Files of a server that was started and stopped: to make them takes seconds. */
+  let made: string;
+  beforeAll(async () => {
+    made = await mkdtemp(path.join(tmpdir(), 'blyan-services-'));
+    await chmod(made, 0o711);
+    await (await startPostgres(postgresOptions(made))).stop();
+  });
+  afterAll(() => rm(made, { recursive: true, force: true }));
+  const copied = () =>
+    cp(path.join(made, 'postgres'), path.join(dir, 'postgres'), { recursive: true });
+
   test('keeps its data and its port from one start to the next', async () => {
     const first = await startPostgres(postgresOptions());
     await ensureDatabase(first.url('postgres'), 'kept');
@@ -78,6 +90,7 @@ describe('PostgreSQL', () => {
   });
 
   test('wants the password, also from this machine', async () => {
+    await copied();
     await using server = await startPostgres(postgresOptions());
     const wrong = new URL(server.url('postgres'));
     wrong.password = 'wrong';
@@ -85,6 +98,7 @@ describe('PostgreSQL', () => {
   });
 
   test('takes over from a server whose starter was killed', async () => {
+    await copied();
     const left = await startElsewhere('postgres', postgresOptions());
     await query(
       `postgresql://blyan:${encodeURIComponent(postgresOptions().password)}@127.0.0.1:${left.port}/postgres`,
@@ -98,6 +112,7 @@ describe('PostgreSQL', () => {
   });
 
   test('starts again after the server itself was killed', async () => {
+    await copied();
     const killed = await startPostgres(postgresOptions());
     await query(killed.url('postgres'), 'CREATE TABLE t AS SELECT 1 AS n');
     process.kill(killed.pid, 'SIGKILL');
@@ -108,7 +123,7 @@ describe('PostgreSQL', () => {
   });
 
   test('a pid file that names a process of somebody else harms nobody', async () => {
-    await (await startPostgres(postgresOptions())).stop();
+    await copied();
     const stranger = spawn('sleep', ['60'], { stdio: 'ignore' });
     try {
       const file = path.join(dir, 'postgres', 'postmaster.pid');

@@ -5,7 +5,7 @@ import { EngineClient } from '../../src/engine/client.ts';
 import type { EngineMessage, JobEvent, LoadCommand } from '../../src/engine/messages.ts';
 import type { Network } from './network.ts';
 
-const entry = join(import.meta.dirname, '../../src/engine/main.ts');
+const entry = join(import.meta.dirname, '../../dist/engine.js');
 
 export interface RunningEngine extends AsyncDisposable {
   client: EngineClient;
@@ -24,7 +24,7 @@ export function startEngine(): RunningEngine {
     left = resolve;
   });
   const client = new EngineClient(
-    { entry, execArgv: ['--import', 'tsx'] },
+    { entry },
     {
       onMessage(message) {
         messages.push(message);

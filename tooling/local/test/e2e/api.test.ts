@@ -3,6 +3,7 @@ import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { challengeText } from '@blyan/protocol/register';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Product, startProduct } from '../../src/product.ts';
+import { explorerTests } from './api-explorer.ts';
 import { samplingTests } from './api-sampling.ts';
 import { readEvents, type TempDir, tempDataDir } from './support.ts';
 
@@ -272,3 +273,5 @@ describe('chain and blobs', () => {
     expect(byHeight.body.name).toBe('blyan-guide');
   });
 });
+
+explorerTests(() => product.url);

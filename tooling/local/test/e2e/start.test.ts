@@ -10,7 +10,7 @@ import { chat, processesOf, readEvents, type TempDir, tempDataDir } from './supp
 
 let data: TempDir;
 beforeAll(async () => {
-  data = await tempDataDir();
+  data = await tempDataDir({ empty: true });
 });
 afterAll(() => data[Symbol.asyncDispose]());
 
@@ -111,13 +111,10 @@ describe.sequential('npm start', () => {
     await waitForExit(Object.values(pids), 10_000);
     product = await startProduct({ dataDir: data.dir, port });
     expect(await genesisOf(product.url)).toBe(genesis);
-    expect(await product.stop()).toBe(0);
-    expect(await processesOf(data.dir)).toEqual([]);
   });
 
   test('Ctrl-C while an answer streams: the answer is finished first', async () => {
-    const asked = await startProduct({ dataDir: data.dir, port });
-    const response = await fetch(`${asked.url}/chat/stream`, {
+    const response = await fetch(`${product.url}/chat/stream`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ prompt: 'Write a long story.', max_tokens: 150, temperature: 2 }),
@@ -126,13 +123,13 @@ describe.sequential('npm start', () => {
     let tokens = 0;
     let stopping: Promise<void> | undefined;
     const events = await readEvents(response, ({ event }) => {
-      if (event === 'token' && ++tokens === 3) stopping = asked.kill('start', 'SIGINT');
+      if (event === 'token' && ++tokens === 3) stopping = product.kill('start', 'SIGINT');
     });
     await stopping;
     expect(stopping, 'the answer ended before Ctrl-C came').toBeDefined();
     expect(events.at(-1)!.event).toBe('done');
     expect(JSON.parse(events.at(-1)!.data).finish_reason).toMatch(/^(stop|length)$/);
-    expect(await asked.exited).toBe(0);
+    expect(await product.exited).toBe(0);
     expect(await processesOf(data.dir)).toEqual([]);
   });
 

@@ -1,17 +1,23 @@
 /** What the end-to-end tests share. */
-import { chmod, mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chmod, mkdtemp, readdir, readFile, readlink, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { Product } from '../../src/product.ts';
+import { type Product, ROOT } from '../../src/product.ts';
 
 export interface TempDir extends AsyncDisposable {
   dir: string;
 }
 
-/** A data directory as `npm start` would make it: other accounts may pass. */
-export async function tempDataDir(): Promise<TempDir> {
+/**
+ * A data directory as `npm start` would make it: other accounts may pass. A Redis that `npm test` has
+ * downloaded is in it already, unless it is to be empty.
+ */
+export async function tempDataDir(o: { empty?: boolean } = {}): Promise<TempDir> {
   const dir = await mkdtemp(path.join(tmpdir(), 'blyan-e2e-'));
   await chmod(dir, 0o711);
+  const tools = path.join(ROOT, 'data', 'tools');
+  if (!o.empty && existsSync(tools)) await symlink(tools, path.join(dir, 'tools'));
   return { dir, [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }) };
 }
 

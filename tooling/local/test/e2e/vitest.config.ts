@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import { ALONE, e2e } from './projects.ts';
 
-/** Files that kill and time parts of the product: one after the other, with the machine to themselves. */
+/** Files that time the product: one after the other, with the machine to themselves. */
 export default defineConfig({
   test: {
     ...e2e('e2e', 2),
