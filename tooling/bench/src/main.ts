@@ -1,7 +1,7 @@
 /**
  * `npm run bench [-- hash formats serving pipeline waits engine explorer]`: JSON lines `{name, value, unit}` on stdout,
  * progress on stderr. Of the engine's part: `--only prefill,decode`, `--rounds N`, `--threads N`, `--work DIR`; of the
- * explorer's: `--blocks N`.
+ * explorer's: `--blocks N`, `--data DIR` of a running product.
  */
 import { parseArgs } from 'node:util';
 import { benchEngine, type EngineOptions, PARTS, type Part } from './engine/suite.ts';
@@ -17,7 +17,7 @@ const emit = ({ name, value, unit }: Result) =>
   console.log(JSON.stringify({ name, value: Number(value.toPrecision(4)), unit }));
 const log = (line: string) => console.error(`· ${line}`);
 
-type Options = EngineOptions & { blocks: number | undefined };
+type Options = EngineOptions & { blocks: number | undefined; data: string | undefined };
 const SUITES: Record<string, (options: Options) => Promise<void>> = {
   hash: async () => (await benchHash()).forEach(emit),
   formats: () => benchFormats(emit, log),
@@ -40,6 +40,7 @@ function readArguments(args: string[]): { suites: string[]; options: Options } {
       threads: { type: 'string' },
       work: { type: 'string' },
       blocks: { type: 'string' },
+      data: { type: 'string' },
     },
   });
   const unknown = positionals.filter((name) => !(name in SUITES));
@@ -65,6 +66,7 @@ function readArguments(args: string[]): { suites: string[]; options: Options } {
       threads: count('threads'),
       work: values.work,
       blocks: count('blocks'),
+      data: values.data,
     },
   };
 }

@@ -24,6 +24,14 @@ const ROUNDS = 100;
 const BARS = { db: 50, http: 150 };
 
 export type Emit = (result: Result) => void;
+
+/** A running product, and the key that writes its blocks. */
+export interface Target {
+  url: string;
+  databaseUrl: string;
+  secretKey: Uint8Array;
+}
+
 interface Samples {
   size: number;
   author: Hash;
@@ -34,15 +42,16 @@ interface Samples {
 
 /** Grows chain B of a running product and measures. */
 export async function measureExplorer(
-  product: { url: string; databaseUrl: string; secretKey: Uint8Array },
+  { url, databaseUrl, secretKey }: Target,
   blocks: number,
   emit: Emit,
   log: (line: string) => void,
 ): Promise<void> {
-  const { url, databaseUrl, secretKey } = product;
   log(`growing chain B to ${blocks} blocks`);
   const seeded = await seed(databaseUrl, { blocks, secretKey }, log);
-  emit({ name: 'explorer.seed', value: seeded.blocks / seeded.seconds, unit: 'blocks/s' });
+  if (seeded.blocks > 0) {
+    emit({ name: 'explorer.seed', value: seeded.blocks / seeded.seconds, unit: 'blocks/s' });
+  }
   const db = createDb(databaseUrl);
   try {
     const samples = await takeSamples(db, seeded.model);

@@ -11,7 +11,7 @@ import { blockHash } from '@blyan/chain/header';
 import { publicKeyOf } from '@blyan/chain/keys';
 import { Frontier, leafHash } from '@blyan/chain/merkle';
 import type { Hash } from '@blyan/chain/types';
-import { appendBody, indexChains } from '@blyan/db/chain';
+import { appendBody } from '@blyan/db/chain';
 import { createDb } from '@blyan/db/client';
 import pg from 'pg';
 import { copyIn, type Field } from './copy.ts';
@@ -22,29 +22,48 @@ const BATCH = 20_000;
 const PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex');
 
 export interface Seeded {
+  /** Written by this call. */
   blocks: number;
   seconds: number;
   /** Block hash of the model with all of the tensors. */
   model: Hash;
 }
 
+const MODEL = 'bench-thousand-layers';
+
+/** Grows chain B to `blocks`, from wherever it is: what an earlier call wrote is not written again. */
 export async function seed(
   databaseUrl: string,
   { blocks, secretKey }: { blocks: number; secretKey: Uint8Array },
   log: (line: string) => void,
 ): Promise<Seeded> {
   const started = performance.now();
-  const client = new pg.Client({ connectionString: databaseUrl });
+  await using client = await connect(databaseUrl);
+  const known = await client.query('SELECT "hash" FROM "Model" WHERE "name" = $1', [MODEL]);
+  const skip = known.rows.length > 0 ? GROUPS : 0;
+  const { written, layers } = await growB(client, { size: blocks, secretKey, skip }, log);
+  const model = known.rows[0]?.hash ?? (await appendModel(databaseUrl, layers, secretKey));
+  if (written > 0) await client.query('VACUUM ANALYZE');
+  const seconds = (performance.now() - started) / 1000;
+  return { blocks: written, seconds, model: new Uint8Array(model) };
+}
+
+async function connect(connectionString: string): Promise<pg.Client & AsyncDisposable> {
+  const client = new pg.Client({ connectionString });
   await client.connect();
+  // What a crash would lose is made again by the next call.
+  await client.query('SET synchronous_commit = off');
+  return Object.assign(client, { [Symbol.asyncDispose]: () => client.end() });
+}
+
+async function appendModel(databaseUrl: string, layers: Hash[], secretKey: Uint8Array) {
   const db = createDb(databaseUrl);
   try {
-    const layers = await growB(client, blocks, secretKey, log);
-    log('a model with all of the tensors');
-    const model = await appendBody(db, {
+    const { hash } = await appendBody(db, {
       chain: 'A',
       type: 'model',
       body: {
-        name: 'bench-thousand-layers',
+        name: MODEL,
         family: 'qwen3',
         parameters: 10 ** 9,
         files: [{ path: 'config.json', byteLength: 1, sha256: layers[0]!, root: layers[0]! }],
@@ -58,23 +77,18 @@ export async function seed(
       },
       secretKey,
     });
-    await indexChains(db);
-    await client.query('ANALYZE');
-    const seconds = (performance.now() - started) / 1000;
-    return { blocks, seconds, model: model.hash };
+    return hash;
   } finally {
     await db.$disconnect();
-    await client.end();
   }
 }
 
 /** Returns the hashes of the first GROUPS blocks that it wrote. */
 async function growB(
   client: pg.Client,
-  size: number,
-  secretKey: Uint8Array,
+  { size, secretKey, skip }: { size: number; secretKey: Uint8Array; skip: number },
   log: (line: string) => void,
-): Promise<Hash[]> {
+): Promise<{ written: number; layers: Hash[] }> {
   const { rows } = await client.query(
     `SELECT h."size", h."hash", h."frontier", h."indexed", b."time", a."hash" AS "anchor"
      FROM "ChainHead" h JOIN "Block" b ON b."chain" = 'B' AND b."height" = h."size" - 1,
@@ -82,7 +96,7 @@ async function growB(
   );
   const [head] = rows;
   if (head.indexed !== head.size) throw new Error('chain B is not indexed yet');
-  const writer = new Writer(head, secretKey);
+  const writer = new Writer(head, secretKey, skip);
   const layers: Hash[] = [];
   while (writer.height < size) {
     const count = Math.min(BATCH, size - writer.height);
@@ -109,7 +123,7 @@ async function growB(
   await client.query(
     'INSERT INTO "TensorName" SELECT DISTINCT "name" FROM "Tensor" ON CONFLICT DO NOTHING',
   );
-  return layers;
+  return { written: Math.max(0, size - head.size), layers };
 }
 
 const COPY_BLOCKS = `COPY "Block" ("chain", "height", "hash", "type", "time", "author", "header", "body",
@@ -165,9 +179,10 @@ class Writer {
   constructor(
     head: { size: number; hash: Buffer; frontier: Buffer; time: string; anchor: Buffer },
     secretKey: Uint8Array,
+    skip: number,
   ) {
     this.height = head.size;
-    this.#first = head.size;
+    this.#first = head.size - skip;
     this.#log = Frontier.fromBytes(head.size, new Uint8Array(head.frontier));
     this.#prev = new Uint8Array(head.hash);
     this.#anchor = new Uint8Array(head.anchor);
