@@ -4,6 +4,7 @@
  * the chain from its genesis finds nothing wrong with it.
  */
 import * as crypto from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { bodyHash, encodeBody } from '@blyan/chain/body';
 import { signCheckpoint } from '@blyan/chain/checkpoint';
 import { encode } from '@blyan/chain/codec';
@@ -17,8 +18,10 @@ import pg from 'pg';
 import { copyIn, type Field } from './copy.ts';
 import { GROUPS, groupName, layerOf, TENSORS_A_GROUP } from './layers.ts';
 
-/** Blocks of one COPY: about 25 MB. */
-const BATCH = 20_000;
+/** Blocks of one COPY: about 12 MB. */
+const BATCH = 10_000;
+/** Blocks that are made before the connection is looked at again: 20 ms. */
+const SLICE = 200;
 const PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex');
 
 export interface Seeded {
@@ -98,32 +101,52 @@ async function growB(
   if (head.indexed !== head.size) throw new Error('chain B is not indexed yet');
   const writer = new Writer(head, secretKey, skip);
   const layers: Hash[] = [];
-  while (writer.height < size) {
-    const count = Math.min(BATCH, size - writer.height);
-    const made = Array.from({ length: count }, () => writer.next());
-    if (layers.length < GROUPS) {
-      layers.push(...made.slice(0, GROUPS - layers.length).map((block) => block.hash));
+  let written = Promise.resolve();
+  try {
+    while (writer.height < size) {
+      const made = await makeBatch(writer, Math.min(BATCH, size - writer.height));
+      if (layers.length < GROUPS) {
+        layers.push(...made.blocks.slice(0, GROUPS - layers.length).map((block) => block.hash));
+      }
+      await written;
+      log(`${writer.height} blocks`);
+      written = writeBatch(client, made);
     }
-    await client.query('BEGIN');
-    await copyIn(client, COPY_BLOCKS, made.map(blockRow));
-    await copyIn(
-      client,
-      COPY_TENSORS,
-      made.flatMap((block) => block.tensors),
-    );
-    await copyIn(
-      client,
-      COPY_NODES,
-      made.flatMap((block) => block.nodes),
-    );
-    await writer.moveHead(client);
-    await client.query('COMMIT');
-    log(`${writer.height} blocks`);
+  } finally {
+    await written;
   }
   await client.query(
     'INSERT INTO "TensorName" SELECT DISTINCT "name" FROM "Tensor" ON CONFLICT DO NOTHING',
   );
   return { written: Math.max(0, size - head.size), layers };
+}
+
+/** Made while the server is still busy with the batch before, whose bytes go out in between. */
+async function makeBatch(writer: Writer, count: number) {
+  const blocks: Made[] = [];
+  while (blocks.length < count) {
+    blocks.push(writer.next());
+    if (blocks.length % SLICE === 0) await setImmediate();
+  }
+  return { blocks, head: writer.head() };
+}
+
+async function writeBatch(
+  client: pg.Client,
+  { blocks, head }: { blocks: Made[]; head: unknown[] },
+): Promise<void> {
+  await client.query('BEGIN');
+  await copyIn(client, COPY_BLOCKS, blocks.map(blockRow));
+  const tensors = blocks.flatMap((block) => block.tensors);
+  await copyIn(client, COPY_TENSORS, tensors);
+  const nodes = blocks.flatMap((block) => block.nodes);
+  await copyIn(client, COPY_NODES, nodes);
+  await client.query(
+    `UPDATE "ChainHead" SET "size" = $1, "indexed" = $1, "hash" = $2, "frontier" = $3,
+       "checkpoint" = $4, "bytes" = "bytes" + $5 WHERE "chain" = 'B'`,
+    head,
+  );
+  await client.query('COMMIT');
 }
 
 const COPY_BLOCKS = `COPY "Block" ("chain", "height", "hash", "type", "time", "author", "header", "body",
@@ -260,22 +283,15 @@ class Writer {
     return made;
   }
 
-  async moveHead(client: pg.Client): Promise<void> {
+  /** Of "ChainHead": size, hash, frontier, checkpoint, and the bytes since the last call. */
+  head(): unknown[] {
     const checkpoint = signCheckpoint(
       { chain: 'B', size: this.height, head: this.#prev, log: this.#log.root(), time: this.#time },
       this.#secretKey,
     );
-    await client.query(
-      `UPDATE "ChainHead" SET "size" = $1, "indexed" = $1, "hash" = $2, "frontier" = $3,
-         "checkpoint" = $4, "bytes" = "bytes" + $5 WHERE "chain" = 'B'`,
-      [
-        this.height,
-        Buffer.from(this.#prev),
-        Buffer.from(this.#log.toBytes()),
-        Buffer.from(checkpoint),
-        this.#bytes,
-      ],
-    );
+    const bytes = [this.#prev, this.#log.toBytes(), checkpoint].map((part) => Buffer.from(part));
+    const added = this.#bytes;
     this.#bytes = 0;
+    return [this.height, ...bytes, added];
   }
 }
