@@ -255,22 +255,9 @@ export async function modelSizes(
   db: Db,
   model: number,
 ): Promise<{ groups: GroupRow[]; parts: PartRow[] }> {
-  // Sums of bigint are made of numeric, several times as slow; these are exact up to 2^53.
-  const sums = Prisma.sql`count(t."name")::int AS "tensors",
-    coalesce(sum(t."parameters"::float8), 0)::bigint AS "parameters",
-    coalesce(sum(t."byteLength"::float8), 0)::bigint AS "bytes"`;
   const [groups, parts] = await Promise.all([
-    db.$queryRaw<GroupRow[]>`
-      SELECT l."group", l."block", l."height", ${sums},
-        coalesce(array_agg(DISTINCT t."format") FILTER (WHERE t."format" IS NOT NULL), '{}')
-          AS "formats"
-      FROM "ModelLayer" l LEFT JOIN "Tensor" t ON t."height" = l."height"
-      WHERE l."model" = ${model}
-      GROUP BY l."model", l."position" ORDER BY l."position"`,
-    db.$queryRaw<PartRow[]>`
-      SELECT t."role", t."format", ${sums}
-      FROM "ModelLayer" l JOIN "Tensor" t ON t."height" = l."height"
-      WHERE l."model" = ${model} GROUP BY t."role", t."format" ORDER BY "bytes" DESC, t."role"`,
+    db.modelLayer.findMany({ where: { model }, orderBy: { position: 'asc' } }),
+    db.modelPart.findMany({ where: { model }, orderBy: [{ bytes: 'desc' }, { role: 'asc' }] }),
   ]);
   return { groups, parts };
 }

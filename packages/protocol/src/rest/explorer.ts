@@ -27,7 +27,8 @@ const errors = [400, 404, 500, 503] as const;
 const next = z.string().nullable().meta({ description: '`cursor` of the next page.' });
 const page = <const K extends string>(key: K, row: z.ZodType) =>
   z.looseObject({ [key]: z.array(row), next });
-const CSV = 'As a table with `format=csv` or `Accept: text/csv`; the next page is in `Link`.';
+const CSV =
+  'As a table with `format=csv` or `Accept: text/csv`: all of it, or with `limit` a page, and the next one in `Link`.';
 
 export const EXPLORER_OPERATIONS = operations([
   {

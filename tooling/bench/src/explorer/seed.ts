@@ -16,7 +16,7 @@ import { appendBody } from '@blyan/db/chain';
 import { createDb } from '@blyan/db/client';
 import pg from 'pg';
 import { copyIn, type Field } from './copy.ts';
-import { GROUPS, groupName, layerOf, TENSORS_A_GROUP } from './layers.ts';
+import { GROUPS, groupName, layerOf, MODELS, TENSORS_A_GROUP } from './layers.ts';
 
 /** Blocks of one COPY: about 12 MB. */
 const BATCH = 10_000;
@@ -28,11 +28,11 @@ export interface Seeded {
   /** Written by this call. */
   blocks: number;
   seconds: number;
-  /** Block hash of the model with all of the tensors. */
-  model: Hash;
+  /** Block hashes of the models, each with all of the tensors by name. */
+  models: Hash[];
 }
 
-const MODEL = 'bench-thousand-layers';
+const nameOf = (version: number) => `bench-thousand-layers-${version}`;
 
 /** Grows chain B to `blocks`, from wherever it is: what an earlier call wrote is not written again. */
 export async function seed(
@@ -42,13 +42,21 @@ export async function seed(
 ): Promise<Seeded> {
   const started = performance.now();
   await using client = await connect(databaseUrl);
-  const known = await client.query('SELECT "hash" FROM "Model" WHERE "name" = $1', [MODEL]);
-  const skip = known.rows.length > 0 ? GROUPS : 0;
+  const names = Array.from({ length: MODELS }, (_, version) => nameOf(version));
+  const known = await client.query(
+    'SELECT "hash" FROM "Model" WHERE "name" = ANY($1) ORDER BY "name"',
+    [names],
+  );
+  const models: Hash[] = known.rows.map(({ hash }) => new Uint8Array(hash));
+  const skip = models.length > 0 ? MODELS * GROUPS : 0;
   const { written, layers } = await growB(client, { size: blocks, secretKey, skip }, log);
-  const model = known.rows[0]?.hash ?? (await appendModel(databaseUrl, layers, secretKey));
+  for (const [version, name] of models.length > 0 ? [] : names.entries()) {
+    const own = layers.slice(version * GROUPS, (version + 1) * GROUPS);
+    models.push(await appendModel(databaseUrl, { name, layers: own, secretKey }));
+  }
   if (written > 0) await client.query('VACUUM ANALYZE');
   const seconds = (performance.now() - started) / 1000;
-  return { blocks: written, seconds, model: new Uint8Array(model) };
+  return { blocks: written, seconds, models };
 }
 
 async function connect(connectionString: string): Promise<pg.Client & AsyncDisposable> {
@@ -59,14 +67,17 @@ async function connect(connectionString: string): Promise<pg.Client & AsyncDispo
   return Object.assign(client, { [Symbol.asyncDispose]: () => client.end() });
 }
 
-async function appendModel(databaseUrl: string, layers: Hash[], secretKey: Uint8Array) {
+async function appendModel(
+  databaseUrl: string,
+  { name, layers, secretKey }: { name: string; layers: Hash[]; secretKey: Uint8Array },
+): Promise<Hash> {
   const db = createDb(databaseUrl);
   try {
     const { hash } = await appendBody(db, {
       chain: 'A',
       type: 'model',
       body: {
-        name: MODEL,
+        name,
         family: 'qwen3',
         parameters: 10 ** 9,
         files: [{ path: 'config.json', byteLength: 1, sha256: layers[0]!, root: layers[0]! }],
@@ -86,7 +97,7 @@ async function appendModel(databaseUrl: string, layers: Hash[], secretKey: Uint8
   }
 }
 
-/** Returns the hashes of the first GROUPS blocks that it wrote. */
+/** Returns the hashes of the models' blocks, if it begins with them. */
 async function growB(
   client: pg.Client,
   { size, secretKey, skip }: { size: number; secretKey: Uint8Array; skip: number },
@@ -105,9 +116,8 @@ async function growB(
   try {
     while (writer.height < size) {
       const made = await makeBatch(writer, Math.min(BATCH, size - writer.height));
-      if (layers.length < GROUPS) {
-        layers.push(...made.blocks.slice(0, GROUPS - layers.length).map((block) => block.hash));
-      }
+      const missing = MODELS * GROUPS - layers.length;
+      layers.push(...made.blocks.slice(0, missing).map((block) => block.hash));
       await written;
       log(`${writer.height} blocks`);
       written = writeBatch(client, made);
@@ -273,7 +283,8 @@ class Writer {
   }
 
   #body(index: number): Body {
-    const key = index < GROUPS ? index : GROUPS + (index % (GROUPS * TENSORS_A_GROUP));
+    const first = MODELS * GROUPS;
+    const key = index < first ? index : first + (index % (GROUPS * TENSORS_A_GROUP));
     const known = this.#bodies.get(key);
     if (known) return known;
     const layer = layerOf(index);

@@ -89,7 +89,7 @@ export function LayerTree({ hash, groups }: LayerTreeProps) {
             {open.length > 0 ? 'Close all layers' : 'Open all layers'}
           </button>
         )}
-        <a className="link ml-auto" href={`/models/${hash}/tensors?format=csv&limit=500`} download>
+        <a className="link ml-auto" href={`/models/${hash}/tensors?format=csv`} download>
           CSV
         </a>
       </div>

@@ -73,11 +73,7 @@ function Differences({ hash, other }: { hash: string; other: string }) {
       <p className="mb-1 flex flex-wrap gap-x-4 text-sm text-soft">
         {formatCount(rows.length)}
         {query.hasNextPage ? ' and more' : ''} tensors differ.
-        <a
-          className="link"
-          href={`/models/${hash}/diff?with=${other}&format=csv&limit=500`}
-          download
-        >
+        <a className="link" href={`/models/${hash}/diff?with=${other}&format=csv`} download>
           CSV
         </a>
       </p>
