@@ -19,6 +19,7 @@ import {
   listHeaders,
   listModels,
   listModelTensors,
+  modelSizes,
   modelsOfLayers,
   usesOfTensor,
 } from '@blyan/db/explorer';
@@ -85,6 +86,7 @@ async function derived(db: Db) {
     names: await db.tensorName.findMany({ orderBy: { name: 'asc' } }),
     models: await db.model.findMany({ orderBy: { height: 'asc' } }),
     layers: await db.modelLayer.findMany({ orderBy: [{ model: 'asc' }, { position: 'asc' }] }),
+    parts: await db.modelPart.findMany({ orderBy: [{ model: 'asc' }, { role: 'asc' }] }),
     heads: await db.chainHead.findMany({
       orderBy: { chain: 'asc' },
       select: { chain: true, size: true, indexed: true, bytes: true },
@@ -103,6 +105,7 @@ test('what an append writes is what is made from old blocks', async () => {
     db.tensorName.deleteMany(),
     db.model.deleteMany(),
     db.modelLayer.deleteMany(),
+    db.modelPart.deleteMany(),
     db.chainHead.updateMany({ data: { indexed: 0, bytes: 0 } }),
   ]);
   // A writer that is ahead of the index leaves it alone, so that it has no gap.
@@ -114,6 +117,7 @@ test('what an append writes is what is made from old blocks', async () => {
   const after = await derived(db);
   expect(after.models).toEqual(before.models);
   expect(after.layers).toEqual(before.layers);
+  expect(after.parts).toEqual(before.parts);
   expect(after.tensors.slice(0, 16)).toEqual(before.tensors);
   expect(after.nodes.filter(({ chain }) => chain === 'A')).toEqual(
     before.nodes.filter(({ chain }) => chain === 'A'),
@@ -214,6 +218,30 @@ describe('lists', () => {
     const models = await modelsOfLayers(t.db, [use!.height], 10);
     expect(models.map((model) => model.name)).toEqual(['other', 'big_guide.v2', 'tiny-guide']);
     expect(await countAnswers(t.db, [models[0]!.hash])).toBe(0);
+  });
+
+  test('the sums of a model are those of its tensors', async () => {
+    const { groups, parts } = await modelSizes(t.db, 1);
+    const list = { sort: 'ordinal', order: 'asc', limit: 99, cursor: null } as const;
+    const { rows } = await listModelTensors(t.db, 1, list);
+    const sum = (of: typeof rows) => ({
+      tensors: of.length,
+      parameters: of.reduce((n, row) => n + row.parameters, 0n),
+      bytes: of.reduce((n, row) => n + row.byteLength, 0n),
+    });
+    expect(groups).toHaveLength(layers.length);
+    for (const group of groups) {
+      const own = rows.filter((row) => row.group === group.group);
+      expect(group).toMatchObject({ ...sum(own), formats: [own[0]!.format] });
+    }
+    expect(parts.map(({ role }) => role).sort()).toEqual([
+      'mlp.up_proj',
+      'self_attn.q_proj',
+      'weight',
+    ]);
+    for (const part of parts) {
+      expect(part).toMatchObject(sum(rows.filter(({ role }) => role === part.role)));
+    }
   });
 
   test('summary and growth of a chain', async () => {

@@ -4,7 +4,8 @@
  * is to be passed as it is; null is the end.
  */
 import { z } from 'zod';
-import { ChainId, Hash, RequestId } from './ids.ts';
+import { ChainId, Hash, NodeId, RequestId } from './ids.ts';
+import { NumericsProfile } from './node.ts';
 
 /** Rows of one answer. */
 export const MAX_ROWS = 500;
@@ -233,6 +234,44 @@ export const TensorDetails = TensorSummary.extend({
   answers: z.object({ count: z.number(), more: z.boolean() }),
 });
 
+/**
+ * `GET /nodes/{id}`: a worker that has registered, what it says of itself now, and what it did. Not which
+ * answers: an answer's id is the right to read it.
+ */
+export const NodeDetails = z.object({
+  id: NodeId,
+  /** Ed25519, hex: the worker signs its registration with it. */
+  publicKey: z.string().nullable(),
+  version: z.string(),
+  registeredAt: z.number(),
+  lastSeenAt: z.number(),
+  /** Why it gets no work; null: nothing stands against it. */
+  excluded: z.enum(['draining', 'evicted', 'distrusted']).nullable(),
+  /** Null while it does not report. */
+  now: z
+    .object({
+      state: z.enum(['idle', 'loading', 'ready', 'failed', 'draining']),
+      running: z.number(),
+      model: Hash.nullable(),
+      layers: z.tuple([z.number(), z.number()]).nullable(),
+      numerics: NumericsProfile.nullable(),
+    })
+    .nullable(),
+  /** Answers that it had a part in and that are still kept, by model. */
+  work: z.array(
+    z.object({
+      model: Hash,
+      name: z.string().nullable(),
+      answers: z.number(),
+      completed: z.number(),
+      first: z.number(),
+      last: z.number(),
+    }),
+  ),
+  /** Older ones are not counted. */
+  moreWork: z.boolean(),
+});
+
 /** `GET /search`. */
 export const SearchQuery = z.object({ q: text });
 
@@ -276,6 +315,7 @@ export type ModelDiffQuery = z.infer<typeof ModelDiffQuery>;
 export type ModelsQuery = z.infer<typeof ModelsQuery>;
 export type ModelSummary = z.infer<typeof ModelSummary>;
 export type ModelTensorsQuery = z.infer<typeof ModelTensorsQuery>;
+export type NodeDetails = z.infer<typeof NodeDetails>;
 export type SearchAnswer = z.infer<typeof SearchAnswer>;
 export type SearchResult = z.infer<typeof SearchResult>;
 export type TensorDetails = z.infer<typeof TensorDetails>;

@@ -17,7 +17,7 @@ CREATE TABLE "ModelPart" (
 );
 
 -- CreateIndex
-CREATE INDEX "Attempt_nodeId_idx" ON "Attempt"("nodeId");
+CREATE INDEX "Attempt_nodeId_startedAt_idx" ON "Attempt"("nodeId", "startedAt");
 
 -- CreateIndex
 CREATE INDEX "Attempt_stages_idx" ON "Attempt" USING GIN ("stages" jsonb_path_ops);

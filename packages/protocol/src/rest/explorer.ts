@@ -1,6 +1,6 @@
 /** Routes of the explorer: what is on the chains, found and proved. */
 import { z } from 'zod';
-import { BlobParams, ChainParams, ModelParams } from '../chain-api.ts';
+import { BlobParams, ChainParams, ModelParams, NodeParams } from '../chain-api.ts';
 import {
   ChainSummary,
   ChunkProof,
@@ -15,6 +15,7 @@ import {
   ModelSummary,
   ModelsQuery,
   ModelTensorsQuery,
+  NodeDetails,
   SearchAnswer,
   SearchQuery,
   TensorDetails,
@@ -135,6 +136,15 @@ export const EXPLORER_OPERATIONS = operations([
     summary: 'A tensor: descriptor, blocks and models that have it, answers that used it',
     params: BlobParams,
     replies: { 200: { description: 'The tensor.', json: TensorDetails } },
+    errors,
+  },
+  {
+    method: 'get',
+    path: '/nodes/{id}',
+    tag: 'Nodes',
+    summary: 'A worker: its key, what it runs now, and how many answers it had a part in',
+    params: NodeParams,
+    replies: { 200: { description: 'The worker.', json: NodeDetails } },
     errors,
   },
   {
