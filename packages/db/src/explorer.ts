@@ -268,7 +268,10 @@ export interface DifferenceRow {
   there: { height: number; position: number } | null;
 }
 
-/** Tensors, by name, whose roots differ between two models or that only one of them has. */
+/**
+ * Tensors, by name, whose roots differ between two models or that only one of them has.
+ * @returns `total`: how many there are from the cursor on
+ */
 export async function diffModels(
   db: Tx,
   [here, there]: readonly [number, number],
@@ -277,10 +280,12 @@ export async function diffModels(
   const of = (model: number) => Prisma.sql`
     SELECT t."name", t."root", t."height", t."position"
     FROM "ModelLayer" l JOIN "Tensor" t ON t."height" = l."height" WHERE l."model" = ${model}`;
-  type Row = { name: string; h: number | null; hp: number; t: number | null; tp: number };
+  type Row = { name: string; h: number | null; hp: number; t: number | null; tp: number } & {
+    total: number;
+  };
   const rows = await db.$queryRaw<Row[]>`
     SELECT coalesce(a."name", b."name") AS "name", a."height" AS "h", a."position" AS "hp",
-      b."height" AS "t", b."position" AS "tp"
+      b."height" AS "t", b."position" AS "tp", count(*) OVER ()::int AS "total"
     FROM (${of(here)}) a FULL JOIN (${of(there)}) b ON a."name" = b."name"
     WHERE a."root" IS DISTINCT FROM b."root"
       ${cursor ? Prisma.sql`AND coalesce(a."name", b."name") COLLATE "C" > ${cursor.key}` : Prisma.empty}
@@ -292,7 +297,8 @@ export async function diffModels(
       there: t === null ? null : { height: t, position: tp },
     }),
   );
-  return page(differences, limit, ({ name }) => ({ key: name, id: 0 }));
+  const part = page(differences, limit, ({ name }) => ({ key: name, id: 0 }));
+  return { ...part, total: rows[0]?.total ?? 0 };
 }
 
 /** Tensors by their places in layer blocks. */

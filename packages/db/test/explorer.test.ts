@@ -16,6 +16,7 @@ import {
   chainGrowth,
   chainSummary,
   countAnswers,
+  diffModels,
   listHeaders,
   listModels,
   listModelTensors,
@@ -304,4 +305,36 @@ describe('search', () => {
       { numRuns: 30 },
     );
   });
+});
+
+test('what differs between two models: by name, page by page, counted', async () => {
+  const { db, secretKey } = t;
+  const group = 'layer.2';
+  // Of its two tensors one has other bytes, and one another name.
+  const [same, renamed] = bodyOf(group, ['mlp.up_proj', 'self_attn.q_proj']).tensors;
+  const body: LayerBody = {
+    group,
+    tensors: [
+      { ...same!, root: hash('other bytes') },
+      { ...renamed!, name: `${group}.new` },
+    ],
+  };
+  const changed = await appendBody(db, { chain: 'B', type: 'layer', body, secretKey });
+  const other = layers.map((layer) =>
+    layer.group === group ? { group, block: changed.hash } : layer,
+  );
+  const model = { ...modelBody('changed'), layers: other };
+  const { height } = await appendBody(db, { chain: 'A', type: 'model', body: model, secretKey });
+  const whole = await diffModels(db, [1, height], { limit: 9, cursor: null });
+  expect(whole.total).toBe(3);
+  expect(whole.rows.map(({ name, here, there }) => [name, !!here, !!there])).toEqual([
+    ['layer.2.mlp.up_proj', true, true],
+    ['layer.2.new', false, true],
+    ['layer.2.self_attn.q_proj', true, false],
+  ]);
+  const first = await diffModels(db, [1, height], { limit: 2, cursor: null });
+  const second = await diffModels(db, [1, height], { limit: 2, cursor: first.next });
+  expect([...first.rows, ...second.rows]).toEqual(whole.rows);
+  expect([second.total, second.next]).toEqual([1, null]);
+  expect(await diffModels(db, [1, 2], { limit: 9, cursor: null })).toMatchObject({ total: 0 });
 });

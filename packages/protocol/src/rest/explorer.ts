@@ -126,7 +126,12 @@ export const EXPLORER_OPERATIONS = operations([
     description: CSV,
     params: ModelParams,
     query: ModelDiffQuery,
-    replies: { 200: { description: 'A page.', json: page('differences', TensorDifference) } },
+    replies: {
+      200: {
+        description: 'A page; `total` counts those on it and behind it.',
+        json: page('differences', TensorDifference).extend({ total: z.number() }),
+      },
+    },
     errors,
   },
   {

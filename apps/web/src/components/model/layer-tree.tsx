@@ -12,6 +12,7 @@ import {
 import { useSearchParams } from 'next/navigation';
 import { useState } from 'react';
 import { Empty, SkeletonRows } from '@/components/empty';
+import { setQuery } from '@/lib/query';
 import { failureText } from '@/lib/rest';
 import { COLUMNS } from './layer-columns';
 import { type LayerRow, useMatches, useTree } from './layer-rows';
@@ -80,7 +81,7 @@ export function LayerTree({ hash, groups }: LayerTreeProps) {
             ))}
           </select>
         </label>
-        {!filtered && (
+        {!filtered && groups.length <= MAX_OPEN && (
           <button
             type="button"
             className="link"
@@ -116,18 +117,12 @@ export function LayerTree({ hash, groups }: LayerTreeProps) {
 }
 
 const NONE: LayerRow[] = [];
+/** Layers that one click opens: each is a request. */
+const MAX_OPEN = 100;
 const FIELD =
   'min-w-0 rounded-md border border-line-strong bg-surface px-2.5 py-1.5 text-ink w-full';
 
 function sortingOf(text: string | null): SortingState {
   if (!text) return [];
   return text.split(',').map((id) => ({ id: id.replace(/^-/, ''), desc: id.startsWith('-') }));
-}
-
-/** Without a round trip to the server: the page is the same. */
-function setQuery(name: string, value: string): void {
-  const url = new URL(location.href);
-  if (value === '') url.searchParams.delete(name);
-  else url.searchParams.set(name, value);
-  window.history.replaceState(null, '', url);
 }

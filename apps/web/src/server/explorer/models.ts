@@ -63,7 +63,10 @@ export async function readModelTensors(db: Db, hash: string, query: ModelTensors
 export async function readDifferences(db: Db, hash: string, query: ModelDiffQuery) {
   const [here, there] = await Promise.all([requireModel(db, hash), requireModel(db, query.with)]);
   const { limit, cursor = null } = query;
-  const { rows, next } = await diffModels(db, [here.height, there.height], { limit, cursor });
+  const { rows, next, total } = await diffModels(db, [here.height, there.height], {
+    limit,
+    cursor,
+  });
   const places = rows.flatMap((row) => [row.here ?? [], row.there ?? []].flat());
   const tensors = new Map(
     (await tensorsAt(db, places)).map((row) => [`${row.height}/${row.position}`, row]),
@@ -79,5 +82,5 @@ export async function readDifferences(db: Db, hash: string, query: ModelDiffQuer
       there: side(row.there),
     }),
   );
-  return { differences, next: cursorText(next) };
+  return { differences, total, next: cursorText(next) };
 }
