@@ -207,7 +207,7 @@ export const TensorSummary = z.object({
   height: z.number(),
 });
 
-/** `GET /models/{hash}/diff`: tensors that differ between two models, by name. */
+/** `GET /models/{hash}/diff`: tensors that differ between two models, by layer and name. */
 export const ModelDiffQuery = z.object({
   with: Hash,
   cursor: Cursor.optional(),

@@ -122,14 +122,14 @@ export const EXPLORER_OPERATIONS = operations([
     method: 'get',
     path: '/models/{hash}/diff',
     tag: 'Models',
-    summary: 'Tensors that differ between two models, by name',
+    summary: 'Tensors that differ between two models, by layer and name',
     description: CSV,
     params: ModelParams,
     query: ModelDiffQuery,
     replies: {
       200: {
-        description: 'A page; `total` counts those on it and behind it.',
-        json: page('differences', TensorDifference).extend({ total: z.number() }),
+        description: 'A page, in the order of this model; `layers`: how many layers they are in.',
+        json: page('differences', TensorDifference).extend({ layers: z.number() }),
       },
     },
     errors,

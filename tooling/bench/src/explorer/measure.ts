@@ -136,7 +136,10 @@ function databaseWork(db: Db, { size, author, modelHeights, hashes }: Samples): 
     'model.sizes': () => modelSizes(db, modelHeight),
     'model.diff': () => diffModels(db, [modelHeight, other], { limit: 50, cursor: null }),
     'model.diff-deep': (_, r) =>
-      diffModels(db, [modelHeight, other], { limit: 50, cursor: { key: tensor(r).name, id: 0 } }),
+      diffModels(db, [modelHeight, other], {
+        limit: 50,
+        cursor: { key: 2 * Math.floor(r() * GROUPS), id: 0 },
+      }),
     'chain.summary': () => chainSummary(db, 'B'),
     'chain.growth': () => chainGrowth(db, 'B', 60),
   };

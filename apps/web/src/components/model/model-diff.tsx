@@ -9,11 +9,11 @@ import { Empty, SkeletonRows } from '@/components/empty';
 import { Hash } from '@/components/hash';
 import { ScrollArea } from '@/components/scroll-area';
 import { modelHref, tensorHref } from '@/lib/explorer-links';
-import { formatCount } from '@/lib/format';
+import { plural } from '@/lib/format';
 import { setQuery } from '@/lib/query';
 import { FOREVER, failureText, getJson } from '@/lib/rest';
 
-type Page = { differences: TensorDifference[]; total: number; next: string | null };
+type Page = { differences: TensorDifference[]; layers: number; next: string | null };
 
 /** What differs between this model and another one, tensor by tensor. Which one is in the address. */
 export function ModelDiff({ hash, others }: { hash: string; others: ModelSummary[] }) {
@@ -67,14 +67,15 @@ function Differences({ hash, other }: { hash: string; other: ModelSummary }) {
     );
   }
   const rows = query.data.pages.flatMap((page) => page.differences);
-  const total = query.data.pages[0]?.total ?? 0;
+  const layers = query.data.pages[0]?.layers ?? 0;
   if (rows.length === 0) {
     return <Empty>Nothing differs: both models are made of the same tensors.</Empty>;
   }
   return (
     <div className="mt-3">
       <p className="mb-1 flex flex-wrap gap-x-4 text-sm text-soft">
-        {total === 1 ? 'One tensor differs.' : `${formatCount(total)} tensors differ.`}
+        {plural(rows.length, 'tensor')}
+        {query.hasNextPage ? ' and more' : ''} differ, in {plural(layers, 'layer')}.
         <a className="link" href={`${at}&format=csv`} download>
           CSV
         </a>
@@ -112,9 +113,7 @@ function Differences({ hash, other }: { hash: string; other: ModelSummary }) {
           disabled={query.isFetchingNextPage}
           onClick={() => void query.fetchNextPage()}
         >
-          {query.isFetchingNextPage
-            ? 'Reading more'
-            : `More: ${formatCount(total - rows.length)} are not listed yet`}
+          {query.isFetchingNextPage ? 'Reading more' : 'More'}
         </button>
       )}
     </div>

@@ -2,6 +2,7 @@
 import { fromHex, toHex } from '@blyan/chain/hex';
 import type { Db } from '@blyan/db/client';
 import {
+  countOtherLayers,
   diffModels,
   findModel,
   listModels,
@@ -63,10 +64,11 @@ export async function readModelTensors(db: Db, hash: string, query: ModelTensors
 export async function readDifferences(db: Db, hash: string, query: ModelDiffQuery) {
   const [here, there] = await Promise.all([requireModel(db, hash), requireModel(db, query.with)]);
   const { limit, cursor = null } = query;
-  const { rows, next, total } = await diffModels(db, [here.height, there.height], {
-    limit,
-    cursor,
-  });
+  const both = [here.height, there.height] as const;
+  const [{ rows, next }, layers] = await Promise.all([
+    diffModels(db, both, { limit, cursor }),
+    countOtherLayers(db, both),
+  ]);
   const places = rows.flatMap((row) => [row.here ?? [], row.there ?? []].flat());
   const tensors = new Map(
     (await tensorsAt(db, places)).map((row) => [`${row.height}/${row.position}`, row]),
@@ -82,5 +84,5 @@ export async function readDifferences(db: Db, hash: string, query: ModelDiffQuer
       there: side(row.there),
     }),
   );
-  return { differences, total, next: cursorText(next) };
+  return { differences, layers, next: cursorText(next) };
 }
