@@ -36,8 +36,8 @@ export const TensorFormat = z.enum(['f32', 'f16', 'bf16', 'fp8', 'q8', 'q4', 'nf
 
 /** Where a page of a sorted list ended: `[value of the sorted column, number of the row]`. */
 const Place = z.tuple([
-  z.union([z.string().max(512).regex(PRINTABLE), z.number()]),
-  z.number().int(),
+  z.union([z.string().max(512).regex(PRINTABLE), z.number().int()]),
+  z.number().int().min(0).max(MAX_HEIGHT),
 ]);
 
 export function encodeCursor({ key, id }: { key: string | number; id: number }): string {

@@ -8,6 +8,9 @@ import { Fact, Facts } from './facts';
 import { FileTable } from './file-table';
 import { Section } from './section';
 
+/** Layer blocks that are listed here. */
+const LAYERS = 100;
+
 interface ModelInfoProps {
   /** Of the block. */
   hash: string;
@@ -52,7 +55,7 @@ export function ModelInfo({ hash, body, heights }: ModelInfoProps) {
               </tr>
             </thead>
             <tbody>
-              {body.layers.map(({ group, block }) => (
+              {body.layers.slice(0, LAYERS).map(({ group, block }) => (
                 <tr key={group}>
                   <td>{group}</td>
                   <td className="text-right">
@@ -68,6 +71,15 @@ export function ModelInfo({ hash, body, heights }: ModelInfoProps) {
             </tbody>
           </table>
         </div>
+        {body.layers.length > LAYERS && (
+          <p className="mt-2 text-sm text-faint">
+            And {formatCount(body.layers.length - LAYERS)} more, all of them on{' '}
+            <Link className="link" href={modelHref(hash)}>
+              the page of the model
+            </Link>
+            .
+          </p>
+        )}
       </Section>
       <Section title="Files">
         <FileTable
