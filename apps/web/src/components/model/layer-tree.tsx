@@ -15,25 +15,30 @@ import { Empty, SkeletonRows } from '@/components/empty';
 import { setQuery } from '@/lib/query';
 import { failureText } from '@/lib/rest';
 import { COLUMNS } from './layer-columns';
-import { type LayerRow, useMatches, useTree } from './layer-rows';
+import { type LayerRow, useGroups, useMatches, useTree } from './layer-rows';
 import { LayerTable } from './layer-table';
 
 interface LayerTreeProps {
   hash: string;
-  groups: ModelDetails['groups'];
+  /** Layers that came with the page. */
+  first: ModelDetails['groups'];
+  /** How many there are. */
+  count: number;
+  /** Of all tensors. */
+  formats: string[];
 }
 
 /** Layers that open to their tensors; a filter lists tensors. What is shown is in the address. */
-export function LayerTree({ hash, groups }: LayerTreeProps) {
+export function LayerTree({ hash, first, count, formats }: LayerTreeProps) {
   const query = useSearchParams();
   const [q, format] = [query.get('q') ?? '', query.get('format') ?? ''];
   const [expanded, setExpanded] = useState<ExpandedState>({});
+  const groups = useGroups(hash, first, count);
   const open = expanded === true ? groups.map(({ group }) => group) : Object.keys(expanded);
   const filtered = q !== '' || format !== '';
   const tree = useTree(hash, groups, filtered ? [] : open);
   const matches = useMatches(hash, q.trim(), format);
   const rows = filtered ? matches.data?.rows : tree;
-  const formats = [...new Set(groups.flatMap((group) => group.formats))].sort();
   const sorting = sortingOf(query.get('sort'));
   const table = useReactTable<LayerRow>({
     data: rows ?? NONE,
@@ -81,7 +86,7 @@ export function LayerTree({ hash, groups }: LayerTreeProps) {
             ))}
           </select>
         </label>
-        {!filtered && groups.length <= MAX_OPEN && (
+        {!filtered && count <= MAX_OPEN && (
           <button
             type="button"
             className="link"

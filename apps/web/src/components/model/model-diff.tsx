@@ -131,9 +131,14 @@ function differsIn(here: TensorSummary | null, there: TensorSummary | null): str
 function Side({ tensor }: { tensor: TensorSummary | null }) {
   if (!tensor) return <span className="text-faint">not there</span>;
   return (
-    <span className="inline-flex items-center gap-3">
-      <Hash value={tensor.root} href={tensorHref(tensor.root)} label={`root of ${tensor.name}`} />
-      <span className="text-soft">
+    <span className="block">
+      <Hash
+        value={tensor.root}
+        href={tensorHref(tensor.root)}
+        label={`root of ${tensor.name}`}
+        copy={false}
+      />
+      <span className="block whitespace-nowrap text-[0.8125rem] text-soft">
         {tensor.format}, {tensor.shape.join(' × ')}, <Bytes value={tensor.byteLength} />
       </span>
     </span>

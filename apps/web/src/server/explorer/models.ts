@@ -36,7 +36,8 @@ const MAX_INT = 2 ** 31 - 1;
 function placeIn(cursor: Cursor | undefined, key: 'text' | number): Cursor | null {
   if (cursor === undefined) return null;
   const { key: at } = cursor;
-  if (typeof at === 'string' ? key === 'text' : key !== 'text' && at >= 0 && at <= key) return cursor;
+  if (typeof at === 'string' ? key === 'text' : key !== 'text' && at >= 0 && at <= key)
+    return cursor;
   const message = 'This cursor is of a list in another order.';
   throw new ApiError(400, 'invalid_cursor', message, { param: 'cursor' });
 }
