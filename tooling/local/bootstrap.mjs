@@ -22,6 +22,7 @@ const COMMANDS = {
   bench: 'tooling/bench/src/main.ts',
   verify: 'tooling/verify/src/main.ts',
   chaos: 'tooling/local/src/chaos/main.ts',
+  pictures: 'tooling/local/src/pictures/main.ts',
   install: null,
 };
 

@@ -1,9 +1,10 @@
 /** CSV of what strangers named, cursors, and content that is named by its hash. */
-import { encodeCursor, ModelsQuery } from '@blyan/protocol/explorer';
+import { encodeCursor, MAX_ROWS, ModelsQuery } from '@blyan/protocol/explorer';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { immutableBytes, immutableJson } from '../src/server/http/bytes.ts';
-import { csvResponse, nextQuery, wantsCsv } from '../src/server/http/csv.ts';
+import { csvOfList, csvResponse, wantsCsv } from '../src/server/http/csv.ts';
 
 const COLUMNS = { name: (row: { name: string }) => row.name, size: () => 3 };
 const request = (headers: Record<string, string> = {}) =>
@@ -11,8 +12,7 @@ const request = (headers: Record<string, string> = {}) =>
 
 test('quotes what needs it, and no cell is a formula', async () => {
   const rows = ['plain', 'a,b', 'a"b', '=1+1', '@x', '-2', 'Ü'].map((name) => ({ name }));
-  const response = csvResponse(COLUMNS, rows, nextQuery(request(), 'cursor', 'b'));
-  expect(response.headers.get('link')).toBe('<?limit=2&cursor=b>; rel="next"');
+  const response = csvResponse(COLUMNS, rows);
   const lines = (await response.text()).split('\r\n');
   expect(lines).toEqual([
     'name,size',
@@ -25,6 +25,49 @@ test('quotes what needs it, and no cell is a formula', async () => {
     'Ü,3',
     '',
   ]);
+});
+
+describe('a list as a table', () => {
+  const LENGTH = 1234;
+  const Query = z.object({
+    limit: z.coerce.number().max(MAX_ROWS),
+    at: z.coerce.number().default(0),
+  });
+  const list = {
+    columns: { row: (row: number) => row },
+    querySchema: Query,
+    cursor: 'at',
+    async read({ limit, at }: z.output<typeof Query>) {
+      const end = Math.min(LENGTH, at + limit);
+      const rows = Array.from({ length: end - at }, (_, i) => at + i);
+      return { rows, next: end < LENGTH ? end : null };
+    },
+  };
+  const numbers = (from: number, to: number) =>
+    ['row', ...Array.from({ length: to - from }, (_, i) => `${from + i}`), ''].join('\r\n');
+
+  test('all of it, although it has more rows than a page', async () => {
+    const response = await csvOfList(new Request('http://localhost/x?format=csv'), list);
+    expect(response.headers.get('link')).toBeNull();
+    expect(await response.text()).toBe(numbers(0, LENGTH));
+  });
+
+  test('with a limit a page, and where the next one is', async () => {
+    const at = 'http://localhost/x?format=csv&limit=3';
+    const response = await csvOfList(new Request(at), list);
+    expect(response.headers.get('link')).toBe('<?format=csv&limit=3&at=3>; rel="next"');
+    expect(await response.text()).toBe(numbers(0, 3));
+    const last = await csvOfList(new Request(`${at}&at=1233`), list);
+    expect(last.headers.get('link')).toBeNull();
+    expect(await last.text()).toBe(numbers(1233, 1234));
+  });
+
+  test('a list that breaks off is no shorter list', async () => {
+    const read: typeof list.read = (query) =>
+      query.at > 0 ? Promise.reject(new Error('gone')) : list.read(query);
+    const response = await csvOfList(new Request('http://localhost/x'), { ...list, read });
+    await expect(response.text()).rejects.toThrow('gone');
+  });
 });
 
 test('who wants a table', () => {

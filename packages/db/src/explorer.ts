@@ -255,22 +255,9 @@ export async function modelSizes(
   db: Db,
   model: number,
 ): Promise<{ groups: GroupRow[]; parts: PartRow[] }> {
-  // Sums of bigint are made of numeric, several times as slow; these are exact up to 2^53.
-  const sums = Prisma.sql`count(t."name")::int AS "tensors",
-    coalesce(sum(t."parameters"::float8), 0)::bigint AS "parameters",
-    coalesce(sum(t."byteLength"::float8), 0)::bigint AS "bytes"`;
   const [groups, parts] = await Promise.all([
-    db.$queryRaw<GroupRow[]>`
-      SELECT l."group", l."block", l."height", ${sums},
-        coalesce(array_agg(DISTINCT t."format") FILTER (WHERE t."format" IS NOT NULL), '{}')
-          AS "formats"
-      FROM "ModelLayer" l LEFT JOIN "Tensor" t ON t."height" = l."height"
-      WHERE l."model" = ${model}
-      GROUP BY l."model", l."position" ORDER BY l."position"`,
-    db.$queryRaw<PartRow[]>`
-      SELECT t."role", t."format", ${sums}
-      FROM "ModelLayer" l JOIN "Tensor" t ON t."height" = l."height"
-      WHERE l."model" = ${model} GROUP BY t."role", t."format" ORDER BY "bytes" DESC, t."role"`,
+    db.modelLayer.findMany({ where: { model }, orderBy: { position: 'asc' } }),
+    db.modelPart.findMany({ where: { model }, orderBy: [{ bytes: 'desc' }, { role: 'asc' }] }),
   ]);
   return { groups, parts };
 }
@@ -281,31 +268,62 @@ export interface DifferenceRow {
   there: { height: number; position: number } | null;
 }
 
-/** Tensors, by name, whose roots differ between two models or that only one of them has. */
+/** Layers of two models, those of one block left out: what is the same is not looked into. */
+const otherLayers = (here: number, there: number) => Prisma.sql`
+  SELECT coalesce(2 * a."position", 2 * b."position" + 1) AS "layer", a."height" AS "h", b."height" AS "t"
+  FROM (SELECT * FROM "ModelLayer" WHERE "model" = ${here}) a
+  FULL JOIN (SELECT * FROM "ModelLayer" WHERE "model" = ${there}) b ON a."group" = b."group"
+  WHERE a."block" IS DISTINCT FROM b."block"`;
+
+/**
+ * Tensors, by layer and name, whose roots differ between two models or that only one of them has; in the
+ * order of the first model. Layer by layer, so that a page of two large models reads few of them.
+ */
 export async function diffModels(
   db: Tx,
   [here, there]: readonly [number, number],
   { limit, cursor }: { limit: number; cursor: Cursor | null },
 ) {
-  const of = (model: number) => Prisma.sql`
-    SELECT t."name", t."root", t."height", t."position"
-    FROM "ModelLayer" l JOIN "Tensor" t ON t."height" = l."height" WHERE l."model" = ${model}`;
-  type Row = { name: string; h: number | null; hp: number; t: number | null; tp: number };
+  type Row = { layer: number; place: number; name: string; h: number; hp: number | null } & {
+    t: number;
+    tp: number | null;
+  };
+  const tensorsOf = (layer: Prisma.Sql) =>
+    Prisma.sql`(SELECT "name", "root", "position" FROM "Tensor" WHERE "height" = ${layer})`;
+  const [key, id] = [Prisma.sql`g."layer"`, Prisma.sql`d."place"`];
   const rows = await db.$queryRaw<Row[]>`
-    SELECT coalesce(a."name", b."name") AS "name", a."height" AS "h", a."position" AS "hp",
-      b."height" AS "t", b."position" AS "tp"
-    FROM (${of(here)}) a FULL JOIN (${of(there)}) b ON a."name" = b."name"
-    WHERE a."root" IS DISTINCT FROM b."root"
-      ${cursor ? Prisma.sql`AND coalesce(a."name", b."name") COLLATE "C" > ${cursor.key}` : Prisma.empty}
-    ORDER BY coalesce(a."name", b."name") COLLATE "C" LIMIT ${limit + 1}`;
-  const differences = rows.map(
+    SELECT g.*, d.* FROM (${otherLayers(here, there)} ORDER BY "layer") g,
+      LATERAL (
+        SELECT coalesce(2 * a."position", 2 * b."position" + 1) AS "place",
+          coalesce(a."name", b."name") AS "name", a."position" AS "hp", b."position" AS "tp"
+        FROM ${tensorsOf(Prisma.sql`g."h"`)} a FULL JOIN ${tensorsOf(Prisma.sql`g."t"`)} b
+          ON a."name" = b."name"
+        WHERE a."root" IS DISTINCT FROM b."root") d
+    WHERE ${cursor ? Prisma.sql`g."layer" >= ${cursor.key}` : Prisma.sql`TRUE`}
+      ${after(key, id, 'asc', cursor)}
+    ${by(key, id, 'asc')} LIMIT ${limit + 1}`;
+  const { rows: shown, next } = page(rows, limit, ({ layer, place }) => ({
+    key: layer,
+    id: place,
+  }));
+  const differences = shown.map(
     ({ name, h, hp, t, tp }): DifferenceRow => ({
       name,
-      here: h === null ? null : { height: h, position: hp },
-      there: t === null ? null : { height: t, position: tp },
+      here: hp === null ? null : { height: h, position: hp },
+      there: tp === null ? null : { height: t, position: tp },
     }),
   );
-  return page(differences, limit, ({ name }) => ({ key: name, id: 0 }));
+  return { rows: differences, next };
+}
+
+/** How many layers of two models, joined by their groups, are not of the same block. */
+export async function countOtherLayers(
+  db: Tx,
+  [here, there]: readonly [number, number],
+): Promise<number> {
+  const [row] = await db.$queryRaw<{ count: number }[]>`
+    SELECT count(*)::int AS "count" FROM (${otherLayers(here, there)}) AS g`;
+  return row?.count ?? 0;
 }
 
 /** Tensors by their places in layer blocks. */

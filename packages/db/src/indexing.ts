@@ -126,11 +126,36 @@ async function write(
       height: heights.get(layer.block.join()) ?? null,
     }));
     await tx.modelLayer.createMany({ data });
+    for (const { height } of models) await writeSums(tx, height);
   }
   for (const { model, height } of rows.flatMap((row) => row.retires)) {
     const hash = bytes(model);
     await tx.model.updateMany({ where: { hash, retired: null }, data: { retired: height } });
   }
+}
+
+/**
+ * What the page of a model shows, added up once: its layer blocks are all indexed before it.
+ * Sums of bigint are made of numeric, several times as slow; these are exact up to 2^53, and stop at what a
+ * column holds.
+ */
+async function writeSums(tx: Tx, model: number): Promise<void> {
+  const sum = (column: string) =>
+    Prisma.raw(`least(sum(t."${column}"::float8), 9223372036854774784)::bigint`);
+  await tx.$executeRaw`
+    UPDATE "ModelLayer" l SET "tensors" = s."tensors", "parameters" = s."parameters",
+      "bytes" = s."bytes", "formats" = s."formats"
+    FROM (
+      SELECT l."position", count(*)::int AS "tensors", ${sum('parameters')} AS "parameters",
+        ${sum('byteLength')} AS "bytes", array_agg(DISTINCT t."format") AS "formats"
+      FROM "ModelLayer" l JOIN "Tensor" t ON t."height" = l."height"
+      WHERE l."model" = ${model} GROUP BY l."position") s
+    WHERE l."model" = ${model} AND l."position" = s."position"`;
+  await tx.$executeRaw`
+    INSERT INTO "ModelPart" ("model", "role", "format", "tensors", "parameters", "bytes")
+    SELECT l."model", t."role", t."format", count(*)::int, ${sum('parameters')}, ${sum('byteLength')}
+    FROM "ModelLayer" l JOIN "Tensor" t ON t."height" = l."height"
+    WHERE l."model" = ${model} GROUP BY l."model", t."role", t."format"`;
 }
 
 /** Indexes what was stored before; quick when there is nothing. Safe beside appends, and to repeat. */

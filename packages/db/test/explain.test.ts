@@ -5,6 +5,8 @@ import {
   chainGrowth,
   chainSummary,
   countAnswers,
+  countOtherLayers,
+  diffModels,
   listHeaders,
   listModels,
   listModelTensors,
@@ -12,6 +14,7 @@ import {
   modelsOfLayers,
   usesOfTensor,
 } from '@blyan/db/explorer';
+import { ownAnswersOfNode, workOfNode } from '@blyan/db/node-work';
 import { proveConsistency, proveInclusion } from '@blyan/db/proofs';
 import { searchAll } from '@blyan/db/search';
 import { createTestDatabase, type TestDatabase } from '@blyan/db/testing';
@@ -77,6 +80,18 @@ async function fill(url: string) {
     INSERT INTO "Request" ("id", "model", "params", "deadline", "status")
     SELECT 'request-' || i, ${hash(`'m' || i`)}, '{}', now(), 'completed' FROM ${rows}`);
   await filler.$executeRawUnsafe(`
+    INSERT INTO "ModelPart" SELECT i, 'up', 'bf16', 1, i, i FROM ${rows}`);
+  await filler.$executeRawUnsafe(`
+    INSERT INTO "Attempt" ("requestId", "attempt", "nodeId", "stages")
+    SELECT 'request-' || i, 1, 'node-' || i % 500, CASE WHEN i % 10 = 0 THEN
+      jsonb_build_array(jsonb_build_object('nodeId', 'node-' || i % 700)) END FROM ${rows}`);
+  await filler.$executeRawUnsafe(`
+    INSERT INTO "Conversation" ("id", "owner", "title", "settings")
+    SELECT 'conversation-' || i, ${hash(`'author' || i`)}, '', '{}' FROM ${rows}`);
+  await filler.$executeRawUnsafe(`
+    INSERT INTO "Message" ("id", "conversationId", "role", "requestId")
+    SELECT 'message-' || i, 'conversation-' || i, 'assistant', 'request-' || i FROM ${rows}`);
+  await filler.$executeRawUnsafe(`
     INSERT INTO "ChainHead" ("chain", "size", "hash", "frontier", "checkpoint", "indexed")
     VALUES ('B', ${BLOCKS}, '', '', '', ${BLOCKS})`);
   await filler.$executeRawUnsafe('ANALYZE');
@@ -99,9 +114,13 @@ const QUERIES: [name: string, run: () => Promise<unknown>][] = [
   ['models by words', () => listModels(db, { ...sorted, sort: 'height', q: 'name 777' })],
   ['tensors of a model', () => listModelTensors(db, 777, { ...sorted, sort: 'name' })],
   ['sizes of a model', () => modelSizes(db, 777)],
+  ['what differs between models', () => diffModels(db, [777, 778], { limit: 50, cursor: null })],
+  ['layers that differ', () => countOtherLayers(db, [777, 778])],
   ['uses of a tensor', () => usesOfTensor(db, root, 50)],
   ['models of layers', () => modelsOfLayers(db, [5, 6], 50)],
   ['answers of models', () => countAnswers(db, [author])],
+  ['work of a node', () => workOfNode(db, 'node-7')],
+  ['answers of a node to one browser', () => ownAnswersOfNode(db, 'node-7', author, 25)],
   ['search: a height', () => searchAll(db, '777')],
   ['search: a part of a hash', () => searchAll(db, 'abcd1')],
   ['search: a tensor', () => searchAll(db, 'layers.777.mlp')],

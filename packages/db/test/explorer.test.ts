@@ -16,9 +16,12 @@ import {
   chainGrowth,
   chainSummary,
   countAnswers,
+  countOtherLayers,
+  diffModels,
   listHeaders,
   listModels,
   listModelTensors,
+  modelSizes,
   modelsOfLayers,
   usesOfTensor,
 } from '@blyan/db/explorer';
@@ -85,6 +88,7 @@ async function derived(db: Db) {
     names: await db.tensorName.findMany({ orderBy: { name: 'asc' } }),
     models: await db.model.findMany({ orderBy: { height: 'asc' } }),
     layers: await db.modelLayer.findMany({ orderBy: [{ model: 'asc' }, { position: 'asc' }] }),
+    parts: await db.modelPart.findMany({ orderBy: [{ model: 'asc' }, { role: 'asc' }] }),
     heads: await db.chainHead.findMany({
       orderBy: { chain: 'asc' },
       select: { chain: true, size: true, indexed: true, bytes: true },
@@ -103,6 +107,7 @@ test('what an append writes is what is made from old blocks', async () => {
     db.tensorName.deleteMany(),
     db.model.deleteMany(),
     db.modelLayer.deleteMany(),
+    db.modelPart.deleteMany(),
     db.chainHead.updateMany({ data: { indexed: 0, bytes: 0 } }),
   ]);
   // A writer that is ahead of the index leaves it alone, so that it has no gap.
@@ -114,6 +119,7 @@ test('what an append writes is what is made from old blocks', async () => {
   const after = await derived(db);
   expect(after.models).toEqual(before.models);
   expect(after.layers).toEqual(before.layers);
+  expect(after.parts).toEqual(before.parts);
   expect(after.tensors.slice(0, 16)).toEqual(before.tensors);
   expect(after.nodes.filter(({ chain }) => chain === 'A')).toEqual(
     before.nodes.filter(({ chain }) => chain === 'A'),
@@ -216,6 +222,30 @@ describe('lists', () => {
     expect(await countAnswers(t.db, [models[0]!.hash])).toBe(0);
   });
 
+  test('the sums of a model are those of its tensors', async () => {
+    const { groups, parts } = await modelSizes(t.db, 1);
+    const list = { sort: 'ordinal', order: 'asc', limit: 99, cursor: null } as const;
+    const { rows } = await listModelTensors(t.db, 1, list);
+    const sum = (of: typeof rows) => ({
+      tensors: of.length,
+      parameters: of.reduce((n, row) => n + row.parameters, 0n),
+      bytes: of.reduce((n, row) => n + row.byteLength, 0n),
+    });
+    expect(groups).toHaveLength(layers.length);
+    for (const group of groups) {
+      const own = rows.filter((row) => row.group === group.group);
+      expect(group).toMatchObject({ ...sum(own), formats: [own[0]!.format] });
+    }
+    expect(parts.map(({ role }) => role).sort()).toEqual([
+      'mlp.up_proj',
+      'self_attn.q_proj',
+      'weight',
+    ]);
+    for (const part of parts) {
+      expect(part).toMatchObject(sum(rows.filter(({ role }) => role === part.role)));
+    }
+  });
+
   test('summary and growth of a chain', async () => {
     const summary = await chainSummary(t.db, 'B');
     expect(summary?.authors.map(toHex)).toEqual([toHex(t.publicKey)]);
@@ -276,4 +306,37 @@ describe('search', () => {
       { numRuns: 30 },
     );
   });
+});
+
+test('what differs between two models: by layer and name, page by page', async () => {
+  const { db, secretKey } = t;
+  const group = 'layer.2';
+  // Of its two tensors one has other bytes, and one another name.
+  const [same, renamed] = bodyOf(group, ['mlp.up_proj', 'self_attn.q_proj']).tensors;
+  const body: LayerBody = {
+    group,
+    tensors: [
+      { ...same!, root: hash('other bytes') },
+      { ...renamed!, name: `${group}.new` },
+    ],
+  };
+  const changed = await appendBody(db, { chain: 'B', type: 'layer', body, secretKey });
+  const other = layers.map((layer) =>
+    layer.group === group ? { group, block: changed.hash } : layer,
+  );
+  const model = { ...modelBody('changed'), layers: other };
+  const { height } = await appendBody(db, { chain: 'A', type: 'model', body: model, secretKey });
+  const whole = await diffModels(db, [1, height], { limit: 9, cursor: null });
+  expect(await countOtherLayers(db, [1, height])).toBe(1);
+  expect(whole.rows.map(({ name, here, there }) => [name, !!here, !!there])).toEqual([
+    ['layer.2.mlp.up_proj', true, true],
+    ['layer.2.self_attn.q_proj', true, false],
+    ['layer.2.new', false, true],
+  ]);
+  const first = await diffModels(db, [1, height], { limit: 2, cursor: null });
+  const second = await diffModels(db, [1, height], { limit: 2, cursor: first.next });
+  expect([...first.rows, ...second.rows]).toEqual(whole.rows);
+  expect(second.next).toBeNull();
+  expect((await diffModels(db, [1, 2], { limit: 9, cursor: null })).rows).toEqual([]);
+  expect(await countOtherLayers(db, [1, 2])).toBe(0);
 });

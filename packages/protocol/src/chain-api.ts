@@ -1,6 +1,6 @@
 /** Chains and blobs over HTTP: what is asked and what comes back, for people and programs. */
 import { z } from 'zod';
-import { ChainId, Hash } from './ids.ts';
+import { ChainId, Hash, NodeId } from './ids.ts';
 
 export const ChainParams = z.object({ id: ChainId });
 export const BlockParams = z.object({
@@ -10,6 +10,7 @@ export const BlockParams = z.object({
 export const ModelParams = z.object({
   hash: Hash.meta({ description: 'Hash of the model block, in hex.' }),
 });
+export const NodeParams = z.object({ id: NodeId });
 export const BlobParams = z.object({ root: Hash.meta({ description: 'Merkle root, in hex.' }) });
 
 const height = z.number().int().min(0);

@@ -4,7 +4,8 @@
  * is to be passed as it is; null is the end.
  */
 import { z } from 'zod';
-import { ChainId, Hash, RequestId } from './ids.ts';
+import { ChainId, Hash, NodeId, RequestId } from './ids.ts';
+import { NumericsProfile } from './node.ts';
 
 /** Rows of one answer. */
 export const MAX_ROWS = 500;
@@ -35,8 +36,8 @@ export const TensorFormat = z.enum(['f32', 'f16', 'bf16', 'fp8', 'q8', 'q4', 'nf
 
 /** Where a page of a sorted list ended: `[value of the sorted column, number of the row]`. */
 const Place = z.tuple([
-  z.union([z.string().max(512).regex(PRINTABLE), z.number()]),
-  z.number().int(),
+  z.union([z.string().max(512).regex(PRINTABLE), z.number().int()]),
+  z.number().int().min(0).max(MAX_HEIGHT),
 ]);
 
 export function encodeCursor({ key, id }: { key: string | number; id: number }): string {
@@ -206,7 +207,7 @@ export const TensorSummary = z.object({
   height: z.number(),
 });
 
-/** `GET /models/{hash}/diff`: tensors that differ between two models, by name. */
+/** `GET /models/{hash}/diff`: tensors that differ between two models, by layer and name. */
 export const ModelDiffQuery = z.object({
   with: Hash,
   cursor: Cursor.optional(),
@@ -231,6 +232,44 @@ export const TensorDetails = TensorSummary.extend({
   moreUses: z.boolean(),
   models: z.array(ModelSummary),
   answers: z.object({ count: z.number(), more: z.boolean() }),
+});
+
+/**
+ * `GET /nodes/{id}`: a worker that has registered, what it says of itself now, and what it did. Not which
+ * answers: an answer's id is the right to read it.
+ */
+export const NodeDetails = z.object({
+  id: NodeId,
+  /** Ed25519, hex: the worker signs its registration with it. */
+  publicKey: z.string().nullable(),
+  version: z.string(),
+  registeredAt: z.number(),
+  lastSeenAt: z.number(),
+  /** Why it gets no work; null: nothing stands against it. */
+  excluded: z.enum(['draining', 'evicted', 'distrusted']).nullable(),
+  /** Null while it does not report. */
+  now: z
+    .object({
+      state: z.enum(['idle', 'loading', 'ready', 'failed', 'draining']),
+      running: z.number(),
+      model: Hash.nullable(),
+      layers: z.tuple([z.number(), z.number()]).nullable(),
+      numerics: NumericsProfile.nullable(),
+    })
+    .nullable(),
+  /** Answers that it had a part in and that are still kept, by model. */
+  work: z.array(
+    z.object({
+      model: Hash,
+      name: z.string().nullable(),
+      answers: z.number(),
+      completed: z.number(),
+      first: z.number(),
+      last: z.number(),
+    }),
+  ),
+  /** Older ones are not counted. */
+  moreWork: z.boolean(),
 });
 
 /** `GET /search`. */
@@ -276,6 +315,7 @@ export type ModelDiffQuery = z.infer<typeof ModelDiffQuery>;
 export type ModelsQuery = z.infer<typeof ModelsQuery>;
 export type ModelSummary = z.infer<typeof ModelSummary>;
 export type ModelTensorsQuery = z.infer<typeof ModelTensorsQuery>;
+export type NodeDetails = z.infer<typeof NodeDetails>;
 export type SearchAnswer = z.infer<typeof SearchAnswer>;
 export type SearchResult = z.infer<typeof SearchResult>;
 export type TensorDetails = z.infer<typeof TensorDetails>;

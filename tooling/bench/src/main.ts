@@ -1,13 +1,14 @@
 /**
- * `npm run bench [-- hash formats serving pipeline waits engine explorer]`: JSON lines `{name, value, unit}` on stdout,
+ * `npm run bench [-- hash formats serving pipeline waits engine explorer memory]`: JSON lines `{name, value, unit}` on stdout,
  * progress on stderr. Of the engine's part: `--only prefill,decode`, `--rounds N`, `--threads N`, `--work DIR`; of the
- * explorer's: `--blocks N`.
+ * explorer's: `--blocks N`; of that and memory: `--data DIR` of a running product.
  */
 import { parseArgs } from 'node:util';
 import { benchEngine, type EngineOptions, PARTS, type Part } from './engine/suite.ts';
 import { benchExplorer } from './explorer/suite.ts';
 import { benchFormats } from './formats.ts';
 import { benchHash } from './hash.ts';
+import { benchMemory } from './memory/suite.ts';
 import { benchPipeline } from './pipeline.ts';
 import type { Result } from './result.ts';
 import { benchServing } from './serving.ts';
@@ -17,7 +18,7 @@ const emit = ({ name, value, unit }: Result) =>
   console.log(JSON.stringify({ name, value: Number(value.toPrecision(4)), unit }));
 const log = (line: string) => console.error(`· ${line}`);
 
-type Options = EngineOptions & { blocks: number | undefined };
+type Options = EngineOptions & { blocks: number | undefined; data: string | undefined };
 const SUITES: Record<string, (options: Options) => Promise<void>> = {
   hash: async () => (await benchHash()).forEach(emit),
   formats: () => benchFormats(emit, log),
@@ -26,6 +27,7 @@ const SUITES: Record<string, (options: Options) => Promise<void>> = {
   waits: () => benchWaits(emit),
   engine: (options) => benchEngine(options, emit, log),
   explorer: (options) => benchExplorer(options, emit, log),
+  memory: (options) => benchMemory(options, emit, log),
 };
 
 class UsageError extends Error {}
@@ -40,6 +42,7 @@ function readArguments(args: string[]): { suites: string[]; options: Options } {
       threads: { type: 'string' },
       work: { type: 'string' },
       blocks: { type: 'string' },
+      data: { type: 'string' },
     },
   });
   const unknown = positionals.filter((name) => !(name in SUITES));
@@ -65,6 +68,7 @@ function readArguments(args: string[]): { suites: string[]; options: Options } {
       threads: count('threads'),
       work: values.work,
       blocks: count('blocks'),
+      data: values.data,
     },
   };
 }

@@ -1,6 +1,7 @@
 export const blockHref = (chain: string, ref: string | number) => `/explorer/${chain}/${ref}`;
 export const modelHref = (hash: string) => `/explorer/model/${hash}`;
 export const tensorHref = (root: string) => `/explorer/tensor/${root}`;
+export const nodeHref = (id: string) => `/explorer/node/${id}`;
 export const receiptHref = (id: string) => `/explorer/receipt/${id}`;
 
 /** Where the graph stands: any of them, from the answer to the bytes. */
@@ -10,6 +11,10 @@ export interface LineagePlace {
   group?: string | undefined;
   tensor?: string | undefined;
   chunk?: number | undefined;
+  /** Where the lists of siblings stand: number of the first one that is shown. */
+  layersFrom?: number | undefined;
+  tensorsFrom?: number | undefined;
+  chunksFrom?: number | undefined;
 }
 
 export function lineageHref(place: LineagePlace): string {

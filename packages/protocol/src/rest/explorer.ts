@@ -1,6 +1,6 @@
 /** Routes of the explorer: what is on the chains, found and proved. */
 import { z } from 'zod';
-import { BlobParams, ChainParams, ModelParams } from '../chain-api.ts';
+import { BlobParams, ChainParams, ModelParams, NodeParams } from '../chain-api.ts';
 import {
   ChainSummary,
   ChunkProof,
@@ -15,6 +15,7 @@ import {
   ModelSummary,
   ModelsQuery,
   ModelTensorsQuery,
+  NodeDetails,
   SearchAnswer,
   SearchQuery,
   TensorDetails,
@@ -27,7 +28,8 @@ const errors = [400, 404, 500, 503] as const;
 const next = z.string().nullable().meta({ description: '`cursor` of the next page.' });
 const page = <const K extends string>(key: K, row: z.ZodType) =>
   z.looseObject({ [key]: z.array(row), next });
-const CSV = 'As a table with `format=csv` or `Accept: text/csv`; the next page is in `Link`.';
+const CSV =
+  'As a table with `format=csv` or `Accept: text/csv`: all of it, or with `limit` a page, and the next one in `Link`.';
 
 export const EXPLORER_OPERATIONS = operations([
   {
@@ -120,11 +122,16 @@ export const EXPLORER_OPERATIONS = operations([
     method: 'get',
     path: '/models/{hash}/diff',
     tag: 'Models',
-    summary: 'Tensors that differ between two models, by name',
+    summary: 'Tensors that differ between two models, by layer and name',
     description: CSV,
     params: ModelParams,
     query: ModelDiffQuery,
-    replies: { 200: { description: 'A page.', json: page('differences', TensorDifference) } },
+    replies: {
+      200: {
+        description: 'A page, in the order of this model; `layers`: how many layers they are in.',
+        json: page('differences', TensorDifference).extend({ layers: z.number() }),
+      },
+    },
     errors,
   },
   {
@@ -134,6 +141,15 @@ export const EXPLORER_OPERATIONS = operations([
     summary: 'A tensor: descriptor, blocks and models that have it, answers that used it',
     params: BlobParams,
     replies: { 200: { description: 'The tensor.', json: TensorDetails } },
+    errors,
+  },
+  {
+    method: 'get',
+    path: '/nodes/{id}',
+    tag: 'Nodes',
+    summary: 'A worker: its key, what it runs now, and how many answers it had a part in',
+    params: NodeParams,
+    replies: { 200: { description: 'The worker.', json: NodeDetails } },
     errors,
   },
   {

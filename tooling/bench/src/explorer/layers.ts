@@ -1,4 +1,4 @@
-/** What the blocks of the large chain hold: 10,000 tensors, in the layers of one deep model. */
+/** What the blocks of the large chain hold: 10,000 tensors, in the layers of two versions of a deep model. */
 import { sha256 } from '@blyan/chain/sha256';
 import type { Hash, LayerBody, TensorDescriptor } from '@blyan/chain/types';
 
@@ -23,33 +23,44 @@ const hash = (text: string): Hash => sha256(new TextEncoder().encode(text));
 export const groupName = (index: number) =>
   index === 0 ? 'embedding' : index === GROUPS - 1 ? 'norm' : `layer.${index - 1}`;
 
+const FORMATS = ['bf16', 'q8'] as const;
+/** Models of the chain: versions of the same tensors, all of them different. */
+export const MODELS = FORMATS.length;
+
 /** No bytes are behind these roots: the explorer's lists and searches read none. */
-function tensor(group: number, index: number): TensorDescriptor {
+function tensorOf(group: number, index: number, version: number): TensorDescriptor {
   const name = `model.layers.${group}.${NAMES[index]}.weight`;
+  const format = FORMATS[version]!;
   const shape = [256 + 64 * (group % 40), 1024];
-  const byteLength = 2 * shape[0]! * shape[1]!;
-  const root = hash(name);
+  const source = 2 * shape[0]! * shape[1]!;
+  // 32 weights and their scale.
+  const byteLength = format === 'q8' ? (source / 64) * 34 : source;
   return {
     name,
     role: NAMES[index]!.replace('_proj', ''),
     dtype: 'bf16',
     shape,
-    format: 'bf16',
+    format,
     byteLength,
     leafSize: 2 ** 20,
-    root,
-    source: { file: hash('file'), offset: index * byteLength, length: byteLength, root },
-    recipe: { name: 'raw', version: 1 },
+    root: hash(`${name} ${format}`),
+    source: { file: hash('file'), offset: index * source, length: source, root: hash(name) },
+    recipe: { name: format === 'bf16' ? 'raw' : format, version: 1 },
   };
 }
 
-/** The whole layers first, then blocks of one tensor each, over and over. */
+/** One of the 10,000 tensors, as the first model has them. */
+export const tensorAt = (index: number): TensorDescriptor =>
+  tensorOf(Math.floor(index / TENSORS_A_GROUP), index % TENSORS_A_GROUP, 0);
+
+/** The layers of the models first, then blocks of one tensor each, over and over. */
 export function layerOf(index: number): LayerBody {
-  if (index < GROUPS) {
-    const tensors = Array.from({ length: TENSORS_A_GROUP }, (_, i) => tensor(index, i));
-    return { group: groupName(index), tensors };
+  const group = index % GROUPS;
+  if (index < MODELS * GROUPS) {
+    const version = Math.floor(index / GROUPS);
+    const tensors = Array.from({ length: TENSORS_A_GROUP }, (_, i) => tensorOf(group, i, version));
+    return { group: groupName(group), tensors };
   }
   const at = index % (GROUPS * TENSORS_A_GROUP);
-  const group = Math.floor(at / TENSORS_A_GROUP);
-  return { group: groupName(group), tensors: [tensor(group, at % TENSORS_A_GROUP)] };
+  return { group: groupName(Math.floor(at / TENSORS_A_GROUP)), tensors: [tensorAt(at)] };
 }

@@ -17,35 +17,45 @@ import {
 import { proveConsistency, proveInclusion } from '@blyan/db/proofs';
 import { searchAll } from '@blyan/db/search';
 import type { Result } from '../result.ts';
-import { layerOf } from './layers.ts';
+import { GROUPS, tensorAt } from './layers.ts';
 import { seed } from './seed.ts';
 
 const ROUNDS = 100;
 const BARS = { db: 50, http: 150 };
 
 export type Emit = (result: Result) => void;
+
+/** A running product, and the key that writes its blocks. */
+export interface Target {
+  url: string;
+  databaseUrl: string;
+  secretKey: Uint8Array;
+}
+
 interface Samples {
   size: number;
   author: Hash;
-  model: Hash;
-  modelHeight: number;
+  models: Hash[];
+  /** Of the same models, on chain A. */
+  modelHeights: number[];
   hashes: Hash[];
 }
 
 /** Grows chain B of a running product and measures. */
 export async function measureExplorer(
-  product: { url: string; databaseUrl: string; secretKey: Uint8Array },
+  { url, databaseUrl, secretKey }: Target,
   blocks: number,
   emit: Emit,
   log: (line: string) => void,
 ): Promise<void> {
-  const { url, databaseUrl, secretKey } = product;
   log(`growing chain B to ${blocks} blocks`);
   const seeded = await seed(databaseUrl, { blocks, secretKey }, log);
-  emit({ name: 'explorer.seed', value: seeded.blocks / seeded.seconds, unit: 'blocks/s' });
+  if (seeded.blocks > 0) {
+    emit({ name: 'explorer.seed', value: seeded.blocks / seeded.seconds, unit: 'blocks/s' });
+  }
   const db = createDb(databaseUrl);
   try {
-    const samples = await takeSamples(db, seeded.model);
+    const samples = await takeSamples(db, seeded.models);
     await measure('db', databaseWork(db, samples), emit, log);
     await measure('http', httpWork(url, samples), emit, log);
   } finally {
@@ -62,10 +72,11 @@ function numbers(): () => number {
   };
 }
 
-async function takeSamples(db: Db, model: Hash): Promise<Samples> {
+async function takeSamples(db: Db, models: Hash[]): Promise<Samples> {
   const summary = await chainSummary(db, 'B');
-  const row = await findModel(db, model);
-  if (!summary || !row) throw new Error('the seeded rows are missing');
+  const rows = await Promise.all(models.map((model) => findModel(db, model)));
+  const modelHeights = rows.flatMap((row) => row?.height ?? []);
+  if (!summary || modelHeights.length < 2) throw new Error('the seeded rows are missing');
   const random = numbers();
   const hashes: Hash[] = [];
   for (let i = 0; i < ROUNDS; i++) {
@@ -73,18 +84,18 @@ async function takeSamples(db: Db, model: Hash): Promise<Samples> {
     hashes.push(block!.hash);
   }
   const [author] = summary.authors;
-  return { size: summary.size, author: author!, model, modelHeight: row.height, hashes };
+  return { size: summary.size, author: author!, models, modelHeights, hashes };
 }
 
 type Work = Record<string, (i: number, random: () => number) => Promise<unknown>>;
 
-const nameAt = (index: number) => layerOf(1000 + index).tensors[0]!;
 const page = { order: 'desc', limit: 50 } as const;
 const sorted = { order: 'asc', limit: 50, cursor: null } as const;
 
-function databaseWork(db: Db, { size, author, modelHeight, hashes }: Samples): Work {
+function databaseWork(db: Db, { size, author, modelHeights, hashes }: Samples): Work {
+  const [modelHeight, other] = modelHeights as [number, number];
   const height = (random: () => number) => Math.floor(random() * size);
-  const tensor = (random: () => number) => nameAt(Math.floor(random() * 10_000));
+  const tensor = (random: () => number) => tensorAt(Math.floor(random() * 10_000));
   return {
     'page.newest': () => listHeaders(db, 'B', page),
     'page.middle': (_, r) => listHeaders(db, 'B', { ...page, from: height(r) }),
@@ -123,22 +134,28 @@ function databaseWork(db: Db, { size, author, modelHeight, hashes }: Samples): W
         q: tensor(r).name.slice(8, -7),
       }),
     'model.sizes': () => modelSizes(db, modelHeight),
-    'model.diff': () => diffModels(db, [modelHeight, 1], { limit: 50, cursor: null }),
+    'model.diff': () => diffModels(db, [modelHeight, other], { limit: 50, cursor: null }),
+    'model.diff-deep': (_, r) =>
+      diffModels(db, [modelHeight, other], {
+        limit: 50,
+        cursor: { key: 2 * Math.floor(r() * GROUPS), id: 0 },
+      }),
     'chain.summary': () => chainSummary(db, 'B'),
     'chain.growth': () => chainGrowth(db, 'B', 60),
   };
 }
 
-function httpWork(url: string, { size, author, model, hashes }: Samples): Work {
+function httpWork(url: string, { size, author, models, hashes }: Samples): Work {
   const get = async (at: string) => {
     const response = await fetch(url + at, { signal: AbortSignal.timeout(60_000) });
     await response.arrayBuffer();
     if (!response.ok) throw new Error(`${at}: ${response.status}`);
   };
   const height = (random: () => number) => Math.floor(random() * size);
-  const tensor = (random: () => number) => nameAt(Math.floor(random() * 10_000));
+  const tensor = (random: () => number) => tensorAt(Math.floor(random() * 10_000));
   const search = (text: string) => get(`/search?q=${encodeURIComponent(text)}`);
-  const hash = toHex(model);
+  const [model, other] = models.map(toHex) as [string, string];
+  const group = (random: () => number) => `layer.${Math.floor(random() * (GROUPS - 2))}`;
   return {
     'page.newest': () => get('/chain/B/blocks'),
     'page.middle': (_, r) => get(`/chain/B/blocks?before=${1 + height(r)}`),
@@ -156,10 +173,20 @@ function httpWork(url: string, { size, author, model, hashes }: Samples): Work {
     'search.nothing': (i) => search(`nothing-${i}-of-this`),
     'tensor.details': (_, r) => get(`/tensors/${toHex(tensor(r).root)}`),
     'model.list': () => get('/models'),
-    'model.tensors': () => get(`/models/${hash}/tensors`),
-    'model.tensors-by-size': () => get(`/models/${hash}/tensors?sort=byteLength&order=desc`),
+    'model.details': () => get(`/models/${model}`),
+    'model.tensors': () => get(`/models/${model}/tensors`),
+    'model.tensors-of-layer': (_, r) => get(`/models/${model}/tensors?group=${group(r)}`),
+    'model.tensors-by-size': () => get(`/models/${model}/tensors?sort=byteLength&order=desc`),
+    'model.diff': () => get(`/models/${model}/diff?with=${other}`),
     'chain.summary': () => get('/chain'),
     'chain.growth': () => get('/chain/B/growth'),
+    'html.home': () => get('/explorer?chain=B'),
+    'html.home-deep': (_, r) => get(`/explorer?chain=B&before=${1 + height(r)}`),
+    'html.block': (i) => get(`/explorer/B/${toHex(hashes[i]!)}`),
+    'html.model-block': () => get(`/explorer/A/${model}`),
+    'html.model': () => get(`/explorer/model/${model}`),
+    'html.tensor': (_, r) => get(`/explorer/tensor/${toHex(tensor(r).root)}`),
+    'html.lineage': (_, r) => get(`/explorer/lineage?model=${model}&group=${group(r)}`),
   };
 }
 

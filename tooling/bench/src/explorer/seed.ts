@@ -4,6 +4,7 @@
  * the chain from its genesis finds nothing wrong with it.
  */
 import * as crypto from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { bodyHash, encodeBody } from '@blyan/chain/body';
 import { signCheckpoint } from '@blyan/chain/checkpoint';
 import { encode } from '@blyan/chain/codec';
@@ -11,40 +12,72 @@ import { blockHash } from '@blyan/chain/header';
 import { publicKeyOf } from '@blyan/chain/keys';
 import { Frontier, leafHash } from '@blyan/chain/merkle';
 import type { Hash } from '@blyan/chain/types';
-import { appendBody, indexChains } from '@blyan/db/chain';
+import { appendBody } from '@blyan/db/chain';
 import { createDb } from '@blyan/db/client';
 import pg from 'pg';
 import { copyIn, type Field } from './copy.ts';
-import { GROUPS, groupName, layerOf, TENSORS_A_GROUP } from './layers.ts';
+import { GROUPS, groupName, layerOf, MODELS, TENSORS_A_GROUP } from './layers.ts';
 
-/** Blocks of one COPY: about 25 MB. */
-const BATCH = 20_000;
+/** Blocks of one COPY: about 12 MB. */
+const BATCH = 10_000;
+/** Blocks that are made before the connection is looked at again: 20 ms. */
+const SLICE = 200;
 const PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex');
 
 export interface Seeded {
+  /** Written by this call. */
   blocks: number;
   seconds: number;
-  /** Block hash of the model with all of the tensors. */
-  model: Hash;
+  /** Block hashes of the models, each with all of the tensors by name. */
+  models: Hash[];
 }
 
+const nameOf = (version: number) => `bench-thousand-layers-${version}`;
+
+/** Grows chain B to `blocks`, from wherever it is: what an earlier call wrote is not written again. */
 export async function seed(
   databaseUrl: string,
   { blocks, secretKey }: { blocks: number; secretKey: Uint8Array },
   log: (line: string) => void,
 ): Promise<Seeded> {
   const started = performance.now();
-  const client = new pg.Client({ connectionString: databaseUrl });
+  await using client = await connect(databaseUrl);
+  const names = Array.from({ length: MODELS }, (_, version) => nameOf(version));
+  const known = await client.query(
+    'SELECT "hash" FROM "Model" WHERE "name" = ANY($1) ORDER BY "name"',
+    [names],
+  );
+  const models: Hash[] = known.rows.map(({ hash }) => new Uint8Array(hash));
+  const skip = models.length > 0 ? MODELS * GROUPS : 0;
+  const { written, layers } = await growB(client, { size: blocks, secretKey, skip }, log);
+  for (const [version, name] of models.length > 0 ? [] : names.entries()) {
+    const own = layers.slice(version * GROUPS, (version + 1) * GROUPS);
+    models.push(await appendModel(databaseUrl, { name, layers: own, secretKey }));
+  }
+  if (written > 0) await client.query('VACUUM ANALYZE');
+  const seconds = (performance.now() - started) / 1000;
+  return { blocks: written, seconds, models };
+}
+
+async function connect(connectionString: string): Promise<pg.Client & AsyncDisposable> {
+  const client = new pg.Client({ connectionString });
   await client.connect();
+  // What a crash would lose is made again by the next call.
+  await client.query('SET synchronous_commit = off');
+  return Object.assign(client, { [Symbol.asyncDispose]: () => client.end() });
+}
+
+async function appendModel(
+  databaseUrl: string,
+  { name, layers, secretKey }: { name: string; layers: Hash[]; secretKey: Uint8Array },
+): Promise<Hash> {
   const db = createDb(databaseUrl);
   try {
-    const layers = await growB(client, blocks, secretKey, log);
-    log('a model with all of the tensors');
-    const model = await appendBody(db, {
+    const { hash } = await appendBody(db, {
       chain: 'A',
       type: 'model',
       body: {
-        name: 'bench-thousand-layers',
+        name,
         family: 'qwen3',
         parameters: 10 ** 9,
         files: [{ path: 'config.json', byteLength: 1, sha256: layers[0]!, root: layers[0]! }],
@@ -58,23 +91,18 @@ export async function seed(
       },
       secretKey,
     });
-    await indexChains(db);
-    await client.query('ANALYZE');
-    const seconds = (performance.now() - started) / 1000;
-    return { blocks, seconds, model: model.hash };
+    return hash;
   } finally {
     await db.$disconnect();
-    await client.end();
   }
 }
 
-/** Returns the hashes of the first GROUPS blocks that it wrote. */
+/** Returns the hashes of the models' blocks, if it begins with them. */
 async function growB(
   client: pg.Client,
-  size: number,
-  secretKey: Uint8Array,
+  { size, secretKey, skip }: { size: number; secretKey: Uint8Array; skip: number },
   log: (line: string) => void,
-): Promise<Hash[]> {
+): Promise<{ written: number; layers: Hash[] }> {
   const { rows } = await client.query(
     `SELECT h."size", h."hash", h."frontier", h."indexed", b."time", a."hash" AS "anchor"
      FROM "ChainHead" h JOIN "Block" b ON b."chain" = 'B' AND b."height" = h."size" - 1,
@@ -82,34 +110,53 @@ async function growB(
   );
   const [head] = rows;
   if (head.indexed !== head.size) throw new Error('chain B is not indexed yet');
-  const writer = new Writer(head, secretKey);
+  const writer = new Writer(head, secretKey, skip);
   const layers: Hash[] = [];
-  while (writer.height < size) {
-    const count = Math.min(BATCH, size - writer.height);
-    const made = Array.from({ length: count }, () => writer.next());
-    if (layers.length < GROUPS) {
-      layers.push(...made.slice(0, GROUPS - layers.length).map((block) => block.hash));
+  let written = Promise.resolve();
+  try {
+    while (writer.height < size) {
+      const made = await makeBatch(writer, Math.min(BATCH, size - writer.height));
+      const missing = MODELS * GROUPS - layers.length;
+      layers.push(...made.blocks.slice(0, missing).map((block) => block.hash));
+      await written;
+      log(`${writer.height} blocks`);
+      written = writeBatch(client, made);
     }
-    await client.query('BEGIN');
-    await copyIn(client, COPY_BLOCKS, made.map(blockRow));
-    await copyIn(
-      client,
-      COPY_TENSORS,
-      made.flatMap((block) => block.tensors),
-    );
-    await copyIn(
-      client,
-      COPY_NODES,
-      made.flatMap((block) => block.nodes),
-    );
-    await writer.moveHead(client);
-    await client.query('COMMIT');
-    log(`${writer.height} blocks`);
+  } finally {
+    await written;
   }
   await client.query(
     'INSERT INTO "TensorName" SELECT DISTINCT "name" FROM "Tensor" ON CONFLICT DO NOTHING',
   );
-  return layers;
+  return { written: Math.max(0, size - head.size), layers };
+}
+
+/** Made while the server is still busy with the batch before, whose bytes go out in between. */
+async function makeBatch(writer: Writer, count: number) {
+  const blocks: Made[] = [];
+  while (blocks.length < count) {
+    blocks.push(writer.next());
+    if (blocks.length % SLICE === 0) await setImmediate();
+  }
+  return { blocks, head: writer.head() };
+}
+
+async function writeBatch(
+  client: pg.Client,
+  { blocks, head }: { blocks: Made[]; head: unknown[] },
+): Promise<void> {
+  await client.query('BEGIN');
+  await copyIn(client, COPY_BLOCKS, blocks.map(blockRow));
+  const tensors = blocks.flatMap((block) => block.tensors);
+  await copyIn(client, COPY_TENSORS, tensors);
+  const nodes = blocks.flatMap((block) => block.nodes);
+  await copyIn(client, COPY_NODES, nodes);
+  await client.query(
+    `UPDATE "ChainHead" SET "size" = $1, "indexed" = $1, "hash" = $2, "frontier" = $3,
+       "checkpoint" = $4, "bytes" = "bytes" + $5 WHERE "chain" = 'B'`,
+    head,
+  );
+  await client.query('COMMIT');
 }
 
 const COPY_BLOCKS = `COPY "Block" ("chain", "height", "hash", "type", "time", "author", "header", "body",
@@ -165,9 +212,10 @@ class Writer {
   constructor(
     head: { size: number; hash: Buffer; frontier: Buffer; time: string; anchor: Buffer },
     secretKey: Uint8Array,
+    skip: number,
   ) {
     this.height = head.size;
-    this.#first = head.size;
+    this.#first = head.size - skip;
     this.#log = Frontier.fromBytes(head.size, new Uint8Array(head.frontier));
     this.#prev = new Uint8Array(head.hash);
     this.#anchor = new Uint8Array(head.anchor);
@@ -235,7 +283,8 @@ class Writer {
   }
 
   #body(index: number): Body {
-    const key = index < GROUPS ? index : GROUPS + (index % (GROUPS * TENSORS_A_GROUP));
+    const first = MODELS * GROUPS;
+    const key = index < first ? index : first + (index % (GROUPS * TENSORS_A_GROUP));
     const known = this.#bodies.get(key);
     if (known) return known;
     const layer = layerOf(index);
@@ -245,22 +294,15 @@ class Writer {
     return made;
   }
 
-  async moveHead(client: pg.Client): Promise<void> {
+  /** Of "ChainHead": size, hash, frontier, checkpoint, and the bytes since the last call. */
+  head(): unknown[] {
     const checkpoint = signCheckpoint(
       { chain: 'B', size: this.height, head: this.#prev, log: this.#log.root(), time: this.#time },
       this.#secretKey,
     );
-    await client.query(
-      `UPDATE "ChainHead" SET "size" = $1, "indexed" = $1, "hash" = $2, "frontier" = $3,
-         "checkpoint" = $4, "bytes" = "bytes" + $5 WHERE "chain" = 'B'`,
-      [
-        this.height,
-        Buffer.from(this.#prev),
-        Buffer.from(this.#log.toBytes()),
-        Buffer.from(checkpoint),
-        this.#bytes,
-      ],
-    );
+    const bytes = [this.#prev, this.#log.toBytes(), checkpoint].map((part) => Buffer.from(part));
+    const added = this.#bytes;
     this.#bytes = 0;
+    return [this.height, ...bytes, added];
   }
 }

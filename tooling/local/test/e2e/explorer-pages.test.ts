@@ -226,6 +226,23 @@ describe('pages', () => {
     await page.waitForURL(`**/explorer/tensor/${query.root}`);
   });
 
+  test('worker: from a receipt or the search to what ran on it', async () => {
+    const { body } = await chat(product.url, { prompt: 'Hello', max_tokens: 4 });
+    await page.goto(product.url + body.provenance.receipt);
+    const link = page.getByRole('region', { name: 'Workers' }).getByRole('link');
+    const id = (await link.textContent()) ?? '';
+    await link.click();
+    await page.waitForURL(`**/explorer/node/${id}`);
+    await page.getByRole('region', { name: 'What ran on it' }).getByText('blyan-guide').waitFor();
+    // Asked without a browser's session: nobody is told which answer it was.
+    await page.getByText('None of the conversations of this browser').waitFor();
+    await inspect('node');
+    await page.goto(`${product.url}/explorer`);
+    await page.getByRole('combobox').fill(id);
+    await page.getByRole('option', { name: id }).click();
+    await page.waitForURL(`**/explorer/node/${id}`);
+  });
+
   test('a file of the reader: made the blocks, or differs at a tensor that is named', async () => {
     const file = path.join(ROOT, 'models/blyan-guide/model-00001-of-00003.safetensors');
     await page.goto(`${product.url}/explorer/own-file/${model}`);

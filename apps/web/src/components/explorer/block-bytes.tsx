@@ -1,20 +1,21 @@
 'use client';
 
+import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
+import { SkeletonRows } from '@/components/empty';
 import { HexView } from '@/components/hex/hex-view';
 import { ScrollArea } from '@/components/scroll-area';
+import { FOREVER, failureText, getJson } from '@/lib/rest';
 
 interface BlockBytesProps {
   chain: string;
   hash: string;
-  /** The block decoded, as text. */
-  json: string;
 }
 
 const TABS = ['header', 'body', 'JSON'] as const;
 
 /** The exact bytes that are hashed, with their fields, and the same decoded. */
-export function BlockBytes({ chain, hash, json }: BlockBytesProps) {
+export function BlockBytes({ chain, hash }: BlockBytesProps) {
   const [tab, setTab] = useState<(typeof TABS)[number]>('header');
   const at = `/chain/${chain}/block/${hash}`;
   return (
@@ -45,14 +46,38 @@ export function BlockBytes({ chain, hash, json }: BlockBytesProps) {
         </span>
       </div>
       {tab === 'JSON' ? (
-        <ScrollArea label="The block as JSON">
-          <pre className="max-h-[32rem] rounded-md border bg-sunken p-3 font-mono text-[0.8125rem]">
-            {json}
-          </pre>
-        </ScrollArea>
+        <JsonView at={at} />
       ) : (
         <HexView key={tab} path={`${at}?format=${tab}`} name={tab} />
       )}
     </>
+  );
+}
+
+/** Fields that a person reads; beside them the answer has the exact bytes. */
+const READABLE = ['chain', 'height', 'hash', 'header', 'body', 'signature'];
+
+/** Read when it is asked for: that of a model with a thousand layers is larger than the page. */
+function JsonView({ at }: { at: string }) {
+  const block = useQuery({
+    queryKey: ['block-json', at],
+    queryFn: ({ signal }) => getJson<Record<string, unknown>>(at, signal),
+    ...FOREVER,
+  });
+  if (block.isPending) return <SkeletonRows />;
+  if (block.isError) {
+    return (
+      <p role="alert" className="text-sm text-bad">
+        {failureText(block.error)}
+      </p>
+    );
+  }
+  const readable = Object.fromEntries(READABLE.map((name) => [name, block.data[name]]));
+  return (
+    <ScrollArea label="The block as JSON">
+      <pre className="max-h-[32rem] rounded-md border bg-sunken p-3 font-mono text-[0.8125rem]">
+        {JSON.stringify(readable, null, 2)}
+      </pre>
+    </ScrollArea>
   );
 }

@@ -100,15 +100,7 @@ export function BlockPage({ block, genesis }: { block: Block; genesis: string | 
       <BlockBody block={block} />
 
       <Section title="Bytes">
-        <BlockBytes
-          chain={chain}
-          hash={hash}
-          json={JSON.stringify(
-            { chain, height, hash, header, body: block.body, signature: block.signature },
-            null,
-            2,
-          )}
-        />
+        <BlockBytes chain={chain} hash={hash} />
       </Section>
 
       <section aria-labelledby="check" className="mt-10 max-w-3xl">

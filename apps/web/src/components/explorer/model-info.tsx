@@ -4,6 +4,7 @@ import Link from 'next/link';
 import { Hash } from '@/components/hash';
 import { blockHref, modelHref } from '@/lib/explorer-links';
 import { formatCount, formatParameters } from '@/lib/format';
+import { LISTED_LAYERS } from '@/lib/listed-layers';
 import { Fact, Facts } from './facts';
 import { FileTable } from './file-table';
 import { Section } from './section';
@@ -52,7 +53,7 @@ export function ModelInfo({ hash, body, heights }: ModelInfoProps) {
               </tr>
             </thead>
             <tbody>
-              {body.layers.map(({ group, block }) => (
+              {body.layers.slice(0, LISTED_LAYERS).map(({ group, block }) => (
                 <tr key={group}>
                   <td>{group}</td>
                   <td className="text-right">
@@ -68,6 +69,15 @@ export function ModelInfo({ hash, body, heights }: ModelInfoProps) {
             </tbody>
           </table>
         </div>
+        {body.layers.length > LISTED_LAYERS && (
+          <p className="mt-2 text-sm text-faint">
+            And {formatCount(body.layers.length - LISTED_LAYERS)} more, all of them on{' '}
+            <Link className="link" href={modelHref(hash)}>
+              the page of the model
+            </Link>
+            .
+          </p>
+        )}
       </Section>
       <Section title="Files">
         <FileTable

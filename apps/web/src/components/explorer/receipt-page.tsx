@@ -6,7 +6,7 @@ import { Hash } from '@/components/hash';
 import { Problem } from '@/components/problem';
 import { RelativeTime } from '@/components/relative-time';
 import { State } from '@/components/state';
-import { blockHref, lineageHref, modelHref } from '@/lib/explorer-links';
+import { blockHref, lineageHref, modelHref, nodeHref } from '@/lib/explorer-links';
 import { formatCount, formatDuration, formatRate } from '@/lib/format';
 import { penaltiesOf } from '@/lib/sampling';
 
@@ -145,7 +145,11 @@ function ReceiptBody({ receipt }: { receipt: Receipt }) {
             <tbody>
               {nodes.map(({ id, attempt, layers, positions, numerics }) => (
                 <tr key={`${id}-${attempt}`}>
-                  <td className="font-mono text-[0.8125rem]">{id}</td>
+                  <td>
+                    <Link className="link font-mono text-[0.8125rem]" href={nodeHref(id)}>
+                      {id}
+                    </Link>
+                  </td>
                   <td>
                     {layers[0]} to {layers[1]}
                   </td>

@@ -77,11 +77,11 @@ function flowOf(graph: LineageGraph): { nodes: FlowNode[]; edges: Edge[] } {
 }
 
 function Entry({ data: { entry } }: NodeProps<FlowNode>) {
-  const { kind, title, detail, href, page, chosen } = entry;
+  const { kind, title, detail, href, page, chosen, more } = entry;
   const target = href && !chosen ? href : (page ?? href);
   const body = (
     <span
-      className={`block h-full overflow-hidden rounded-md border bg-page px-2.5 py-1.5 text-left ${chosen ? 'border-accent' : 'border-line-strong'} ${target ? 'hover:bg-sunken' : ''}`}
+      className={`block h-full overflow-hidden rounded-md border bg-page px-2.5 py-1.5 text-left ${chosen ? 'border-accent' : 'border-line-strong'} ${more ? 'border-dashed' : ''} ${target ? 'hover:bg-sunken' : ''}`}
     >
       <span className="block text-[0.6875rem] leading-tight text-faint">{kind}</span>
       <span className="block truncate text-[0.8125rem] leading-snug font-medium">{title}</span>

@@ -40,6 +40,17 @@ const tensorRow = (tensor: TensorSummary): LayerRow => ({
   state: 'here',
 });
 
+/** All layers of a model: those of the page, and when it has more, the others as soon as they are read. */
+export function useGroups(hash: string, first: Group[], count: number): Group[] {
+  const model = useQuery({
+    queryKey: ['model', hash],
+    enabled: count > first.length,
+    queryFn: ({ signal }) => getJson<ModelDetails>(`/models/${hash}`, signal),
+    ...FOREVER,
+  });
+  return model.data?.groups ?? first;
+}
+
 /** Layers, each with its tensors once it is open. */
 export function useTree(hash: string, groups: Group[], open: readonly string[]): LayerRow[] {
   const pages = useQueries({

@@ -2,12 +2,37 @@
 
 import { flexRender, type Header, type Row, type Table } from '@tanstack/react-table';
 import { ArrowDown, ArrowUp } from 'lucide-react';
-import { Fragment } from 'react';
+import { Fragment, useState } from 'react';
 import { ScrollArea } from '@/components/scroll-area';
+import { formatCount } from '@/lib/format';
 import { isRight } from './layer-columns';
 import type { LayerRow } from './layer-rows';
 
+/** Rows that are drawn at first: a model of a thousand layers would take a second on a phone. */
+const ROWS = 100;
+
 export function LayerTable({ table }: { table: Table<LayerRow> }) {
+  const [shown, setShown] = useState(ROWS);
+  const { rows } = table.getRowModel();
+  return (
+    <>
+      <Rows table={table} rows={rows.slice(0, shown)} />
+      {rows.length > shown && (
+        <p className="mt-2 flex flex-wrap gap-x-4 text-sm text-faint">
+          {formatCount(shown)} of {formatCount(rows.length)} lines.
+          <button type="button" className="link" onClick={() => setShown(shown + ROWS)}>
+            Show {formatCount(Math.min(ROWS, rows.length - shown))} more
+          </button>
+          <button type="button" className="link" onClick={() => setShown(rows.length)}>
+            Show all
+          </button>
+        </p>
+      )}
+    </>
+  );
+}
+
+function Rows({ table, rows }: { table: Table<LayerRow>; rows: Row<LayerRow>[] }) {
   return (
     <ScrollArea label="Layers and tensors">
       <table className="data-table">
@@ -21,7 +46,7 @@ export function LayerTable({ table }: { table: Table<LayerRow> }) {
           ))}
         </thead>
         <tbody>
-          {table.getRowModel().rows.map((row) => (
+          {rows.map((row) => (
             <Fragment key={row.id}>
               <Line row={row} />
               {row.getIsExpanded() && row.original.state !== 'here' && (

@@ -12,27 +12,33 @@ import {
 import { useSearchParams } from 'next/navigation';
 import { useState } from 'react';
 import { Empty, SkeletonRows } from '@/components/empty';
+import { setQuery } from '@/lib/query';
 import { failureText } from '@/lib/rest';
 import { COLUMNS } from './layer-columns';
-import { type LayerRow, useMatches, useTree } from './layer-rows';
+import { type LayerRow, useGroups, useMatches, useTree } from './layer-rows';
 import { LayerTable } from './layer-table';
 
 interface LayerTreeProps {
   hash: string;
-  groups: ModelDetails['groups'];
+  /** Layers that came with the page. */
+  first: ModelDetails['groups'];
+  /** How many there are. */
+  count: number;
+  /** Of all tensors. */
+  formats: string[];
 }
 
 /** Layers that open to their tensors; a filter lists tensors. What is shown is in the address. */
-export function LayerTree({ hash, groups }: LayerTreeProps) {
+export function LayerTree({ hash, first, count, formats }: LayerTreeProps) {
   const query = useSearchParams();
   const [q, format] = [query.get('q') ?? '', query.get('format') ?? ''];
   const [expanded, setExpanded] = useState<ExpandedState>({});
+  const groups = useGroups(hash, first, count);
   const open = expanded === true ? groups.map(({ group }) => group) : Object.keys(expanded);
   const filtered = q !== '' || format !== '';
   const tree = useTree(hash, groups, filtered ? [] : open);
   const matches = useMatches(hash, q.trim(), format);
   const rows = filtered ? matches.data?.rows : tree;
-  const formats = [...new Set(groups.flatMap((group) => group.formats))].sort();
   const sorting = sortingOf(query.get('sort'));
   const table = useReactTable<LayerRow>({
     data: rows ?? NONE,
@@ -80,7 +86,7 @@ export function LayerTree({ hash, groups }: LayerTreeProps) {
             ))}
           </select>
         </label>
-        {!filtered && (
+        {!filtered && count <= MAX_OPEN && (
           <button
             type="button"
             className="link"
@@ -89,7 +95,7 @@ export function LayerTree({ hash, groups }: LayerTreeProps) {
             {open.length > 0 ? 'Close all layers' : 'Open all layers'}
           </button>
         )}
-        <a className="link ml-auto" href={`/models/${hash}/tensors?format=csv&limit=500`} download>
+        <a className="link ml-auto" href={`/models/${hash}/tensors?format=csv`} download>
           CSV
         </a>
       </div>
@@ -116,18 +122,12 @@ export function LayerTree({ hash, groups }: LayerTreeProps) {
 }
 
 const NONE: LayerRow[] = [];
+/** Layers that one click opens: each is a request. */
+const MAX_OPEN = 100;
 const FIELD =
   'min-w-0 rounded-md border border-line-strong bg-surface px-2.5 py-1.5 text-ink w-full';
 
 function sortingOf(text: string | null): SortingState {
   if (!text) return [];
   return text.split(',').map((id) => ({ id: id.replace(/^-/, ''), desc: id.startsWith('-') }));
-}
-
-/** Without a round trip to the server: the page is the same. */
-function setQuery(name: string, value: string): void {
-  const url = new URL(location.href);
-  if (value === '') url.searchParams.delete(name);
-  else url.searchParams.set(name, value);
-  window.history.replaceState(null, '', url);
 }

@@ -3,31 +3,33 @@
 import type { ModelSummary, TensorDifference, TensorSummary } from '@blyan/protocol/explorer';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import Link from 'next/link';
-import { useState } from 'react';
+import { useSearchParams } from 'next/navigation';
 import { Bytes } from '@/components/bytes';
 import { Empty, SkeletonRows } from '@/components/empty';
 import { Hash } from '@/components/hash';
 import { ScrollArea } from '@/components/scroll-area';
 import { modelHref, tensorHref } from '@/lib/explorer-links';
-import { formatCount } from '@/lib/format';
+import { plural } from '@/lib/format';
+import { setQuery } from '@/lib/query';
 import { FOREVER, failureText, getJson } from '@/lib/rest';
 
-type Page = { differences: TensorDifference[]; next: string | null };
+type Page = { differences: TensorDifference[]; layers: number; next: string | null };
 
-/** What differs between this model and another one, tensor by tensor. */
+/** What differs between this model and another one, tensor by tensor. Which one is in the address. */
 export function ModelDiff({ hash, others }: { hash: string; others: ModelSummary[] }) {
-  const [other, setOther] = useState('');
+  const other = useSearchParams().get('with') ?? '';
   if (others.length === 0) {
     return <Empty>This chain holds no other model yet: there is nothing to compare with.</Empty>;
   }
+  const found = others.find((model) => model.hash === other);
   return (
     <>
       <label className="flex flex-wrap items-center gap-2 text-sm text-faint">
         With
         <select
-          value={other}
-          onChange={(event) => setOther(event.target.value)}
-          className="rounded-md border border-line-strong bg-surface px-2.5 py-1.5 text-ink"
+          value={found?.hash ?? ''}
+          onChange={(event) => setQuery('with', event.target.value)}
+          className="min-w-0 rounded-md border border-line-strong bg-surface px-2.5 py-1.5 text-ink"
         >
           <option value="">choose a model</option>
           {others.map((model) => (
@@ -36,23 +38,23 @@ export function ModelDiff({ hash, others }: { hash: string; others: ModelSummary
             </option>
           ))}
         </select>
-        {other && (
-          <Link className="link" href={modelHref(other)}>
+        {found && (
+          <Link className="link" href={modelHref(found.hash)}>
             Open it
           </Link>
         )}
       </label>
-      {other && <Differences hash={hash} other={other} />}
+      {found && <Differences hash={hash} other={found} />}
     </>
   );
 }
 
-function Differences({ hash, other }: { hash: string; other: string }) {
+function Differences({ hash, other }: { hash: string; other: ModelSummary }) {
+  const at = `/models/${hash}/diff?with=${other.hash}`;
   const query = useInfiniteQuery({
-    queryKey: ['diff', hash, other],
+    queryKey: ['diff', hash, other.hash],
     initialPageParam: '',
-    queryFn: ({ pageParam, signal }) =>
-      getJson<Page>(`/models/${hash}/diff?with=${other}&limit=200${pageParam}`, signal),
+    queryFn: ({ pageParam, signal }) => getJson<Page>(`${at}&limit=200${pageParam}`, signal),
     getNextPageParam: ({ next }) => (next === null ? undefined : `&cursor=${next}`),
     ...FOREVER,
   });
@@ -65,19 +67,16 @@ function Differences({ hash, other }: { hash: string; other: string }) {
     );
   }
   const rows = query.data.pages.flatMap((page) => page.differences);
+  const layers = query.data.pages[0]?.layers ?? 0;
   if (rows.length === 0) {
     return <Empty>Nothing differs: both models are made of the same tensors.</Empty>;
   }
   return (
     <div className="mt-3">
       <p className="mb-1 flex flex-wrap gap-x-4 text-sm text-soft">
-        {formatCount(rows.length)}
-        {query.hasNextPage ? ' and more' : ''} tensors differ.
-        <a
-          className="link"
-          href={`/models/${hash}/diff?with=${other}&format=csv&limit=500`}
-          download
-        >
+        {plural(rows.length, 'tensor')}
+        {query.hasNextPage ? ' and more' : ''} differ, in {plural(layers, 'layer')}.
+        <a className="link" href={`${at}&format=csv`} download>
           CSV
         </a>
       </p>
@@ -86,14 +85,16 @@ function Differences({ hash, other }: { hash: string; other: string }) {
           <thead>
             <tr>
               <th scope="col">Tensor</th>
+              <th scope="col">Differs in</th>
               <th scope="col">Here</th>
-              <th scope="col">There</th>
+              <th scope="col">{other.name}</th>
             </tr>
           </thead>
           <tbody>
             {rows.map(({ name, here, there }) => (
               <tr key={name}>
                 <td className="font-mono text-[0.8125rem]">{name}</td>
+                <td className="whitespace-nowrap">{differsIn(here, there)}</td>
                 <td>
                   <Side tensor={here} />
                 </td>
@@ -119,12 +120,25 @@ function Differences({ hash, other }: { hash: string; other: string }) {
   );
 }
 
+/** The most telling difference: where formats differ, so do the bytes. */
+function differsIn(here: TensorSummary | null, there: TensorSummary | null): string {
+  if (!here) return 'only there';
+  if (!there) return 'only here';
+  if (here.shape.join() !== there.shape.join()) return 'shape';
+  return here.format === there.format ? 'weights' : 'format';
+}
+
 function Side({ tensor }: { tensor: TensorSummary | null }) {
   if (!tensor) return <span className="text-faint">not there</span>;
   return (
-    <span className="inline-flex items-center gap-3">
-      <Hash value={tensor.root} href={tensorHref(tensor.root)} label={`root of ${tensor.name}`} />
-      <span className="text-soft">
+    <span className="block">
+      <Hash
+        value={tensor.root}
+        href={tensorHref(tensor.root)}
+        label={`root of ${tensor.name}`}
+        copy={false}
+      />
+      <span className="block whitespace-nowrap text-[0.8125rem] text-soft">
         {tensor.format}, {tensor.shape.join(' × ')}, <Bytes value={tensor.byteLength} />
       </span>
     </span>

@@ -11,6 +11,7 @@ import { Hash } from '@/components/hash';
 import { VerifyPanel } from '@/components/verify/verify-panel';
 import { blockHref, lineageHref } from '@/lib/explorer-links';
 import { formatCount, formatParameters } from '@/lib/format';
+import { LISTED_LAYERS } from '@/lib/listed-layers';
 import { ConfigView } from './config-view';
 import { LayerTree } from './layer-tree';
 import { ModelDiff } from './model-diff';
@@ -95,7 +96,12 @@ export function ModelPage({ model, body, others, genesis }: ModelPageProps) {
         <PartsChart parts={model.parts} />
       </Section>
       <Section title="Layers and tensors">
-        <LayerTree hash={hash} groups={model.groups} />
+        <LayerTree
+          hash={hash}
+          first={model.groups.slice(0, LISTED_LAYERS)}
+          count={model.groups.length}
+          formats={[...new Set(model.parts.map(({ format }) => format))].sort()}
+        />
       </Section>
       <Section title="Compare with another version">
         <ModelDiff hash={hash} others={others} />

@@ -1,7 +1,7 @@
 /** What was found, as lines to choose from. */
 import type { SearchResult } from '@blyan/protocol/explorer';
 import { TYPE_TEXT } from '@/components/explorer/chains';
-import { blockHref, modelHref, receiptHref, tensorHref } from '@/lib/explorer-links';
+import { blockHref, modelHref, nodeHref, receiptHref, tensorHref } from '@/lib/explorer-links';
 import { formatParameters } from '@/lib/format';
 import { shortHash } from '@/lib/hash';
 
@@ -9,8 +9,7 @@ export interface Line {
   type: SearchResult['type'];
   title: string;
   detail: string;
-  /** Null for what has no page. */
-  href: string | null;
+  href: string;
 }
 
 export function lineOf(result: SearchResult): Line {
@@ -45,7 +44,12 @@ export function lineOf(result: SearchResult): Line {
         href: tensorHref(result.root),
       };
     case 'node':
-      return { type, title: result.id, detail: 'a worker that has registered here', href: null };
+      return {
+        type,
+        title: result.id,
+        detail: 'a worker that has registered here',
+        href: nodeHref(result.id),
+      };
     case 'receipt':
       return { type, title: shortHash(result.id), detail: 'receipt', href: receiptHref(result.id) };
   }

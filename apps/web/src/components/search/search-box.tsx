@@ -31,7 +31,6 @@ export function SearchBox() {
   useSlash(field);
 
   const go = ({ href }: Line) => {
-    if (href === null) return;
     setOpen(false);
     field.current?.blur();
     router.push(href);
@@ -120,8 +119,7 @@ function Results({ lines, at, onChoose, onPoint }: ResultsProps) {
           role="option"
           tabIndex={-1}
           aria-selected={i === at}
-          aria-disabled={line.href === null}
-          className={`grid grid-cols-[4rem_minmax(0,1fr)] items-baseline gap-x-3 px-3 py-1.5 ${i === at ? 'bg-sunken' : ''} ${line.href ? 'cursor-pointer' : ''}`}
+          className={`grid grid-cols-[4rem_minmax(0,1fr)] items-baseline gap-x-3 px-3 py-1.5 ${i === at ? 'bg-sunken' : ''} cursor-pointer`}
           onClick={() => onChoose(line)}
           onPointerMove={() => onPoint(i)}
         >

@@ -1,18 +1,11 @@
 /** The way of one answer's weights, down to the file that they were made from, as far as it is chosen. */
 import type { Receipt } from '@blyan/protocol/answer';
 import type { ModelDetails, TensorDetails, TensorSummary } from '@blyan/protocol/explorer';
+import type { LineagePlace } from '../../lib/explorer-links.ts';
 import { findAnswer } from '../answers/row.ts';
 import type { Context } from '../context.ts';
 import { readModel, readModelTensors } from './models.ts';
 import { readTensor } from './tensors.ts';
-
-export interface LineageQuery {
-  answer?: string | undefined;
-  model?: string | undefined;
-  group?: string | undefined;
-  tensor?: string | undefined;
-  chunk?: number | undefined;
-}
 
 export interface LineageData {
   answer: { id: string; receipt: Receipt | null } | null;
@@ -22,13 +15,17 @@ export interface LineageData {
   tensors: TensorSummary[];
   tensor: TensorDetails | null;
   chunk: number | null;
+  from: Pick<LineagePlace, 'layersFrom' | 'tensorsFrom' | 'chunksFrom'>;
 }
+
+/** All of a layer block. */
+const TENSORS = 1024;
 
 /**
  * What is not named is found from what is: the model of an answer, the layer of a tensor.
  * @throws ApiError 404
  */
-export async function readLineage(ctx: Context, query: LineageQuery): Promise<LineageData> {
+export async function readLineage(ctx: Context, query: LineagePlace): Promise<LineageData> {
   const row = query.answer === undefined ? null : await findAnswer(query.answer, ctx);
   const answer = row && { id: row.id, receipt: row.receipt };
   const tensor = query.tensor === undefined ? null : await readTensor(ctx.db, query.tensor);
@@ -41,7 +38,7 @@ export async function readLineage(ctx: Context, query: LineageQuery): Promise<Li
           group,
           sort: 'ordinal',
           order: 'asc',
-          limit: 500,
+          limit: TENSORS,
         })
       : null;
   return {
@@ -51,5 +48,10 @@ export async function readLineage(ctx: Context, query: LineageQuery): Promise<Li
     tensors: tensors?.tensors ?? (tensor ? [tensor] : []),
     tensor,
     chunk: query.chunk ?? null,
+    from: {
+      layersFrom: query.layersFrom,
+      tensorsFrom: query.tensorsFrom,
+      chunksFrom: query.chunksFrom,
+    },
   };
 }

@@ -2,6 +2,7 @@
 import { fromHex, toHex } from '@blyan/chain/hex';
 import type { Db } from '@blyan/db/client';
 import {
+  countOtherLayers,
   diffModels,
   findModel,
   listModels,
@@ -10,6 +11,7 @@ import {
   modelSizes,
   tensorsAt,
 } from '@blyan/db/explorer';
+import type { Cursor } from '@blyan/db/keyset';
 import {
   encodeCursor,
   type ModelDetails,
@@ -18,14 +20,40 @@ import {
   type ModelTensorsQuery,
   type TensorDifference,
 } from '@blyan/protocol/explorer';
-import { notFound } from '../http/errors.ts';
+import { ApiError, notFound } from '../http/errors.ts';
 import { modelSummary, tensorSummary } from './shapes.ts';
 
 const cursorText = (next: { key: string | number; id: number } | null) =>
   next && encodeCursor(next);
 
+/** Of columns of 32 bits. */
+const MAX_INT = 2 ** 31 - 1;
+
+/**
+ * Where a list goes on. A cursor of a list that was sorted otherwise is none of this one.
+ * @throws ApiError 400
+ */
+function placeIn(cursor: Cursor | undefined, key: 'text' | number): Cursor | null {
+  if (cursor === undefined) return null;
+  const { key: at } = cursor;
+  if (typeof at === 'string' ? key === 'text' : key !== 'text' && at >= 0 && at <= key)
+    return cursor;
+  const message = 'This cursor is of a list in another order.';
+  throw new ApiError(400, 'invalid_cursor', message, { param: 'cursor' });
+}
+
+/** What the sorted columns hold. */
+const KEYS = {
+  height: MAX_INT,
+  ordinal: MAX_INT,
+  name: 'text',
+  parameters: Number.MAX_SAFE_INTEGER,
+  byteLength: Number.MAX_SAFE_INTEGER,
+} as const;
+
 export async function readModels(db: Db, query: ModelsQuery) {
-  const { rows, next } = await listModels(db, { ...query, cursor: query.cursor ?? null });
+  const cursor = placeIn(query.cursor, KEYS[query.sort]);
+  const { rows, next } = await listModels(db, { ...query, cursor });
   return { models: rows.map(modelSummary), next: cursorText(next) };
 }
 
@@ -55,15 +83,21 @@ export async function readModel(db: Db, hash: string): Promise<ModelDetails> {
 
 export async function readModelTensors(db: Db, hash: string, query: ModelTensorsQuery) {
   const { height } = await requireModel(db, hash);
-  const { cursor = null, tensorFormat: format, ...rest } = query;
+  const { tensorFormat: format, ...rest } = query;
+  const cursor = placeIn(query.cursor, KEYS[query.sort]);
   const { rows, next } = await listModelTensors(db, height, { ...rest, format, cursor });
   return { tensors: rows.map(tensorSummary), next: cursorText(next) };
 }
 
 export async function readDifferences(db: Db, hash: string, query: ModelDiffQuery) {
   const [here, there] = await Promise.all([requireModel(db, hash), requireModel(db, query.with)]);
-  const { limit, cursor = null } = query;
-  const { rows, next } = await diffModels(db, [here.height, there.height], { limit, cursor });
+  const { limit } = query;
+  const cursor = placeIn(query.cursor, MAX_INT);
+  const both = [here.height, there.height] as const;
+  const [{ rows, next }, layers] = await Promise.all([
+    diffModels(db, both, { limit, cursor }),
+    countOtherLayers(db, both),
+  ]);
   const places = rows.flatMap((row) => [row.here ?? [], row.there ?? []].flat());
   const tensors = new Map(
     (await tensorsAt(db, places)).map((row) => [`${row.height}/${row.position}`, row]),
@@ -79,5 +113,5 @@ export async function readDifferences(db: Db, hash: string, query: ModelDiffQuer
       there: side(row.there),
     }),
   );
-  return { differences, next: cursorText(next) };
+  return { differences, layers, next: cursorText(next) };
 }

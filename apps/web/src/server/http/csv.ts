@@ -1,4 +1,5 @@
 /** Tables as CSV (RFC 4180), for whoever asks by `?format=csv` or by `Accept: text/csv`. */
+import { MAX_ROWS } from '@blyan/protocol/explorer';
 
 export type Cell = string | number | bigint | null | undefined | readonly (string | number)[];
 
@@ -18,34 +19,64 @@ export function wantsCsv(request: Request, format: 'json' | 'csv' | undefined): 
   return /\btext\/csv\b/.test(accept) && !/\bapplication\/json\b/.test(accept);
 }
 
-/** @param next query string of the next page, for a `Link` header */
-export function csvResponse<R>(
-  columns: Record<string, (row: R) => Cell>,
-  rows: readonly R[],
-  next: string | null = null,
-): Response {
-  const lines = [
-    Object.keys(columns).join(','),
-    ...rows.map((row) =>
-      Object.values(columns)
-        .map((read) => cell(read(row)))
-        .join(','),
-    ),
-  ];
-  return new Response(`${lines.join('\r\n')}\r\n`, {
-    headers: {
-      'content-type': 'text/csv; charset=utf-8',
-      'cache-control': 'public, max-age=5',
-      // The same address gives JSON to others.
-      vary: 'accept',
-      ...(next ? { link: `<?${next}>; rel="next"` } : {}),
-    },
-  });
+const line = (cells: readonly string[]): string => `${cells.join(',')}\r\n`;
+
+const HEADERS = {
+  'content-type': 'text/csv; charset=utf-8',
+  'cache-control': 'public, max-age=5',
+  // The same address gives JSON to others.
+  vary: 'accept',
+};
+
+type Columns<R> = Record<string, (row: R) => Cell>;
+
+const linesOf = <R>(columns: Columns<R>, rows: readonly R[]): string =>
+  rows.map((row) => line(Object.values(columns).map((read) => cell(read(row))))).join('');
+
+const head = <R>(columns: Columns<R>): string => line(Object.keys(columns));
+
+export const csvResponse = <R>(columns: Columns<R>, rows: readonly R[]): Response =>
+  new Response(head(columns) + linesOf(columns, rows), { headers: HEADERS });
+
+interface List<Q, R> {
+  columns: Columns<R>;
+  querySchema: { parse(query: Record<string, string>): Q };
+  /** Name of the parameter that a page's `next` is for. */
+  cursor: string;
+  read(query: Q): Promise<{ rows: readonly R[]; next: string | number | null }>;
 }
 
-/** The query of the next page: that of this one with another cursor. */
-export function nextQuery(request: Request, name: string, cursor: string | number): string {
-  const params = new URL(request.url).searchParams;
-  params.set(name, String(cursor));
-  return params.toString();
+/** A list as a table: the whole of it, or with `limit` a page, and the next one in the `Link` header. */
+export async function csvOfList<Q, R>(request: Request, list: List<Q, R>): Promise<Response> {
+  const { columns, querySchema, cursor, read } = list;
+  const given = Object.fromEntries(new URL(request.url).searchParams);
+  if (given.limit === undefined) return await wholeList(given, list);
+  const { rows, next } = await read(querySchema.parse(given));
+  const response = csvResponse(columns, rows);
+  if (next !== null) {
+    const query = new URLSearchParams({ ...given, [cursor]: `${next}` });
+    response.headers.set('link', `<?${query}>; rel="next"`);
+  }
+  return response;
+}
+
+/** Page by page, each read when the one before has gone out: a chain's list may have a million rows. */
+async function wholeList<Q, R>(
+  given: Record<string, string>,
+  { columns, querySchema, cursor, read }: List<Q, R>,
+): Promise<Response> {
+  const query = { ...given, limit: `${MAX_ROWS}` };
+  const encoder = new TextEncoder();
+  // Before the answer begins, so that what is wrong with the query is still an error of its own.
+  let page = await read(querySchema.parse(query));
+  let text = head(columns);
+  const stream = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      controller.enqueue(encoder.encode(text + linesOf(columns, page.rows)));
+      if (page.next === null) return controller.close();
+      text = '';
+      page = await read(querySchema.parse({ ...query, [cursor]: `${page.next}` }));
+    },
+  });
+  return new Response(stream, { headers: HEADERS });
 }

@@ -1,9 +1,13 @@
-import { RequestId } from '@blyan/protocol/ids';
+import { ownAnswersOfNode } from '@blyan/db/node-work';
+import { NodeId, RequestId } from '@blyan/protocol/ids';
 import { z } from 'zod';
 import { findAnswer } from '../answers/row.ts';
 import { tokensOf } from '../answers/tokens.ts';
 import { modelDefaults } from '../model/defaults.ts';
 import { procedure, router } from './init.ts';
+
+/** Answers of one node on its page: the latest ones. */
+const MAX_OWN = 25;
 
 export const answersRouter = router({
   /** What is known of an answer; its text is not part of it. */
@@ -24,6 +28,13 @@ export const answersRouter = router({
   tokens: procedure
     .input(z.object({ id: RequestId }))
     .query(({ ctx, input }) => tokensOf(input.id, ctx)),
+
+  /** Of this browser's conversations: those that a node had a part in. */
+  ofNode: procedure.input(z.object({ node: NodeId })).query(async ({ ctx, input }) => {
+    const { owner } = ctx.session;
+    const rows = owner ? await ownAnswersOfNode(ctx.db, input.node, owner, MAX_OWN) : [];
+    return rows.map((row) => ({ ...row, startedAt: row.startedAt.getTime() }));
+  }),
 
   /** Parameters of a question that names none, and for how long what is kept. */
   defaults: procedure.query(async ({ ctx }) => ({

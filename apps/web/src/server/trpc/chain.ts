@@ -5,6 +5,7 @@ import { chainSummary } from '@blyan/db/explorer';
 import { MAX_PAGE } from '@blyan/protocol/api';
 import { ChainId } from '@blyan/protocol/ids';
 import { z } from 'zod';
+import { LISTED_LAYERS } from '../../lib/listed-layers.ts';
 import { chainSize, heightsOf, readBlock, readHeads } from '../chain/read.ts';
 import { freshCluster, servedHashes } from '../cluster.ts';
 import { chooseModel } from '../model/choose.ts';
@@ -49,13 +50,15 @@ export const chainRouter = router({
       return { size, blocks, before: start > 0 ? start : null };
     }),
 
-  /** One block, opened, with the heights of blocks that its body names. */
+  /** One block, opened, with the heights of blocks that its body names, of layers the first ones. */
   block: procedure
     .input(z.object({ chain: ChainId, ref: z.string().max(64) }))
     .query(async ({ ctx, input }) => {
       const block = await readBlock(ctx.db, input.chain, input.ref);
       const size = await chainSize(ctx.db, input.chain);
-      const named = isType(block, 'model') ? block.body.layers.map((layer) => layer.block) : [];
+      const named = isType(block, 'model')
+        ? block.body.layers.slice(0, LISTED_LAYERS).map((layer) => layer.block)
+        : [];
       if (block.header.anchor) named.push(block.header.anchor);
       const heights = named.length > 0 ? await heightsOf(ctx.db, named) : new Map<string, number>();
       const { header, body, signature } = block.sealed;

@@ -1,6 +1,6 @@
 import { type ModelSummary, ModelsQuery } from '@blyan/protocol/explorer';
 import { readModels } from '@/server/explorer/models';
-import { csvResponse, nextQuery, wantsCsv } from '@/server/http/csv';
+import { csvOfList, wantsCsv } from '@/server/http/csv';
 import { route } from '@/server/http/route';
 
 export const dynamic = 'force-dynamic';
@@ -20,9 +20,15 @@ const COLUMNS = {
 export const GET = route({
   querySchema: ModelsQuery,
   async handler({ query, request, ctx }) {
-    const page = await readModels(ctx.db, query);
-    if (!wantsCsv(request, query.format)) return page;
-    const next = page.next === null ? null : nextQuery(request, 'cursor', page.next);
-    return csvResponse(COLUMNS, page.models, next);
+    if (!wantsCsv(request, query.format)) return await readModels(ctx.db, query);
+    return await csvOfList(request, {
+      columns: COLUMNS,
+      querySchema: ModelsQuery,
+      cursor: 'cursor',
+      async read(part) {
+        const { models: rows, next } = await readModels(ctx.db, part);
+        return { rows, next };
+      },
+    });
   },
 });

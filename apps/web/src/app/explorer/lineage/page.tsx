@@ -11,12 +11,16 @@ import { foundOr404 } from '@/server/explorer/page';
 export const metadata: Metadata = { title: 'Lineage' };
 export const dynamic = 'force-dynamic';
 
+const place = z.coerce.number().int().min(0).optional();
 const Query = z.object({
   answer: RequestId.optional(),
   model: Hash.optional(),
   group: z.string().max(64).optional(),
   tensor: Hash.optional(),
-  chunk: z.coerce.number().int().min(0).optional(),
+  chunk: place,
+  layersFrom: place,
+  tensorsFrom: place,
+  chunksFrom: place,
 });
 
 type Search = Promise<Record<string, string | string[] | undefined>>;

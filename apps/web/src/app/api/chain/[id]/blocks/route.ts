@@ -1,7 +1,7 @@
 import { BlocksQuery } from '@blyan/protocol/api';
 import { ChainParams } from '@blyan/protocol/chain-api';
 import { type BlockHead, readPage } from '@/server/chain/read';
-import { csvResponse, nextQuery, wantsCsv } from '@/server/http/csv';
+import { csvOfList, wantsCsv } from '@/server/http/csv';
 import { route } from '@/server/http/route';
 
 export const dynamic = 'force-dynamic';
@@ -22,10 +22,17 @@ export const GET = route({
   paramsSchema: ChainParams,
   querySchema: BlocksQuery,
   async handler({ params, query, request, ctx }) {
-    const page = await readPage(ctx.db, params.id, query);
-    if (query.bodies || !wantsCsv(request, query.format)) return page;
-    const direction = query.from === undefined ? 'before' : 'from';
-    const next = page.next === null ? null : nextQuery(request, direction, page.next);
-    return csvResponse(COLUMNS, page.blocks as BlockHead[], next);
+    if (query.bodies || !wantsCsv(request, query.format)) {
+      return await readPage(ctx.db, params.id, query);
+    }
+    return await csvOfList(request, {
+      columns: COLUMNS,
+      querySchema: BlocksQuery,
+      cursor: query.from === undefined ? 'before' : 'from',
+      async read(part) {
+        const { blocks, next } = await readPage(ctx.db, params.id, part);
+        return { rows: blocks as BlockHead[], next };
+      },
+    });
   },
 });

@@ -1,7 +1,7 @@
 import { ModelParams } from '@blyan/protocol/chain-api';
 import { ModelDiffQuery, type TensorDifference } from '@blyan/protocol/explorer';
 import { readDifferences } from '@/server/explorer/models';
-import { csvResponse, nextQuery, wantsCsv } from '@/server/http/csv';
+import { csvOfList, wantsCsv } from '@/server/http/csv';
 import { route } from '@/server/http/route';
 
 export const dynamic = 'force-dynamic';
@@ -21,9 +21,15 @@ export const GET = route({
   paramsSchema: ModelParams,
   querySchema: ModelDiffQuery,
   async handler({ params: { hash }, query, request, ctx }) {
-    const page = await readDifferences(ctx.db, hash, query);
-    if (!wantsCsv(request, query.format)) return page;
-    const next = page.next === null ? null : nextQuery(request, 'cursor', page.next);
-    return csvResponse(COLUMNS, page.differences, next);
+    if (!wantsCsv(request, query.format)) return await readDifferences(ctx.db, hash, query);
+    return await csvOfList(request, {
+      columns: COLUMNS,
+      querySchema: ModelDiffQuery,
+      cursor: 'cursor',
+      async read(part) {
+        const { differences: rows, next } = await readDifferences(ctx.db, hash, part);
+        return { rows, next };
+      },
+    });
   },
 });

@@ -2,7 +2,7 @@ import { ModelParams } from '@blyan/protocol/chain-api';
 import { ModelTensorsQuery } from '@blyan/protocol/explorer';
 import { readModelTensors } from '@/server/explorer/models';
 import { TENSOR_COLUMNS } from '@/server/explorer/shapes';
-import { csvResponse, nextQuery, wantsCsv } from '@/server/http/csv';
+import { csvOfList, wantsCsv } from '@/server/http/csv';
 import { route } from '@/server/http/route';
 
 export const dynamic = 'force-dynamic';
@@ -12,9 +12,15 @@ export const GET = route({
   paramsSchema: ModelParams,
   querySchema: ModelTensorsQuery,
   async handler({ params: { hash }, query, request, ctx }) {
-    const page = await readModelTensors(ctx.db, hash, query);
-    if (!wantsCsv(request, query.format)) return page;
-    const next = page.next === null ? null : nextQuery(request, 'cursor', page.next);
-    return csvResponse(TENSOR_COLUMNS, page.tensors, next);
+    if (!wantsCsv(request, query.format)) return await readModelTensors(ctx.db, hash, query);
+    return await csvOfList(request, {
+      columns: TENSOR_COLUMNS,
+      querySchema: ModelTensorsQuery,
+      cursor: 'cursor',
+      async read(part) {
+        const { tensors: rows, next } = await readModelTensors(ctx.db, hash, part);
+        return { rows, next };
+      },
+    });
   },
 });
