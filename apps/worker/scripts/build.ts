@@ -4,7 +4,12 @@ import { build } from 'esbuild';
 
 await build({
   absWorkingDir: fileURLToPath(new URL('..', import.meta.url)),
-  entryPoints: { main: 'src/main.ts', engine: 'src/engine/main.ts' },
+  entryPoints: {
+    main: 'src/main.ts',
+    engine: 'src/engine/main.ts',
+    // Beside the file that starts it, by the name that it has there.
+    'verify-thread.worker': '../../packages/chain/src/verify-thread.worker.js',
+  },
   outdir: 'dist',
   bundle: true,
   platform: 'node',
