@@ -8,7 +8,7 @@ await build({
     main: 'src/main.ts',
     engine: 'src/engine/main.ts',
     // Beside the file that starts it, by the name that it has there.
-    'verify-thread.worker': '../../packages/chain/src/verify-thread.worker.js',
+    'verify-thread.worker.node': '../../packages/chain/src/verify-thread.worker.node.js',
   },
   outdir: 'dist',
   bundle: true,

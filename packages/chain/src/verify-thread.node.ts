@@ -18,7 +18,7 @@ export interface BlobFiles {
   leaves: string;
 }
 
-/** What `verify-thread.worker.js` made of a request; null: something is not as it should be. */
+/** What `verify-thread.worker.node.js` made of a request; null: something is not as it should be. */
 interface Answer {
   id: number;
   made: { bytes: ArrayBuffer; leaves: Uint8Array } | null;
@@ -35,7 +35,7 @@ export class VerifyThread {
   /** @param signal ends the thread */
   constructor(signal?: AbortSignal) {
     // Nothing of our own start is wanted there: a loader of TypeScript would take longer than the work.
-    this.#worker = new Worker(new URL('./verify-thread.worker.js', import.meta.url), {
+    this.#worker = new Worker(new URL('./verify-thread.worker.node.js', import.meta.url), {
       execArgv: [],
     });
     this.#worker.on('message', ({ id, made }: Answer) => {
