@@ -42,8 +42,8 @@ export class VerifyThread {
       this.#waiting.get(id)?.(made);
       this.#waiting.delete(id);
     });
-    // It ends by an error of its own only; who waits asks another way.
-    this.#worker.on('error', () => undefined);
+    // It could not start, or ran out of memory. Who waits asks another way, which takes longer.
+    this.#worker.on('error', (error) => process.emitWarning(error));
     this.#worker.on('exit', () => {
       this.#ended = true;
       for (const give of this.#waiting.values()) give(null);
