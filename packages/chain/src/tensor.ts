@@ -5,51 +5,11 @@
 import { ChainError, type ChainErrorDetails } from './errors.ts';
 import { equalBytes, toHex } from './hex.ts';
 import { leafCount, leafHash, rootOfBytes, rootOfLeafList } from './merkle.ts';
-import type { BlockRef, TensorDescriptor } from './types.ts';
+import type { TensorDescriptor } from './types.ts';
+import { makeVerifiedTensor, VerifiedTensor } from './verified-tensor.ts';
 import { VerifiedBlock } from './verify.ts';
 
-/** Held by nothing outside this file, so that a cast does not open the constructor either. */
-const MAKER = Symbol();
-let make: (bytes: Uint8Array, descriptor: TensorDescriptor, block: BlockRef) => VerifiedTensor;
-
-/** The stored bytes of one tensor of a verified layer block; only this file makes one. */
-export class VerifiedTensor {
-  readonly #bytes: Uint8Array;
-  readonly #descriptor: TensorDescriptor;
-  readonly #block: BlockRef;
-
-  private constructor(
-    maker: symbol,
-    bytes: Uint8Array,
-    descriptor: TensorDescriptor,
-    block: BlockRef,
-  ) {
-    if (maker !== MAKER) throw new TypeError('VerifiedTensor is made by verification only');
-    this.#bytes = bytes;
-    this.#descriptor = descriptor;
-    this.#block = block;
-  }
-
-  static {
-    make = (bytes, descriptor, block) => new VerifiedTensor(MAKER, bytes, descriptor, block);
-  }
-
-  static isVerified(value: unknown): value is VerifiedTensor {
-    return typeof value === 'object' && value !== null && #bytes in value;
-  }
-
-  /** The very buffer that was hashed. */
-  get bytes(): Uint8Array {
-    return this.#bytes;
-  }
-  get descriptor(): TensorDescriptor {
-    return this.#descriptor;
-  }
-  /** The layer block. */
-  get block(): BlockRef {
-    return this.#block;
-  }
-}
+export { VerifiedTensor };
 
 /** The entry of a layer block. @throws ChainError TENSOR_UNKNOWN */
 export function tensorOf(block: VerifiedBlock<'layer'>, name: string): TensorDescriptor {
@@ -127,7 +87,7 @@ export class TensorCheck {
     for (let i = 0; i < this.chunks; i++) {
       this.checkChunk(i, bytes.subarray(i * leafSize, (i + 1) * leafSize));
     }
-    return make(bytes, this.descriptor, this.#block.ref);
+    return makeVerifiedTensor(bytes, this.descriptor, this.#block.ref);
   }
 }
 
@@ -151,7 +111,7 @@ export function verifyTensor(input: {
   if (!equalBytes(rootOfBytes(bytes, descriptor.leafSize), descriptor.root)) {
     throw new ChainError('ROOT_MISMATCH', { ...where, root: toHex(descriptor.root) });
   }
-  return make(bytes, descriptor, block.ref);
+  return makeVerifiedTensor(bytes, descriptor, block.ref);
 }
 
 function checkBuffer(descriptor: TensorDescriptor, bytes: Uint8Array, where: ChainErrorDetails) {

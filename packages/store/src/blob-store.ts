@@ -59,6 +59,12 @@ export class BlobStore {
     }
   }
 
+  /** Where a blob is, or would be: for a thread that reads and verifies by itself. */
+  files(root: Hash | string): { blob: string; leaves: string } {
+    const hex = rootHex(root);
+    return { blob: this.#layout.blob(hex), leaves: this.#layout.leaves(hex) };
+  }
+
   /** All whole blobs; `bytes` with their leaf lists, `usedAt` in Unix ms, as far as the disk notes it. */
   list(): Promise<StoredBlob[]> {
     return onDisk(this.dir, () => this.#layout.list());

@@ -9,6 +9,7 @@ import { LEAF_SIZE, leafHashes } from '@blyan/chain/merkle';
 import { tensorOf, type VerifiedTensor, verifyTensor } from '@blyan/chain/tensor';
 import type { Hash, StoredFile } from '@blyan/chain/types';
 import { blockOfFile, type VerifiedBlock } from '@blyan/chain/verify';
+import type { VerifyThread } from '@blyan/chain/verify-thread';
 import type { BlobStore } from './blob-store.ts';
 import { StoreError } from './errors.ts';
 import { type FetchDeps, fetchBlob, fetchChunk, fetchLeaves } from './fetch.ts';
@@ -28,6 +29,8 @@ export interface Healed {
 }
 
 export interface LoadDeps extends FetchDeps {
+  /** Reads and hashes tensors; what is damaged or missing is dealt with by the caller's thread. */
+  thread?: VerifyThread | undefined;
   onHealed?: ((healed: Healed) => void) | undefined;
 }
 
@@ -41,6 +44,8 @@ interface Where {
 interface Wanted<T> {
   root: Hash;
   byteLength: number;
+  /** In a buffer that `VerifiedTensor.release` can give back; not every reader of text takes one. */
+  releasable: boolean;
   where: Where;
   /** Hashes the buffer in place; throws ChainError. */
   verify(bytes: Uint8Array, leaves: Uint8Array | undefined): T;
@@ -56,10 +61,15 @@ export async function loadTensor(
   deps: LoadDeps,
 ): Promise<VerifiedTensor> {
   const { root, byteLength } = tensorOf(block, name);
+  deps.signal?.throwIfAborted();
+  const files = deps.store.files(root);
+  const verified = await deps.thread?.load({ block, tensor: name, files });
+  if (verified) return verified;
   return await load(
     {
       root,
       byteLength,
+      releasable: true,
       where: { chain: block.chain, height: block.height, tensor: name },
       verify: (bytes, leaves) =>
         verifyTensor({ block, tensor: name, bytes, ...(leaves ? { leaves } : {}) }),
@@ -73,7 +83,8 @@ export async function loadFile(file: StoredFile, deps: LoadDeps): Promise<Verifi
   const { root, byteLength, path } = file;
   const block = blockOfFile(file);
   const where = { chain: block?.chain, height: block?.height, tensor: path };
-  return await load({ root, byteLength, where, verify: (bytes) => verifyFile(file, bytes) }, deps);
+  const verify = (bytes: Uint8Array) => verifyFile(file, bytes);
+  return await load({ root, byteLength, releasable: false, where, verify }, deps);
 }
 
 async function load<T>(wanted: Wanted<T>, deps: LoadDeps): Promise<T> {
@@ -99,10 +110,11 @@ async function load<T>(wanted: Wanted<T>, deps: LoadDeps): Promise<T> {
   return result;
 }
 
-/** Memory of its own, not zeroed first: every byte is about to be read and checked. */
-function allocate({ byteLength, where, root }: Wanted<unknown>): Uint8Array {
+/** Memory of its own. */
+function allocate({ byteLength, releasable, where, root }: Wanted<unknown>): Uint8Array {
   try {
-    return new Uint8Array(Buffer.allocUnsafeSlow(byteLength).buffer);
+    const options = releasable ? { maxByteLength: byteLength } : undefined;
+    return new Uint8Array(new ArrayBuffer(byteLength, options), 0, byteLength);
   } catch (error) {
     throw new StoreError(
       'OUT_OF_MEMORY',

@@ -5,11 +5,13 @@ import { createGenesis, deriveGenesis } from '@blyan/chain/genesis';
 import { generateKeyPair } from '@blyan/chain/keys';
 import { Frontier, leafHash } from '@blyan/chain/merkle';
 import { sha256 } from '@blyan/chain/sha256';
+import { VerifiedTensor } from '@blyan/chain/tensor';
 import { ChainVerifier } from '@blyan/chain/verify';
+import { VerifyThread } from '@blyan/chain/verify-thread';
 import { BlobStore } from '@blyan/store/blob-store';
 import { httpSource } from '@blyan/store/http-source';
-import { type Healed, loadFile, loadTensor } from '@blyan/store/load';
-import { describe, expect, it } from 'vitest';
+import { type Healed, loadTensor as load, loadFile } from '@blyan/store/load';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   describeBlob,
   flip,
@@ -127,7 +129,14 @@ async function setup(blobs: TestBlob[] = [tensor]) {
   return { store, path, healed, onHealed, [Symbol.asyncDispose]: () => dir[Symbol.asyncDispose]() };
 }
 
-describe('loadTensor', () => {
+describe.each(['this thread', 'another thread'])('loadTensor, verified by %s', (by) => {
+  let thread: VerifyThread | undefined;
+  beforeAll(() => {
+    if (by === 'another thread') thread = new VerifyThread();
+  });
+  afterAll(() => thread?.[Symbol.asyncDispose]());
+  const loadTensor: typeof load = (wanted, deps) => load(wanted, { ...deps, thread });
+
   it('gives the verified bytes in memory of their own', async () => {
     await using t = await setup();
     const loaded = await loadTensor({ block, name: NAME }, { store: t.store, sources: [] });
@@ -224,6 +233,64 @@ describe('loadTensor', () => {
     const signal = AbortSignal.abort(new Error('drained'));
     const stopped = loadTensor({ block, name: NAME }, { store: t.store, sources: [], signal });
     await expect(stopped).rejects.toThrow('drained');
+  });
+});
+
+describe('a thread that verifies', () => {
+  it('gives the buffer away whole, and its memory can be given back', async () => {
+    await using t = await setup();
+    await using thread = new VerifyThread();
+    const files = t.store.files(tensor.root);
+    const verified = await thread.load({ block, tensor: NAME, files });
+    expect(VerifiedTensor.isVerified(verified)).toBe(true);
+    expect(Buffer.compare(verified!.bytes, tensor.bytes)).toBe(0);
+    expect(verified!.descriptor).toBe(block.body.tensors[0]);
+    verified!.release();
+    expect(verified!.bytes).toHaveLength(0);
+  });
+
+  it.each([
+    ['a missing file', (path: string) => rm(path)],
+    ['a flipped bit', (path: string) => writeFile(path, flip(tensor.bytes, LEAF_SIZE))],
+    ['a file that is too short', (path: string) => truncate(path, LEAF_SIZE)],
+    ['a file that is too long', (path: string) => appendFile(path, 'more')],
+    ['another leaf list', (path: string) => writeFile(`${path}.leaves`, flip(tensor.leaves, 3))],
+    ['a lost leaf list', (path: string) => rm(`${path}.leaves`)],
+    [
+      'a leaf list that was changed with the bytes',
+      async (path: string) => {
+        const other = describeBlob(flip(tensor.bytes, 7));
+        await writeFile(path, other.bytes);
+        await writeFile(`${path}.leaves`, other.leaves);
+      },
+    ],
+  ])('has nothing to say about %s, and goes on', async (_, damage) => {
+    await using t = await setup();
+    await using other = await setup();
+    await using thread = new VerifyThread();
+    await damage(t.path);
+    const wanted = { block, tensor: NAME };
+    const files = t.store.files(tensor.root);
+    expect(await thread.load({ ...wanted, files })).toBeNull();
+    const whole = other.store.files(tensor.root);
+    expect(await thread.load({ ...wanted, files: whole })).not.toBeNull();
+  });
+
+  it('ends with its signal and when it is disposed of: who waits is told, who asks later too', async () => {
+    await using t = await setup();
+    const wanted = { block, tensor: NAME, files: t.store.files(tensor.root) };
+    const stop = new AbortController();
+    const stopped = new VerifyThread(stop.signal);
+    const asked = stopped.load(wanted);
+    stop.abort();
+    expect(await asked).toBeNull();
+    expect(await stopped.load(wanted)).toBeNull();
+    await stopped[Symbol.asyncDispose]();
+    const disposed = new VerifyThread();
+    const waiting = disposed.load(wanted);
+    await disposed[Symbol.asyncDispose]();
+    expect(await waiting).toBeNull();
+    expect(await disposed.load(wanted)).toBeNull();
   });
 });
 

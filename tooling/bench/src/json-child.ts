@@ -12,10 +12,19 @@ export interface JsonChild extends AsyncDisposable {
   peakMemory(): Promise<number>;
 }
 
-/** @throws Error when the program ends before it said its first line */
-export async function startJsonChild(cwd: string, args: string[]): Promise<JsonChild> {
-  const command = ['--import', 'tsx', ...args];
-  const child = spawn(process.execPath, command, { cwd, stdio: ['pipe', 'pipe', 'inherit'] });
+/**
+ * @param nodeArgs those before the program
+ * @throws Error when the program ends before it said its first line
+ */
+export async function startJsonChild(
+  cwd: string,
+  args: string[],
+  nodeArgs: string[] = ['--import', 'tsx'],
+): Promise<JsonChild> {
+  const child = spawn(process.execPath, [...nodeArgs, ...args], {
+    cwd,
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   const exited = once(child, 'exit');
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const read = async () => {

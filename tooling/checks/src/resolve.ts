@@ -44,10 +44,17 @@ function lookUp(map: Record<string, unknown> | undefined, key: string): string[]
   return [];
 }
 
-/** Files that the package's "imports" map picks under the condition "node". */
+/**
+ * Files that the package's "imports" map picks under the condition "node", and `*.node.ts` that it exports
+ * by a path of their own: what runs in browsers does not name those.
+ */
 export function nodeOnlyFiles(root: string, dir: string): Set<string> {
-  const found = new Set<string>();
-  for (const entry of Object.values(readManifest(root, dir).imports ?? {})) {
+  const { imports, exports } = readManifest(root, dir);
+  const named = Object.values(exports ?? {}).flatMap(targets);
+  const found = new Set(
+    named.filter((f) => f.endsWith('.node.ts')).map((f) => path.posix.join(dir, f)),
+  );
+  for (const entry of Object.values(imports ?? {})) {
     const node = (entry as Record<string, unknown>).node;
     for (const target of targets(node)) found.add(path.posix.join(dir, target));
   }

@@ -4,7 +4,7 @@ export interface PartRule {
   dir: string;
   /** Our packages that it may import; '*' is every package (never an app). */
   may: readonly string[] | '*';
-  /** Runs in browsers too: no Node modules but in files that its "imports" map picks for Node. */
+  /** Runs in browsers too: no Node modules but in files that its "imports" map picks for Node, or exported `*.node.ts`. */
   isomorphic?: boolean;
 }
 

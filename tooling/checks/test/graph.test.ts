@@ -92,6 +92,7 @@ test('finds cycles, and only cycles', () => {
 test('the isomorphic packages may use Node only where their imports map says so', () => {
   const g = graph({});
   g.node.set('packages/chain/src/sha256.node.ts', new Set(['crypto']));
+  g.node.set('packages/chain/src/verify-thread.node.ts', new Set(['worker_threads']));
   g.node.set('packages/chain/src/merkle.ts', new Set(['crypto']));
   g.node.set('packages/store/src/disk.ts', new Set(['fs']));
   expect(checkIsomorphic(ROOT, g)).toEqual([

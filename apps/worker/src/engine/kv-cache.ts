@@ -1,7 +1,8 @@
 /**
  * K and V of one sequence, owned by us and lent to the session at each run. Position-major,
- * [capacity, kvHeads, headDim] per layer, so that the past is a view of the front, a new position is
- * one copy, and growing is one copy. Grows in steps, so that a long answer does not copy often.
+ * [capacity, kvHeads, headDim] per layer, so that the past is a view of the front and a new position is
+ * one copy. Buffers have addresses for the whole context and memory for what is filled, so they grow and
+ * shrink where they are. In steps, because each takes a call for every layer.
  */
 import type { ModelConfig } from '@blyan/model/config';
 import type { KvType } from '@blyan/model/stage/attention-io';
@@ -32,21 +33,34 @@ export class KvCache {
   readonly #config: ModelConfig;
   /** Numbers per position and layer, of K and of V. */
   readonly #width: number;
-  #keys: Numbers[];
-  #values: Numbers[];
+  /** As long as their buffers, whatever those are resized to. */
+  readonly #keys: Numbers[];
+  readonly #values: Numbers[];
 
   /** `layers`: how many layers the stage holds. Memory is taken at the first `reserve`. */
   constructor(config: ModelConfig, layers: number, kv: KvType) {
     this.#config = config;
     this.kv = kv;
     this.#width = config.kvHeads * config.headDim;
-    this.#keys = Array.from({ length: layers }, () => this.#allocate(0));
-    this.#values = Array.from({ length: layers }, () => this.#allocate(0));
+    const create = (): Numbers => {
+      const maxByteLength = config.context * this.#positionBytes;
+      const buffer = new ArrayBuffer(0, { maxByteLength });
+      return kv === 'f16' ? new Uint16Array(buffer) : new Float32Array(buffer);
+    };
+    this.#keys = Array.from({ length: layers }, create);
+    this.#values = Array.from({ length: layers }, create);
   }
 
-  #allocate(positions: number): Numbers {
-    const count = positions * this.#width;
-    return this.kv === 'f16' ? new Uint16Array(count) : new Float32Array(count);
+  /** Of K or of V of one layer. */
+  get #positionBytes(): number {
+    return this.#width * (this.kv === 'f16' ? 2 : 4);
+  }
+
+  #resize(capacity: number): void {
+    for (const { buffer } of [...this.#keys, ...this.#values]) {
+      (buffer as ArrayBuffer).resize(capacity * this.#positionBytes);
+    }
+    this.capacity = capacity;
   }
 
   /** Whether its positions can be gone on with. */
@@ -64,18 +78,7 @@ export class KvCache {
     if (positions > context)
       throw new EngineError('context_length_exceeded', { positions, context });
     if (positions <= this.capacity) return;
-    const capacity = capacityFor(positions, context);
-    const grow = (old: Numbers): Numbers => {
-      const grown = this.#allocate(capacity);
-      grown.set(old.subarray(0, this.length * this.#width));
-      return grown;
-    };
-    // Layer by layer, so that the old and the new buffer of only one layer exist at a time.
-    for (let l = 0; l < this.#keys.length; l++) {
-      this.#keys[l] = grow(this.#keys[l]!);
-      this.#values[l] = grow(this.#values[l]!);
-    }
-    this.capacity = capacity;
+    this.#resize(capacityFor(positions, context));
   }
 
   /**
@@ -128,18 +131,12 @@ export class KvCache {
   shrink(length: number): void {
     this.truncate(length);
     const capacity = capacityFor(this.length, this.#config.context);
-    if (capacity >= this.capacity) return;
-    const cut = (old: Numbers): Numbers => old.slice(0, capacity * this.#width);
-    this.#keys = this.#keys.map(cut);
-    this.#values = this.#values.map(cut);
-    this.capacity = capacity;
+    if (capacity < this.capacity) this.#resize(capacity);
   }
 
   /** Drops the buffers at once instead of when the sequence is collected. */
   free(): void {
-    this.#keys = this.#keys.map(() => this.#allocate(0));
-    this.#values = this.#values.map(() => this.#allocate(0));
-    this.capacity = 0;
+    this.#resize(0);
     this.length = 0;
   }
 }

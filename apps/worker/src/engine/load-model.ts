@@ -3,7 +3,7 @@ import { toHex } from '@blyan/chain/hex';
 import { resolveModel } from '@blyan/chain/model';
 import type { ChainVerifier, VerifiedBlock } from '@blyan/chain/verify';
 import { type ModelFiles, readModelFiles } from '@blyan/model/files';
-import { StageBuilder, type StageGraph, type StageOptions } from '@blyan/model/stage/graph';
+import type { StageOptions } from '@blyan/model/stage/graph';
 import {
   headOnly,
   layerRange,
@@ -16,8 +16,9 @@ import type { LoadProgress } from '@blyan/protocol/node';
 import type { BlobStore } from '@blyan/store/blob-store';
 import { StoreError } from '@blyan/store/errors';
 import { type BlobSource, fetchBlob } from '@blyan/store/fetch';
-import { type Healed, loadFile, loadTensor } from '@blyan/store/load';
+import { type Healed, loadFile } from '@blyan/store/load';
 import { TailSession } from '../pipeline/tail-session.ts';
+import { buildParts } from './build-parts.ts';
 import { makeRoom } from './disk-cap.ts';
 import { EngineError } from './errors.ts';
 import type { StageSessionOptions } from './stage-parts.ts';
@@ -66,7 +67,12 @@ export interface LoadedStage {
   stepBytes: number;
 }
 
-export interface LoadOptions extends StageOptions, StageSessionOptions {
+interface BuildOptions extends StageOptions, StageSessionOptions {
+  /** Bytes of the smallest part that a stage is cut into. */
+  partBytes?: number;
+}
+
+export interface LoadOptions extends BuildOptions {
   /** Which part of the model; the whole by default. */
   spec?: (files: ModelFiles) => StageSpec;
 }
@@ -83,10 +89,13 @@ export async function loadStage(
   const files = await loadFiles(model, deps);
   const spec = options.spec?.(files) ?? wholeModel(files.config);
   const { blocks, bytes } = await fetchGroups(stageGroups(spec), { verifier, model }, deps);
-  const parts = splitStage(spec, (group) => bytes.get(group) ?? 0);
+  const [last, ...others] = parts(spec, bytes, options);
+  // The one with the head is the largest: loaded early, when little else is there, but not first, so that
+  // it is read while a smaller one is built.
+  const order = others.length > 0 ? [others[0]!, last!, ...others.slice(1)] : [last!];
   const session = await StageSession.create(
     spec,
-    buildParts(parts, blocks, deps, options),
+    buildParts(order, blocks, deps, options),
     options,
   );
   return { files, session, bytes: sum([...bytes.values()]), stepBytes: stepBytes(spec, bytes) };
@@ -106,23 +115,24 @@ export interface LoadedHead {
 export async function loadHead(
   from: { verifier: ChainVerifier; model: VerifiedBlock<'model'> },
   deps: LoadDeps,
-  options: StageOptions & StageSessionOptions & { layers: [first: number, last: number] },
+  options: BuildOptions & { layers: [first: number, last: number] },
 ): Promise<LoadedHead> {
   const files = await loadFiles(from.model, deps);
   const spec = { config: files.config, layers: options.layers, embed: true, head: false };
   const end = headOnly(files.config);
   const groups = [...stageGroups(spec), ...stageGroups(end)];
   const { blocks, bytes } = await fetchGroups(groups, from, deps);
-  const parts = splitStage(spec, (group) => bytes.get(group) ?? 0);
-  const graphs = buildParts([...parts, end], blocks, deps, options);
-  const last = await graphs.next();
-  if (last.done) throw new RangeError('a head without parts');
-  const tail = await TailSession.create(last.value, options);
+  const graphs = buildParts([end, ...parts(spec, bytes, options)], blocks, deps, options);
+  let tail: TailSession | null = null;
   try {
+    const first = await graphs.next();
+    if (first.done) throw new RangeError('a head without parts');
+    tail = await TailSession.create(first.value, options);
     const front = await StageSession.create(spec, graphs, options);
     return { files, front, tail, stepBytes: stepBytes(spec, bytes) };
   } catch (error) {
-    await tail[Symbol.asyncDispose]();
+    await graphs.return(undefined);
+    await tail?.[Symbol.asyncDispose]();
     throw error;
   }
 }
@@ -148,61 +158,9 @@ async function fetchGroups(
   return { blocks, bytes: new Map(blocks.map((block) => [block.body.group, bytesOf(block)])) };
 }
 
-/** Tensors that are read while the one before them is hashed: a disk answers several at once. */
-const READ_AHEAD = 3;
-
-/** The last part first: with the head it is the largest, and loading it needs the most memory. */
-async function* buildParts(
-  parts: readonly StageSpec[],
-  blocks: readonly VerifiedBlock<'layer'>[],
-  { onProgress, ...blobs }: LoadDeps,
-  options: StageOptions,
-): AsyncGenerator<StageGraph> {
-  const wanted = [...parts].reverse().map((spec) => {
-    const groups = new Set(stageGroups(spec));
-    const own = blocks.filter((block) => groups.has(block.body.group));
-    return {
-      spec,
-      tensors: own.flatMap((block) => block.body.tensors.map((tensor) => ({ block, tensor }))),
-    };
-  });
-  const all = wanted.flatMap(({ tensors }) => tensors);
-  const total = sum(all.map(({ tensor }) => tensor.byteLength));
-  const loaded = readAhead(
-    all.map(
-      ({ block, tensor: { name } }) =>
-        () =>
-          loadTensor({ block, name }, blobs),
-    ),
-  );
-  let done = 0;
-  for (const { spec, tensors } of wanted) {
-    const builder = new StageBuilder(spec, options);
-    for (const { tensor } of tensors) {
-      builder.add(await loaded());
-      done += tensor.byteLength;
-      onProgress?.({ phase: 'verify', done, total, unit: 'bytes' });
-    }
-    yield builder.finish();
-  }
-}
-
-/** Runs tasks in order, a few ahead of the one that is asked for; each call gives the next result. */
-function readAhead<T>(tasks: readonly (() => Promise<T>)[]): () => Promise<T> {
-  const running: Promise<T>[] = [];
-  let next = 0;
-  return () => {
-    while (next < tasks.length && running.length <= READ_AHEAD) {
-      const task = tasks[next++]!();
-      // Awaited at its turn; until then a failure must not end the process.
-      task.catch(() => undefined);
-      running.push(task);
-    }
-    const first = running.shift();
-    if (!first) throw new RangeError('no task is left');
-    return first;
-  };
-}
+/** The parts of a stage, from its end. */
+const parts = (spec: StageSpec, bytes: ReadonlyMap<string, number>, { partBytes }: BuildOptions) =>
+  splitStage(spec, (group) => bytes.get(group) ?? 0, partBytes).reverse();
 
 async function loadFiles(
   model: VerifiedBlock<'model'>,

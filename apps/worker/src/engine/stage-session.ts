@@ -96,7 +96,7 @@ export class StageSession {
     const { heads, kvHeads, headDim } = config;
     const { kv } = this.numerics;
     this.#shape = { slots: this.slots, kvHeads, groups: heads / kvHeads, headDim, kv };
-    const nothing = this.createCache();
+    const nothing = new KvCache(config, 1, kv);
     nothing.reserve(1);
     this.#noPast = { past: nothing.view(0, 0, 0, true), recent: nothing.view(0, 0, 0) };
   }
@@ -111,8 +111,12 @@ export class StageSession {
     options: StageSessionOptions,
   ): Promise<StageSession> {
     const { fetch = [] } = options;
-    const created = new StageSession(spec, await createParts(spec, graphs, options), fetch);
-    created.#rowMultiple = await created.#findRowMultiple();
+    const built = await createParts(spec, graphs, options);
+    const created = new StageSession(spec, built, fetch);
+    // All layers have matrices of the same shapes: the parts between say what the first one does.
+    const ends = created.#parts.filter((_, i, { length }) => i === 0 || i === length - 1);
+    const asked = new StageSession(spec, { ...built, parts: ends }, []);
+    created.#rowMultiple = await asked.#findRowMultiple();
     return created;
   }
 

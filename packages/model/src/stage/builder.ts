@@ -121,6 +121,11 @@ export class GraphBuilder {
     this.#external.set(path, data);
   }
 
+  /** Whether it is one of the external buffers. */
+  has(data: Uint8Array): boolean {
+    return [...this.#external.values()].includes(data);
+  }
+
   /** An initializer over a byte range of an external buffer. */
   weight(
     name: string,

@@ -46,7 +46,7 @@ export interface StageOptions {
   exact?: boolean;
 }
 
-/** Takes tensors one by one, so that a caller can drop each buffer that a transform has copied. */
+/** Takes tensors one by one, so that a caller can release each whose bytes a transform has copied. */
 export class StageBuilder {
   readonly #g = new GraphBuilder();
   readonly #missing: Map<string, ExpectedTensor>;
@@ -62,8 +62,11 @@ export class StageBuilder {
     this.#missing = new Map(stageTensors(spec).map((t) => [t.name, t]));
   }
 
-  /** Throws TENSOR_UNEXPECTED or TENSOR_SHAPE; a tensor that is not verified is a TypeError. */
-  add(tensor: VerifiedTensor): void {
+  /**
+   * Throws TENSOR_UNEXPECTED or TENSOR_SHAPE; a tensor that is not verified is a TypeError.
+   * @returns whether its bytes are still read, while a session is created or by the embedding for good
+   */
+  add(tensor: VerifiedTensor): boolean {
     if (!VerifiedTensor.isVerified(tensor)) throw new TypeError('expected a VerifiedTensor');
     const { name, role, shape } = tensor.descriptor;
     const expected = this.#missing.get(name);
@@ -74,11 +77,13 @@ export class StageBuilder {
     this.#missing.delete(name);
     const { config, embed, head } = this.#spec;
     const isEmbedding = expected.group === 'embedding';
-    if (isEmbedding && embed) this.#embedding = new EmbeddingTable(tensor);
-    if (isEmbedding && !(head && config.tied)) return;
+    const gathered = isEmbedding && embed;
+    if (gathered) this.#embedding = new EmbeddingTable(tensor);
+    if (isEmbedding && !(head && config.tied)) return gathered;
     const { ref, transform } = addWeight(this.#g, tensor, this.#options);
     this.#weights.set(isEmbedding ? 'head.head' : `${expected.group}.${role}`, ref);
     this.#transforms.add(transform);
+    return gathered || this.#g.has(tensor.bytes);
   }
 
   finish(): StageGraph {

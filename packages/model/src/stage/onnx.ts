@@ -51,6 +51,8 @@ export interface Graph {
 }
 
 type Write = (w: protobuf.Writer) => void;
+/** What a value is called in the protobuf. */
+type Rename = (name: string) => string;
 
 const varint = (field: number) => (field << 3) | 0;
 const fixed32 = (field: number) => (field << 3) | 5;
@@ -65,7 +67,7 @@ function text(w: protobuf.Writer, field: number, value: string): void {
   w.uint32(bytes(field)).string(value);
 }
 
-function writeAttribute(w: protobuf.Writer, name: string, value: Attribute): void {
+function writeAttribute(w: protobuf.Writer, name: string, value: Attribute, called: Rename) {
   text(w, 1, name);
   if ('float' in value) {
     w.uint32(fixed32(2)).float(value.float);
@@ -77,26 +79,25 @@ function writeAttribute(w: protobuf.Writer, name: string, value: Attribute): voi
     for (const int of value.ints) w.uint32(varint(8)).int64(int);
     w.uint32(varint(20)).int32(7);
   } else {
-    message(w, 6, (w) => writeGraph(w, value.graph));
+    message(w, 6, (w) => writeGraph(w, value.graph, called));
     w.uint32(varint(20)).int32(5);
   }
 }
 
-function writeNode(w: protobuf.Writer, node: Node, name: string): void {
-  for (const input of node.inputs) text(w, 1, input);
-  for (const output of node.outputs) text(w, 2, output);
-  text(w, 3, name);
+function writeNode(w: protobuf.Writer, node: Node, called: Rename): void {
+  for (const input of node.inputs) text(w, 1, called(input));
+  for (const output of node.outputs) text(w, 2, called(output));
   text(w, 4, node.op);
   for (const [key, value] of Object.entries(node.attributes ?? {})) {
-    message(w, 5, (w) => writeAttribute(w, key, value));
+    message(w, 5, (w) => writeAttribute(w, key, value, called));
   }
   if (node.domain) text(w, 7, node.domain);
 }
 
-function writeInitializer(w: protobuf.Writer, init: Initializer): void {
+function writeInitializer(w: protobuf.Writer, init: Initializer, called: Rename): void {
   for (const dim of init.shape) w.uint32(varint(1)).int64(dim);
   w.uint32(varint(2)).int32(ElementType[init.type]);
-  text(w, 8, init.name);
+  text(w, 8, called(init.name));
   if ('raw' in init) {
     w.uint32(bytes(9)).bytes(init.raw);
     return;
@@ -110,8 +111,8 @@ function writeInitializer(w: protobuf.Writer, init: Initializer): void {
   w.uint32(varint(14)).int32(1);
 }
 
-function writeValueInfo(w: protobuf.Writer, info: ValueInfo): void {
-  text(w, 1, info.name);
+function writeValueInfo(w: protobuf.Writer, info: ValueInfo, called: Rename): void {
+  text(w, 1, called(info.name));
   message(w, 2, (w) =>
     message(w, 1, (w) => {
       w.uint32(varint(1)).int32(ElementType[info.type]);
@@ -119,7 +120,7 @@ function writeValueInfo(w: protobuf.Writer, info: ValueInfo): void {
         for (const dim of info.shape) {
           message(w, 1, (w) => {
             if (typeof dim === 'number') w.uint32(varint(1)).int64(dim);
-            else text(w, 2, dim);
+            else text(w, 2, called(dim));
           });
         }
       });
@@ -127,14 +128,28 @@ function writeValueInfo(w: protobuf.Writer, info: ValueInfo): void {
   );
 }
 
-function writeGraph(w: protobuf.Writer, graph: Graph): void {
-  graph.nodes.forEach((node, i) => {
-    message(w, 1, (w) => writeNode(w, node, `${i}.${node.op}.${node.outputs[0] ?? ''}`));
-  });
-  text(w, 2, graph.name);
-  for (const init of graph.initializers) message(w, 5, (w) => writeInitializer(w, init));
-  for (const input of graph.inputs) message(w, 11, (w) => writeValueInfo(w, input));
-  for (const output of graph.outputs) message(w, 12, (w) => writeValueInfo(w, output));
+function writeGraph(w: protobuf.Writer, graph: Graph, called: Rename): void {
+  for (const node of graph.nodes) message(w, 1, (w) => writeNode(w, node, called));
+  text(w, 2, called(graph.name));
+  for (const init of graph.initializers) message(w, 5, (w) => writeInitializer(w, init, called));
+  for (const input of graph.inputs) message(w, 11, (w) => writeValueInfo(w, input, called));
+  for (const output of graph.outputs) message(w, 12, (w) => writeValueInfo(w, output, called));
+}
+
+/**
+ * Numbers for all names but those that a caller knows. The runtime keeps every name several times, and
+ * strings of up to 15 characters cost it no memory of their own.
+ */
+function shortNames({ inputs, outputs }: Graph): Rename {
+  const names = new Map([...inputs, ...outputs].map(({ name }) => [name, name]));
+  names.set('', '');
+  return (name) => {
+    const known = names.get(name);
+    if (known !== undefined) return known;
+    const short = `#${names.size}`;
+    names.set(name, short);
+    return short;
+  };
 }
 
 /** ModelProto bytes of a graph. */
@@ -142,7 +157,7 @@ export function encodeModel(graph: Graph): Uint8Array {
   const w = protobuf.Writer.create();
   w.uint32(varint(1)).int64(IR_VERSION);
   text(w, 2, 'blyan');
-  message(w, 7, (w) => writeGraph(w, graph));
+  message(w, 7, (w) => writeGraph(w, graph, shortNames(graph)));
   for (const [domain, version] of [
     ['', OPSET],
     [MS_DOMAIN, 1],

@@ -60,22 +60,30 @@ export function stageTensors(spec: StageSpec): ExpectedTensor[] {
 
 /** Parts smaller than this save no memory worth a run of their own at each step. */
 const MIN_PART_BYTES = 32 * 1024 * 1024;
-/** While a part is loaded its weights exist up to three times: an eighth of a model is little beside it. */
-const MAX_PARTS = 2;
+/**
+ * While a part is loaded its weights exist up to three times, so parts are small beside the whole; each
+ * costs a run its inputs once more.
+ */
+const MAX_PARTS = 7;
 
 /**
  * Cuts a stage into parts that are loaded one after the other, so that the copies which loading needs
  * exist of one part at a time.
  *
  * @param bytes of the stored tensors of a group
+ * @param smallest bytes of a part
  * @returns stages that follow on each other, one for a small model
  */
-export function splitStage(spec: StageSpec, bytes: (group: string) => number): StageSpec[] {
+export function splitStage(
+  spec: StageSpec,
+  bytes: (group: string) => number,
+  smallest = MIN_PART_BYTES,
+): StageSpec[] {
   const { config, layers, embed, head } = spec;
   const sizes = layerRange(spec).map((layer) => bytes(`layer.${layer}`));
   const tail = head ? bytes(config.tied ? 'embedding' : 'head') : 0;
   const total = sizes.reduce((a, b) => a + b, tail);
-  const wanted = Math.max(MIN_PART_BYTES, total / MAX_PARTS);
+  const wanted = Math.max(smallest, total / MAX_PARTS);
   const ends: number[] = [];
   let filled = 0;
   sizes.forEach((size, i) => {

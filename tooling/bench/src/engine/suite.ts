@@ -7,7 +7,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { ROOT } from '@blyan/local/product';
 import { median, type Result } from '../result.ts';
-import { type Driver, promptOf, startLlama, startOurs } from './driver.ts';
+import { buildOurs, type Driver, promptOf, startLlama, startOurs } from './driver.ts';
 import { compare, OURS, type Rates, type Row, resultsOf, table } from './figures.ts';
 import { installPeer } from './peer.ts';
 import { prepare } from './prepare.ts';
@@ -48,6 +48,7 @@ export async function benchEngine(
   log(`weights and llama.cpp are kept in ${work}`);
   const { networkDir, gguf } = await prepare(work, log);
   if (wanted.delete('profile')) await benchProfile(networkDir, threads, emit);
+  if (wanted.size > 0) await buildOurs();
   if (wanted.delete('load')) await benchLoad(networkDir, threads, emit);
   if (wanted.size === 0) return;
   const peerDir = await installPeer(work, log);
