@@ -8,3 +8,8 @@ export type ConversationView = Outputs['conversations']['get'];
 export type MessageView = ConversationView['messages'][number];
 export type SharedView = Outputs['conversations']['shared'];
 export type Defaults = Outputs['answers']['defaults'];
+/** For how long what is kept, as this server is configured. */
+export interface Retention {
+  hours: number;
+  conversationDays: number;
+}

@@ -25,10 +25,6 @@ export const answersRouter = router({
     .input(z.object({ id: RequestId }))
     .query(({ ctx, input }) => tokensOf(input.id, ctx)),
 
-  /** Parameters of a question that names none, and for how long what is kept. */
-  defaults: procedure.query(async ({ ctx }) => ({
-    ...(await modelDefaults(ctx)),
-    retentionHours: ctx.config.retentionHours,
-    conversationRetentionDays: ctx.config.conversationRetentionDays,
-  })),
+  /** Parameters of a question that names none. */
+  defaults: procedure.query(({ ctx }) => modelDefaults(ctx)),
 });
