@@ -51,7 +51,9 @@ export async function benchIdle(
     await clients.open(url, ids);
     await sleep(SETTLE_MS);
     const cpuBefore = await cpuSeconds(measured.pids);
+    await web.watchLoop();
     await sleep(WATCH_MS);
+    const delay = await web.loopDelay();
     const cpu = await cpuSeconds(measured.pids);
     const after = { ...(await web.memory()), connections: await connections() };
     const { broken } = await clients.close();
@@ -64,6 +66,8 @@ export async function benchIdle(
       most: BARS.connections,
     });
     add('redis.connections.all', after.connections, 'connections');
+    add('web.loop-delay.p99', delay.p99, 'ms');
+    add('web.loop-delay.max', delay.max, 'ms');
     for (const part of ['web', 'coordinator', 'redis', 'postgres'] as const)
       add(`cpu.${part}`, (1e5 * (cpu[part] - cpuBefore[part])) / WATCH_MS, '% of a core');
   } finally {
