@@ -2,7 +2,7 @@
  * Loaded into the product's processes (NODE_OPTIONS=--require) while they are measured: what only a process
  * itself can tell, over a socket beside those of the others. The product has no code for it.
  *
- *   GET /heap           bytes of the heap behind a forced full collection, and of the whole process
+ *   GET /heap           bytes of the heap behind forced full collections, and of the whole process
  *   GET /delay/start    begins to watch the event loop
  *   GET /delay/stop     {p50, p99, max} in ms, over a timer of RESOLUTION_MS that is taken off
  *   GET /profile/start  begins a CPU profile
@@ -15,6 +15,11 @@ const { join } = require('node:path');
 const { monitorEventLoopDelay } = require('node:perf_hooks');
 
 const RESOLUTION_MS = 5;
+/**
+ * V8 lets go of the bytecode of functions that were not called between several collections, megabytes of it:
+ * all of that must be over each time, or one difference is code and not what requests left.
+ */
+const COLLECTIONS = 20;
 const directory = process.env.BLYAN_BENCH_PROBES;
 
 if (directory && /apps[\\/]\w+[\\/]dist[\\/]\w+\.js$/.test(process.argv[1] ?? '')) {
@@ -28,8 +33,7 @@ if (directory && /apps[\\/]\w+[\\/]dist[\\/]\w+\.js$/.test(process.argv[1] ?? ''
   const ms = (nanoseconds) => Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS);
   const routes = {
     async '/heap'() {
-      // Twice: what finalizers of the first one let go is gone with the second.
-      for (let i = 0; i < 2; i++) await ask('HeapProfiler.collectGarbage');
+      for (let i = 0; i < COLLECTIONS; i++) await ask('HeapProfiler.collectGarbage');
       const { heapUsed, rss, external } = process.memoryUsage();
       return { heapUsed, rss, external };
     },
