@@ -158,12 +158,17 @@ export class NodeRegistry {
    * that failed it only when there is no other.
    */
   choose(answer: Answer, now: number): NodeView | undefined {
+    // First of all, because it is asked for every answer that waits, again and again.
+    const withRoom = [...this.#nodes.values()].filter(
+      ({ running, status }) => running.size < (status?.slots ?? 0),
+    );
+    if (withRoom.length === 0) return undefined;
     const near = this.affinity.of(answer.input.prompt, answer.tokens);
     let best: NodeView | undefined;
     let bestCost = Number.POSITIVE_INFINITY;
-    for (const node of this.#nodes.values()) {
+    for (const node of withRoom) {
+      if (!this.#serves(node, answer, now)) continue;
       const slots = node.status?.slots ?? 0;
-      if (!this.#serves(node, answer, now) || node.running.size >= slots) continue;
       const cost =
         node.running.size / slots +
         (answer.avoid.has(node.id) ? 2 : 0) +

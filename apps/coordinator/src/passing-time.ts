@@ -1,7 +1,7 @@
 /** Looks after deadlines, silent nodes, and answers that nobody can serve. */
 import type { Answer } from './answer.ts';
 import type { Answers } from './answers.ts';
-import { ATTEMPT_SILENT_MS } from './limits.ts';
+import { ATTEMPT_SILENT_MS, QUEUED_PHASE_MS } from './limits.ts';
 import type { NodeRegistry } from './nodes.ts';
 import type { Teller } from './tell.ts';
 import { whileWaiting } from './waiting.ts';
@@ -62,6 +62,6 @@ export class PassingTime {
     const unservedMs = now - (answer.unservedSince ?? now);
     const next = whileWaiting(answer, outlook, { ahead, late: unservedMs > this.#noNodeGraceMs });
     if (next.type === 'error') answers.end(answer, next);
-    else tell.phase(answer, next);
+    else tell.phase(answer, next, QUEUED_PHASE_MS);
   }
 }

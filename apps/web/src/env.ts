@@ -55,8 +55,9 @@ const Env = z.object({
   BLYAN_ALLOWED_HOSTS: list(readHost, 'expected names like blyan.example.org, *.example.org'),
   BLYAN_CORS_ORIGINS: list(readOrigin, 'expected origins like https://app.example.org, or *'),
   BLYAN_TRUSTED_PROXIES: list(parseNetwork, 'expected networks like 10.0.0.0/8, 127.0.0.1'),
-  BLYAN_REQUESTS_PER_MINUTE: perMinute(1200),
-  BLYAN_TOKENS_PER_MINUTE: perMinute(2_000_000),
+  // A hundred clients at one address, each with an answer a second of 1600 tokens at most.
+  BLYAN_REQUESTS_PER_MINUTE: perMinute(6000),
+  BLYAN_TOKENS_PER_MINUTE: perMinute(10_000_000),
   BLYAN_MAX_WAITING: z.coerce
     .number({ error: 'expected a number of requests, for example 256' })
     .int()

@@ -70,7 +70,7 @@ export class Ours {
 
   /** Drops all sequences and starts one for each prompt; the first token of each answer is sampled. */
   async prefill(prompts: readonly (readonly number[])[]): Promise<void> {
-    for (const cache of this.#caches) cache.free();
+    this.forget();
     this.#caches = prompts.map(() => this.#session.createCache());
     this.#next = [];
     for (const [i, prompt] of prompts.entries()) {
@@ -102,8 +102,13 @@ export class Ours {
     for (const cache of this.#caches) cache.truncate(length);
   }
 
+  /** Drops all sequences. */
+  forget(): void {
+    for (const cache of this.#caches.splice(0)) cache.free();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const cache of this.#caches) cache.free();
+    this.forget();
     await this.#session[Symbol.asyncDispose]();
   }
 }

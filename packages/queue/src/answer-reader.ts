@@ -16,6 +16,8 @@ import { answerStream } from './names.ts';
 const READ_COUNT = 512;
 /** A follower without a wake-up looks by itself this often: covers lost wake-ups. */
 const POLL_MS = 2000;
+/** Of the followers, so many parts look one after the other: a thousand at once would hold up all else. */
+const POLL_PARTS = 40;
 
 export interface AnswerEntry {
   /** Entry id: what a client sends as `Last-Event-ID`. */
@@ -77,11 +79,21 @@ class Bell {
   }
 }
 
+interface Channel {
+  bells: Set<Bell>;
+  subscribed: Promise<unknown>;
+  /** Of POLL_PARTS. */
+  part: number;
+}
+
 export class AnswerReader {
   readonly #reader: Redis;
   readonly #subscriber: Redis;
-  readonly #channels = new Map<string, { bells: Set<Bell>; subscribed: Promise<unknown> }>();
+  readonly #channels = new Map<string, Channel>();
   readonly #poll: NodeJS.Timeout;
+  /** Part of the channel that comes next, and part that looks next. */
+  #nextPart = 0;
+  #turn = 0;
 
   private constructor(reader: Redis, subscriber: Redis) {
     this.#reader = reader;
@@ -90,7 +102,7 @@ export class AnswerReader {
     // After a reconnect ioredis subscribes again; wake-ups of the meantime are lost.
     subscriber.on('ready', () => this.#ringAll());
     reader.on('ready', () => this.#ringAll());
-    this.#poll = setInterval(() => this.#ringAll(), POLL_MS);
+    this.#poll = setInterval(() => this.#ringSome(), POLL_MS / POLL_PARTS);
     this.#poll.unref();
   }
 
@@ -180,7 +192,9 @@ export class AnswerReader {
     const name = answerStream(requestId);
     let channel = this.#channels.get(name);
     if (!channel) {
-      channel = { bells: new Set(), subscribed: this.#subscriber.subscribe(name) };
+      const part = this.#nextPart;
+      this.#nextPart = (part + 1) % POLL_PARTS;
+      channel = { bells: new Set(), subscribed: this.#subscriber.subscribe(name), part };
       this.#channels.set(name, channel);
     }
     channel.bells.add(bell);
@@ -200,6 +214,13 @@ export class AnswerReader {
     for (const bell of this.#channels.get(name)?.bells ?? []) {
       if (entry) bell.push(entry);
       else bell.ring();
+    }
+  }
+
+  #ringSome(): void {
+    this.#turn = (this.#turn + 1) % POLL_PARTS;
+    for (const { bells, part } of this.#channels.values()) {
+      if (part === this.#turn) for (const bell of bells) bell.ring();
     }
   }
 

@@ -1,36 +1,51 @@
 /**
- * `npm run bench [-- hash formats serving pipeline waits engine explorer memory]`: JSON lines `{name, value, unit}` on stdout,
- * progress on stderr. Of the engine's part: `--only prefill,decode`, `--rounds N`, `--threads N`, `--work DIR`; of the
- * explorer's: `--blocks N`; of that and memory: `--data DIR` of a running product.
+ * `npm run bench [-- hash formats serve pipeline waits engine explorer memory]`: JSON lines `{name, value, unit}` on
+ * stdout, with `bar` where a figure must keep to one, and then a table and progress on stderr. Ends with 1 when a bar
+ * is missed.
+ *
+ * Of the engine's and the serving part: `--only prefill,decode`, `--work DIR`; of the engine's `--rounds N`,
+ * `--threads N`; of the serving one's `--seconds N`, `--profiles DIR`; of the explorer's `--blocks N`; of that and
+ * memory: `--data DIR` of a running product.
  */
 import { parseArgs } from 'node:util';
-import { benchEngine, type EngineOptions, PARTS, type Part } from './engine/suite.ts';
+import { benchEngine, PARTS as ENGINE_PARTS, type EngineOptions } from './engine/suite.ts';
 import { benchExplorer } from './explorer/suite.ts';
 import { benchFormats } from './formats.ts';
 import { benchHash } from './hash.ts';
 import { benchMemory } from './memory/suite.ts';
 import { benchPipeline } from './pipeline.ts';
-import type { Result } from './result.ts';
-import { benchServing } from './serving.ts';
+import { barTable, keepsBar, type Result } from './result.ts';
+import { benchServe, PARTS as SERVE_PARTS, type ServeOptions } from './serve/suite.ts';
 import { benchWaits } from './waits.ts';
 
-const emit = ({ name, value, unit }: Result) =>
-  console.log(JSON.stringify({ name, value: Number(value.toPrecision(4)), unit }));
+const results: Result[] = [];
+const emit = (result: Result) => {
+  results.push(result);
+  console.log(JSON.stringify({ ...result, value: Number(result.value.toPrecision(4)) }));
+};
 const log = (line: string) => console.error(`· ${line}`);
 
-type Options = EngineOptions & { blocks: number | undefined; data: string | undefined };
+type Options = Omit<EngineOptions & ServeOptions, 'only'> & {
+  only: readonly string[] | undefined;
+  blocks: number | undefined;
+  data: string | undefined;
+};
 const SUITES: Record<string, (options: Options) => Promise<void>> = {
   hash: async () => (await benchHash()).forEach(emit),
   formats: () => benchFormats(emit, log),
-  serving: () => benchServing(emit, log),
+  serve: (options) => benchServe({ ...options, only: partsOf(SERVE_PARTS, options) }, emit, log),
   pipeline: () => benchPipeline(emit),
   waits: () => benchWaits(emit),
-  engine: (options) => benchEngine(options, emit, log),
+  engine: (options) => benchEngine({ ...options, only: partsOf(ENGINE_PARTS, options) }, emit, log),
   explorer: (options) => benchExplorer(options, emit, log),
   memory: (options) => benchMemory(options, emit, log),
 };
 
 class UsageError extends Error {}
+
+/** Of those that were asked for, the ones of this suite. */
+const partsOf = <P extends string>(known: readonly P[], { only }: Options): P[] | undefined =>
+  only && known.filter((part) => only.includes(part));
 
 function readArguments(args: string[]): { suites: string[]; options: Options } {
   const { values, positionals } = parseArgs({
@@ -43,23 +58,24 @@ function readArguments(args: string[]): { suites: string[]; options: Options } {
       work: { type: 'string' },
       blocks: { type: 'string' },
       data: { type: 'string' },
+      seconds: { type: 'string' },
+      profiles: { type: 'string' },
     },
   });
   const unknown = positionals.filter((name) => !(name in SUITES));
   if (unknown.length > 0) {
     throw new UsageError(`There is no benchmark ${unknown}; there are ${Object.keys(SUITES)}.`);
   }
-  const count = (flag: 'rounds' | 'threads' | 'blocks') => {
+  const count = (flag: 'rounds' | 'threads' | 'blocks' | 'seconds') => {
     const value = values[flag];
     if (value === undefined) return undefined;
     if (!/^[1-9]\d{0,6}$/.test(value)) throw new UsageError(`--${flag} is a number, not ${value}.`);
     return Number(value);
   };
-  const only = values.only?.split(',').map((name) => {
-    const part = PARTS.find((known): known is Part => known === name);
-    if (!part) throw new UsageError(`--only knows ${PARTS.join(', ')}, not ${name}.`);
-    return part;
-  });
+  const only = values.only?.split(',');
+  const parts: readonly string[] = [...ENGINE_PARTS, ...SERVE_PARTS];
+  const odd = only?.filter((name) => !parts.includes(name)) ?? [];
+  if (odd.length > 0) throw new UsageError(`--only knows ${parts.join(', ')}, not ${odd}.`);
   return {
     suites: positionals,
     options: {
@@ -69,6 +85,8 @@ function readArguments(args: string[]): { suites: string[]; options: Options } {
       work: values.work,
       blocks: count('blocks'),
       data: values.data,
+      seconds: count('seconds'),
+      profiles: values.profiles,
     },
   };
 }
@@ -78,6 +96,8 @@ try {
   for (const [name, suite] of Object.entries(SUITES)) {
     if (suites.length === 0 || suites.includes(name)) await suite(options);
   }
+  if (results.some(({ bar }) => bar)) console.error(`\n${barTable(results)}`);
+  if (!results.every(keepsBar)) process.exitCode = 1;
 } catch (error) {
   const isUsage =
     error instanceof UsageError ||

@@ -7,3 +7,8 @@ export type ServedModel = Outputs['chain']['servedModel'];
 export type ConversationView = Outputs['conversations']['get'];
 export type SharedView = Outputs['conversations']['shared'];
 export type Defaults = Outputs['answers']['defaults'];
+/** For how long what is kept, as this server is configured. */
+export interface Retention {
+  hours: number;
+  conversationDays: number;
+}

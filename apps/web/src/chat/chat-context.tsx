@@ -1,7 +1,7 @@
 'use client';
 
 import { createContext, use } from 'react';
-import type { ClusterState, Defaults, ServedModel } from './api-types';
+import type { ClusterState, Defaults, Retention, ServedModel } from './api-types';
 import type { Snapshot } from './snapshot';
 import type { Conversation } from './store';
 
@@ -15,6 +15,7 @@ export interface Chat {
   status: ClusterState;
   model: ServedModel;
   defaults: Defaults | null;
+  retention: Retention;
   conversation: Conversation;
   snapshot: Snapshot;
   dialog: OpenDialog | null;

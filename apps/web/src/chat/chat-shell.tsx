@@ -5,7 +5,7 @@ import { usePathname, useRouter } from 'next/navigation';
 import { useCallback, useEffect, useMemo, useState, useSyncExternalStore } from 'react';
 import { useWords } from '@/lib/i18n/provider';
 import { useTRPC } from '@/lib/trpc';
-import type { ClusterState, Defaults, ServedModel } from './api-types';
+import type { ClusterState, Defaults, Retention, ServedModel } from './api-types';
 import { type Chat, ChatContext, type OpenDialog } from './chat-context';
 import { Dialogs } from './dialogs';
 import { newId } from './new-id';
@@ -20,11 +20,12 @@ interface ChatShellProps {
   initialStatus: ClusterState;
   model: ServedModel;
   initialDefaults: Defaults | null;
+  retention: Retention;
 }
 
 const idIn = (path: string): string | null => /^\/c\/([^/]+)$/.exec(path)?.[1] ?? null;
 
-export function ChatShell({ initialStatus, model, initialDefaults }: ChatShellProps) {
+export function ChatShell({ initialStatus, model, initialDefaults, retention }: ChatShellProps) {
   const trpc = useTRPC();
   const router = useRouter();
   const t = useWords();
@@ -102,6 +103,7 @@ export function ChatShell({ initialStatus, model, initialDefaults }: ChatShellPr
       status,
       model,
       defaults: defaults ?? null,
+      retention,
       conversation,
       snapshot,
       dialog,
@@ -121,7 +123,18 @@ export function ChatShell({ initialStatus, model, initialDefaults }: ChatShellPr
         if (!ids || ids.includes(conversation.id)) goTo(null);
       },
     }),
-    [status, model, defaults, conversation, snapshot, dialog, goTo, conversations, changed],
+    [
+      status,
+      model,
+      defaults,
+      retention,
+      conversation,
+      snapshot,
+      dialog,
+      goTo,
+      conversations,
+      changed,
+    ],
   );
 
   return (

@@ -7,9 +7,9 @@ import { useChat } from './chat-context';
 /** In plain words: what is kept, for how long, and who can read it. */
 export function Kept() {
   const { kept: t, remove } = useWords();
-  const { defaults, show } = useChat();
-  const days = t.days(defaults?.conversationRetentionDays ?? 90);
-  const hours = t.hours(defaults?.retentionHours ?? 24);
+  const { retention, show } = useChat();
+  const days = t.days(retention.conversationDays);
+  const hours = t.hours(retention.hours);
   return (
     <div className="space-y-4 text-sm">
       <ul className="list-disc space-y-2 pl-5 text-soft marker:text-faint">

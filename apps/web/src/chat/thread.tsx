@@ -17,7 +17,7 @@ import { Welcome } from './welcome';
 
 export function Thread() {
   const t = useWords();
-  const { conversation, snapshot, status, model, send, show, goTo } = useChat();
+  const { conversation, snapshot, status, model, retention, send, show, goTo } = useChat();
   const { scrollRef, contentRef, isAtBottom, scrollToBottom } = useStickToBottom({
     initial: 'instant',
     resize: 'instant',
@@ -113,6 +113,7 @@ export function Thread() {
           />
           <p className="mt-1.5 text-[0.8125rem] text-faint">
             {t.composer.note}{' '}
+            {t.composer.keptFor(t.kept.days(retention.conversationDays))}{' '}
             <button
               type="button"
               className="underline decoration-line-strong underline-offset-3 hover:text-ink"

@@ -182,8 +182,8 @@ const modelTests = () =>
       } while (cursor);
       const { tensors } = await json(`/models/${model}`);
       expect(new Set(names).size).toBe(tensors);
-    // All of it, although a page has 50 without a limit.
-    const csv = await (await get(`/models/${model}/tensors?format=csv`)).text();
+      // All of it, although a page has 50 without a limit.
+      const csv = await (await get(`/models/${model}/tensors?format=csv`)).text();
       expect(csv.trimEnd().split('\r\n')).toHaveLength(tensors + 1);
     });
 
@@ -202,7 +202,7 @@ const modelTests = () =>
       expect(details.answers).toEqual({ count: expect.any(Number), more: false });
       expect(details.answers.count).toBeGreaterThan(0);
       const nothing = await json(`/models/${model}/diff?with=${model}`);
-    expect(nothing).toEqual({ differences: [], layers: 0, next: null });
+      expect(nothing).toEqual({ differences: [], layers: 0, next: null });
     });
 
     test('the search says what it found, or that nothing matches', async () => {
@@ -229,8 +229,8 @@ const modelTests = () =>
       ['/proofs/consistency?chain=B&from=9&to=3', 'from'],
       ['/proofs/chunk?root=00&index=0', 'root'],
       ['/models?cursor=%25', 'cursor'],
-    // Of a list by height: [1, 1].
-    ['/models?sort=name&cursor=WzEsMV0', 'cursor'],
+      // Of a list by height: [1, 1].
+      ['/models?sort=name&cursor=WzEsMV0', 'cursor'],
       ['/search', 'q'],
       [`/search?q=${'x'.repeat(257)}`, 'q'],
     ])('%s is 400 and names the field', async (at, param) => {

@@ -2,6 +2,7 @@ import 'katex/dist/katex.min.css';
 import type { ReactNode } from 'react';
 import { ChatShell } from '@/chat/chat-shell';
 import { orNull } from '@/server/trpc/or-null';
+import { context } from '@/server/context';
 import { api } from '@/server/trpc/root';
 
 export const dynamic = 'force-dynamic';
@@ -14,9 +15,15 @@ export default async function ChatLayout({ children }: { children: ReactNode }) 
     orNull(api.chain.servedModel()).catch(() => null),
     api.answers.defaults().catch(() => null),
   ]);
+  const { retentionHours: hours, conversationRetentionDays: conversationDays } = context().config;
   return (
     <>
-      <ChatShell initialStatus={status} model={model} initialDefaults={defaults} />
+      <ChatShell
+        initialStatus={status}
+        model={model}
+        initialDefaults={defaults}
+        retention={{ hours, conversationDays }}
+      />
       {children}
     </>
   );

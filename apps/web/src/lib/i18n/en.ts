@@ -76,6 +76,7 @@ export const en = {
     sendHint: 'Send (Enter)',
     stopHint: 'Stop (Escape)',
     note: 'The workers that answer can read what you ask.',
+    keptFor: (days: string) => `It is kept here for ${days}.`,
   },
   thread: {
     label: 'Conversation',

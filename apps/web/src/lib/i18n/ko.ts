@@ -77,6 +77,7 @@ export const ko: Dictionary = {
     sendHint: '보내기 (Enter)',
     stopHint: '중지 (Esc)',
     note: '답변하는 워커는 질문을 읽을 수 있습니다.',
+    keptFor: (days) => `질문과 답변은 여기에 ${days} 동안 보관됩니다.`,
   },
   thread: {
     label: '대화',

@@ -36,10 +36,6 @@ export const answersRouter = router({
     return rows.map((row) => ({ ...row, startedAt: row.startedAt.getTime() }));
   }),
 
-  /** Parameters of a question that names none, and for how long what is kept. */
-  defaults: procedure.query(async ({ ctx }) => ({
-    ...(await modelDefaults(ctx)),
-    retentionHours: ctx.config.retentionHours,
-    conversationRetentionDays: ctx.config.conversationRetentionDays,
-  })),
+  /** Parameters of a question that names none. */
+  defaults: procedure.query(({ ctx }) => modelDefaults(ctx)),
 });

@@ -9,6 +9,8 @@ export interface Streamed {
   laterTokens: number;
   promptTokens: number;
   completionTokens: number;
+  /** Each token event: by `performance.now()` of this process. */
+  marks: { at: number; count: number }[];
 }
 
 interface Usage {
@@ -31,11 +33,14 @@ export async function streamChat(url: string, prompt: string, tokens: number): P
   let last = 0;
   let firstCount = 0;
   let count = 0;
+  const marks: Streamed['marks'] = [];
   for await (const { event, data } of events(response.body)) {
     if (event === 'error') throw new Error(`the answer failed: ${data}`);
     if (event === 'token') {
       last = performance.now();
-      count += (JSON.parse(data) as { count: number }).count;
+      const event = JSON.parse(data) as { count: number };
+      marks.push({ at: last, count: event.count });
+      count += event.count;
       if (first === 0) {
         first = last;
         firstCount = count;
@@ -49,6 +54,7 @@ export async function streamChat(url: string, prompt: string, tokens: number): P
         laterTokens: count - firstCount,
         promptTokens: usage.prompt_tokens,
         completionTokens: usage.completion_tokens,
+        marks,
       };
     }
   }
