@@ -7,12 +7,12 @@ import { AnswerWriter } from '@blyan/queue/answer-stream';
 import { readAssignment, writeAssignment } from '@blyan/queue/assignments';
 import { writeCluster } from '@blyan/queue/cluster';
 import { connect, disconnect } from '@blyan/queue/connection';
-import { ControlSubscription, tellNode } from '@blyan/queue/control';
+import { ControlSubscription, commandNode } from '@blyan/queue/control';
 import { IntakeWorker } from '@blyan/queue/intake';
 import { grantStages, loadNodeScripts } from '@blyan/queue/node-acl';
 import { NodeQueues } from '@blyan/queue/node-queue';
 import { NodeStreamReader } from '@blyan/queue/node-reader';
-import { beginTerm, lastTerm, type Term } from '@blyan/queue/term';
+import { checkTerm, lastTerm, type Term } from '@blyan/queue/term';
 import { Access } from './access.ts';
 import { Coordinator } from './coordinator.ts';
 import { lead } from './leader/lead.ts';
@@ -124,9 +124,10 @@ async function serve(
         logger.warn({ problem: error.message }, 'scripts for nodes were not loaded');
       });
     });
-    const tell = (nodeId: string, message: NodeControl) => tellNode(nodeRedis, nodeId, message);
+    const tell = (nodeId: string, message: NodeControl) =>
+      commandNode(nodeRedis, term, nodeId, message);
     // First of all: what an earlier leader writes from now on is refused.
-    await Promise.all([beginTerm(redis, term), beginTerm(nodeRedis, term)]);
+    await Promise.all([checkTerm(redis, term), checkTerm(nodeRedis, term)]);
     const store = new RequestStore({ db, term });
     const writer = new AnswerWriter({ redis, term, ttlMs: retentionMs });
     const reader = owned(AnswerReader.open({ url, logger }));
@@ -156,7 +157,11 @@ async function serve(
             await writeAssignment(nodeRedis, term, nodeId, assignment);
             await tell(nodeId, { type: 'assignment' });
           },
-          grant: async (nodeId, ids) => void (await grantStages(nodeRedis, nodeId, ids)),
+          async grant(nodeId, ids) {
+            // No script may change a user: of a leader that is replaced just here, the next one tells again.
+            await checkTerm(nodeRedis, term);
+            await grantStages(nodeRedis, nodeId, ids);
+          },
         },
       },
       options.noNodeGraceMs === undefined ? {} : { noNodeGraceMs: options.noNodeGraceMs },
@@ -210,7 +215,10 @@ async function serve(
       const ids = [...nodes.all()].map(({ id }) => id);
       await streams.trim(nodeRedis);
       for (const id of ids) {
-        await queues.sweep(id, (request, attempt) => coordinator.wants(request, attempt));
+        await queues.sweep(id, {
+          isWanted: (request, attempt) => coordinator.wants(request, attempt),
+          mayRemove: () => checkTerm(nodeRedis, term),
+        });
       }
       const alive = coordinator.status().nodes.filter((node) => node.alive);
       await store.nodesSeen(alive.map(({ id }) => id));
