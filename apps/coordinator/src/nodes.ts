@@ -1,6 +1,7 @@
 /** The nodes as their heartbeats show them, by our own monotonic clock, and as admins want them. */
 import type { ClusterStatus } from '@blyan/protocol/cluster';
 import { NODE_LOST_MS, type NodeStatus } from '@blyan/protocol/node';
+import type { NodeScope } from '@blyan/protocol/register';
 import { Affinity } from './affinity.ts';
 import type { Answer } from './answer.ts';
 import { type Member, Pipelines } from './assigning/pipelines.ts';
@@ -15,6 +16,8 @@ export interface NodeRow {
   evicted: boolean;
   /** Why it is not to be chosen. */
   mark: string | null;
+  /** Of its key: whether it may run layers, and be named as a source of blobs. */
+  scopes: readonly NodeScope[];
 }
 
 export class NodeView implements Member {
@@ -47,11 +50,15 @@ export class NodeView implements Member {
     return this.row !== null && (this.row.evicted || this.row.mark !== null);
   }
 
-  /** Whether it may be given anything new. */
+  /** Whether it may be given anything new. Not before its row was read. */
   isWelcome(now: number): boolean {
     const { row } = this;
-    const wanted = !row || !(row.draining || row.evicted || row.mark !== null);
-    return wanted && this.isAlive(now) && this.health.isSteady(now);
+    const wanted = row && !(row.draining || row.evicted || row.mark !== null);
+    return (
+      Boolean(wanted && row.scopes.includes('serve')) &&
+      this.isAlive(now) &&
+      this.health.isSteady(now)
+    );
   }
 }
 
@@ -102,8 +109,7 @@ export class NodeRegistry {
   distrust(id: string, mark: string): void {
     const node = this.#nodes.get(id);
     if (!node) return;
-    const { publicKey = null, draining = false, evicted = false } = node.row ?? {};
-    node.row = { id, publicKey, draining, evicted, mark };
+    node.row = { ...(node.row ?? unknownRow(id)), mark };
   }
 
   /** Takes a heartbeat; true when something changed that can let a waiting answer go. */
@@ -224,6 +230,15 @@ export class NodeRegistry {
     return status.capacity === undefined || this.pipelines.serves(id, now);
   }
 }
+
+const unknownRow = (id: string): NodeRow => ({
+  id,
+  publicKey: null,
+  draining: false,
+  evicted: false,
+  mark: null,
+  scopes: [],
+});
 
 function progress({ status }: NodeView): string {
   const step = status?.progress;
