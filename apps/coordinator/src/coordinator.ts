@@ -94,6 +94,11 @@ export class Coordinator {
     }
   }
 
+  /** The nodes' Redis was restarted. */
+  redisRestarted(): void {
+    this.#answers.doubt();
+  }
+
   /** To be called every TICK_MS. */
   tick(): void {
     if (this.#stopped) return;

@@ -10,7 +10,7 @@ import { quiet } from './quiet.ts';
 import { tokensUpTo } from './scripted-node.ts';
 
 const ADMIN = { kind: 'admin' as const, id: 'admin@example.org' };
-const DATABASE = 7;
+const DATABASE = 8;
 let t: Awaited<ReturnType<typeof openHarness>>;
 let key: Awaited<ReturnType<typeof createNodeKey>>['key'];
 
