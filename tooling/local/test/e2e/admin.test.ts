@@ -282,7 +282,13 @@ async function forgetConfirmation(): Promise<void> {
 test('the audit log has all of it, with what changed', async () => {
   await page.getByRole('link', { name: 'Audit log' }).click();
   const action = (name: string) => page.getByRole('row').filter({ hasText: name }).first();
-  for (const name of ['key.revoke', 'key.edit', 'key.rotate', 'key.create', 'admin.sign_in_failed']) {
+  for (const name of [
+    'key.revoke',
+    'key.edit',
+    'key.rotate',
+    'key.create',
+    'admin.sign_in_failed',
+  ]) {
     await action(name).waitFor();
   }
   await action('key.rotate').getByRole('button').click();
