@@ -24,6 +24,8 @@ export class NodeView implements Member {
   readonly id: string;
   readonly health: Health;
   row: NodeRow | null = null;
+  /** Monotonic ms until which rows were read that may lack the mark that we gave it. */
+  markIsNewUntil = Number.NEGATIVE_INFINITY;
   status: NodeStatus | null = null;
   /** Monotonic ms of the last status; clocks of nodes are not trusted. */
   heard = Number.NEGATIVE_INFINITY;
@@ -98,18 +100,32 @@ export class NodeRegistry {
   add(id: string): void {
     if (!this.#nodes.has(id)) this.#nodes.set(id, new NodeView(id, this.#options));
   }
-  /** As Postgres has it now. */
-  know(row: NodeRow): void {
+  /** As Postgres had it at that monotonic time, when it was asked. */
+  know(row: NodeRow, readAt = performance.now()): void {
     this.add(row.id);
     const node = this.#nodes.get(row.id);
-    if (node) node.row = row;
+    if (!node) return;
+    const ours = readAt <= node.markIsNewUntil ? (node.row?.mark ?? null) : null;
+    node.row = { ...row, mark: row.mark ?? ours };
   }
 
-  /** It broke its word: nothing more for it until an admin lifts the mark. */
-  distrust(id: string, mark: string): void {
+  /**
+   * It broke its word: nothing more for it until an admin lifts the mark.
+   *
+   * @param written resolves when Postgres has the mark
+   */
+  distrust(id: string, mark: string, written: Promise<void>): void {
     const node = this.#nodes.get(id);
     if (!node) return;
     node.row = { ...(node.row ?? unknownRow(id)), mark };
+    node.markIsNewUntil = Number.POSITIVE_INFINITY;
+    // Without Postgres it stays so as long as we lead.
+    written.then(
+      () => {
+        node.markIsNewUntil = performance.now();
+      },
+      () => undefined,
+    );
   }
 
   /** Takes a heartbeat; true when something changed that can let a waiting answer go. */

@@ -198,8 +198,9 @@ async function serve(
       await streams.add(nodeId, nodeRedis);
     };
     const known = async () => {
+      const readAt = performance.now();
       for (const row of await store.nodeRows(new Date(Date.now() - NODE_FORGOTTEN_MS))) {
-        nodes.know(row);
+        nodes.know(row, readAt);
         await followed(row.id);
       }
     };
