@@ -3,12 +3,12 @@
  * eviction, a lie), by whose hand ever, the rows in Postgres say so; here the Redis user goes, which
  * cuts the node's connections at once, and what ran on the node moves on.
  *
- * The coordinator that leads does this; should two think so for a moment, doing it twice changes nothing.
+ * Every coordinator does this, whether it leads or stands by, so that a key that is revoked during a
+ * change of leaders cuts as fast: what two of them do changes no more than what one does.
  */
 import { appendAudit } from '@blyan/db/audit-log';
 import type { PrismaClient } from '@blyan/db/client';
 import { keyState } from '@blyan/db/node-keys';
-import type { NodeControl } from '@blyan/protocol/node';
 import type { Redis } from '@blyan/queue/connection';
 import { deleteNodeUser, nodesWithUsers } from '@blyan/queue/node-acl';
 import type { Logger } from './logger.ts';
@@ -18,11 +18,16 @@ export interface AccessDeps {
   /** Where the users are, with the right to end them. */
   redis: Redis;
   logger: Logger;
-  tellNode(nodeId: string, message: NodeControl): Promise<void>;
+}
+
+/** Whoever leads hears of it. */
+export interface AccessListener {
   /** The node is out; its answers must move on. */
-  onCut(nodeId: string, why: string): void;
+  cut(nodeId: string): void;
   /** A node that was out is in again. */
-  onBack(nodeId: string): void;
+  back(nodeId: string): void;
+  /** An admin wants the node to finish what it has. */
+  drain(nodeId: string): Promise<void>;
 }
 
 type Row = Awaited<ReturnType<Access['read']>>[number];
@@ -36,9 +41,22 @@ export class Access {
   #failing = false;
   /** Nodes that were told to drain. */
   readonly #told = new Set<string>();
+  #listener: AccessListener | null = null;
 
   constructor(deps: AccessDeps) {
     this.#deps = deps;
+  }
+
+  /** Whoever listens hears of the nodes that are out already, first. */
+  listen(listener: AccessListener): Disposable {
+    this.#listener = listener;
+    this.#told.clear();
+    for (const id of this.#cut) listener.cut(id);
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#listener === listener) this.#listener = null;
+      },
+    };
   }
 
   /** Cuts off whose lease does not run. To be called often, and at each hint; an outage is logged once. */
@@ -64,12 +82,12 @@ export class Access {
         if (users.has(row.id) || this.#inside.has(row.id)) await this.#cutOff(row.id, why);
         continue;
       }
-      if (this.#cut.delete(row.id)) this.#deps.onBack(row.id);
+      if (this.#cut.delete(row.id)) this.#listener?.back(row.id);
       inside.add(row.id);
       if (!row.draining) this.#told.delete(row.id);
-      else if (!this.#told.has(row.id)) {
+      else if (this.#listener && !this.#told.has(row.id)) {
         this.#told.add(row.id);
-        await this.#deps.tellNode(row.id, { type: 'drain' });
+        await this.#listener.drain(row.id);
       }
     }
     this.#inside = inside;
@@ -78,7 +96,7 @@ export class Access {
   async #cutOff(nodeId: string, why: string): Promise<void> {
     const { redis, db, logger } = this.#deps;
     const had = await deleteNodeUser(redis, nodeId);
-    this.#out(nodeId, why);
+    this.#out(nodeId);
     logger.warn({ nodeId, why }, 'a node is out');
     // Of several coordinators one ended the user.
     if (!had) return;
@@ -90,10 +108,10 @@ export class Access {
     });
   }
 
-  #out(nodeId: string, why: string): void {
+  #out(nodeId: string): void {
     if (this.#cut.has(nodeId)) return;
     this.#cut.add(nodeId);
-    this.#deps.onCut(nodeId, why);
+    this.#listener?.cut(nodeId);
   }
 
   /** Nodes of ours: a server may have users of others. */

@@ -56,6 +56,8 @@ export interface Running {
   boot: string;
   /** Monotonic ms of the last progress. */
   heard: number;
+  /** What it wrote last may be lost: if nothing more comes, nothing will. */
+  doubted: boolean;
   /** Tokens that the node said it has read. */
   prefilled: number;
 }
@@ -129,7 +131,7 @@ export class Answer {
     this.startedAt ??= Date.now();
     this.state = 'running';
     this.unservedSince = null;
-    this.running = { nodeId, boot, heard: performance.now(), prefilled: 0 };
+    this.running = { nodeId, boot, heard: performance.now(), doubted: false, prefilled: 0 };
   }
 
   /** Ids that end it: the model's own and those of the request. */

@@ -2,7 +2,7 @@
  * The answers in hand: all that have not ended, and those whose end is being written. How one moves
  * between waiting, running and ended is here; who moves it is in the files beside this one.
  */
-import type { Answer, TokenEnd } from './answer.ts';
+import type { Answer, Running, TokenEnd } from './answer.ts';
 import { membersOf } from './assigning/pipelines.ts';
 import { completeRow, type EndingDeps, endAnswer } from './endings.ts';
 import { MAX_ATTEMPTS, RETRY_PAUSE_MS } from './limits.ts';
@@ -39,6 +39,19 @@ export class Answers {
   /** Those whose present attempt is on a node. */
   on(nodeId: string): Answer[] {
     return this.list().filter((answer) => answer.running?.nodeId === nodeId);
+  }
+
+  /** An attempt makes progress. */
+  heard(running: Running, now = performance.now()): void {
+    running.heard = now;
+    running.doubted = false;
+  }
+
+  /** Redis was restarted: events that were on their way may be lost, and with them the end of an attempt. */
+  doubt(now = performance.now()): void {
+    for (const { running } of this.list()) {
+      if (running) Object.assign(running, { heard: now, doubted: true });
+    }
   }
 
   wait(answer: Answer): void {

@@ -94,6 +94,11 @@ export class Coordinator {
     }
   }
 
+  /** The nodes' Redis was restarted. */
+  redisRestarted(): void {
+    this.#answers.doubt();
+  }
+
   /** To be called every TICK_MS. */
   tick(): void {
     if (this.#stopped) return;
@@ -120,8 +125,9 @@ export class Coordinator {
 
   #distrust(nodeId: string, mark: string): void {
     const { store, logger } = this.#given;
-    this.#nodes.distrust(nodeId, mark);
-    store.markNode(nodeId, mark).catch((error: Error) => {
+    const written = store.markNode(nodeId, mark);
+    this.#nodes.distrust(nodeId, mark, written);
+    written.catch((error: Error) => {
       logger.error({ nodeId, problem: error.message }, 'a node was not marked');
     });
   }

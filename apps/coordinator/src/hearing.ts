@@ -88,14 +88,14 @@ export class Hearing {
     }
     switch (verdict.type) {
       case 'tokens': {
-        answer.running.heard = performance.now();
+        answers.heard(answer.running);
         const { event: written, end } = answer.accept(verdict, Date.now());
         tell.append(answer, written);
         if (end) answers.end(answer, { type: 'finish', reason: finishReason(end) }, end);
         break;
       }
       case 'prefill':
-        answer.running.heard = performance.now();
+        answers.heard(answer.running);
         answer.running.prefilled = verdict.done;
         tell.phase(answer, { ...verdict, type: 'phase', phase: 'prefill' }, PREFILL_PHASE_MS);
         break;

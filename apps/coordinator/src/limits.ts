@@ -9,6 +9,11 @@ export const MAX_ATTEMPTS = 5;
 export const NO_NODE_GRACE_MS = 20_000;
 /** An attempt of which nothing was heard for so long is given up: a long prefill chunk takes 10 s. */
 export const ATTEMPT_SILENT_MS = 45_000;
+/**
+ * The same behind a restart of Redis, which loses what was written in the last second: of an attempt whose
+ * end was lost nothing more is heard. One that only reads a long prompt begins anew for nothing.
+ */
+export const DOUBTED_SILENT_MS = 5000;
 /** Deadlines, silence and waiting are looked at this often. */
 export const TICK_MS = 250;
 /**
@@ -39,6 +44,11 @@ export const SWEEP_BATCH = 500;
 export const NODE_FORGOTTEN_MS = 7 * 24 * 3600_000;
 /** A plan is looked at again this often although no node came or went: measurements change. */
 export const REPLAN_MS = 10_000;
+/**
+ * A plan is left for one that is worth more only when that was so for this long: speeds that were measured
+ * while the machines were busy made two nodes change their places every few seconds.
+ */
+export const GAIN_LASTS_MS = 60_000;
 /** Pause before an assignment that could not be written is written again, or told again. */
 export const ASSIGN_RETRY_MS = 3000;
 /**
@@ -54,7 +64,7 @@ export const STORE_TRIES = 20;
  * A leader that did not renew its lease for so long may be replaced. Four renewals: a busy machine
  * delays one, and where nobody stands by a lapsed lease just goes on.
  */
-export const LEASE_MS = 4000;
-export const LEASE_RENEW_MS = 1000;
+export const LEASE_MS = 3000;
+export const LEASE_RENEW_MS = 750;
 /** Whoever stands by looks this often: one statement each time. */
-export const STANDBY_MS = 500;
+export const STANDBY_MS = 250;

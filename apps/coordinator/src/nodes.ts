@@ -1,6 +1,7 @@
 /** The nodes as their heartbeats show them, by our own monotonic clock, and as admins want them. */
 import type { ClusterStatus } from '@blyan/protocol/cluster';
 import { NODE_LOST_MS, type NodeStatus } from '@blyan/protocol/node';
+import type { NodeScope } from '@blyan/protocol/register';
 import { Affinity } from './affinity.ts';
 import type { Answer } from './answer.ts';
 import { type Member, Pipelines } from './assigning/pipelines.ts';
@@ -15,12 +16,16 @@ export interface NodeRow {
   evicted: boolean;
   /** Why it is not to be chosen. */
   mark: string | null;
+  /** Of its key: whether it may run layers, and be named as a source of blobs. */
+  scopes: readonly NodeScope[];
 }
 
 export class NodeView implements Member {
   readonly id: string;
   readonly health: Health;
   row: NodeRow | null = null;
+  /** Monotonic ms until which rows were read that may lack the mark that we gave it. */
+  markIsNewUntil = Number.NEGATIVE_INFINITY;
   status: NodeStatus | null = null;
   /** Monotonic ms of the last status; clocks of nodes are not trusted. */
   heard = Number.NEGATIVE_INFINITY;
@@ -47,11 +52,15 @@ export class NodeView implements Member {
     return this.row !== null && (this.row.evicted || this.row.mark !== null);
   }
 
-  /** Whether it may be given anything new. */
+  /** Whether it may be given anything new. Not before its row was read. */
   isWelcome(now: number): boolean {
     const { row } = this;
-    const wanted = !row || !(row.draining || row.evicted || row.mark !== null);
-    return wanted && this.isAlive(now) && this.health.isSteady(now);
+    const wanted = row && !(row.draining || row.evicted || row.mark !== null);
+    return (
+      Boolean(wanted && row.scopes.includes('serve')) &&
+      this.isAlive(now) &&
+      this.health.isSteady(now)
+    );
   }
 }
 
@@ -91,19 +100,32 @@ export class NodeRegistry {
   add(id: string): void {
     if (!this.#nodes.has(id)) this.#nodes.set(id, new NodeView(id, this.#options));
   }
-  /** As Postgres has it now. */
-  know(row: NodeRow): void {
+  /** As Postgres had it at that monotonic time, when it was asked. */
+  know(row: NodeRow, readAt = performance.now()): void {
     this.add(row.id);
     const node = this.#nodes.get(row.id);
-    if (node) node.row = row;
+    if (!node) return;
+    const ours = readAt <= node.markIsNewUntil ? (node.row?.mark ?? null) : null;
+    node.row = { ...row, mark: row.mark ?? ours };
   }
 
-  /** It broke its word: nothing more for it until an admin lifts the mark. */
-  distrust(id: string, mark: string): void {
+  /**
+   * It broke its word: nothing more for it until an admin lifts the mark.
+   *
+   * @param written resolves when Postgres has the mark
+   */
+  distrust(id: string, mark: string, written: Promise<void>): void {
     const node = this.#nodes.get(id);
     if (!node) return;
-    const { publicKey = null, draining = false, evicted = false } = node.row ?? {};
-    node.row = { id, publicKey, draining, evicted, mark };
+    node.row = { ...(node.row ?? unknownRow(id)), mark };
+    node.markIsNewUntil = Number.POSITIVE_INFINITY;
+    // Without Postgres it stays so as long as we lead.
+    written.then(
+      () => {
+        node.markIsNewUntil = performance.now();
+      },
+      () => undefined,
+    );
   }
 
   /** Takes a heartbeat; true when something changed that can let a waiting answer go. */
@@ -229,6 +251,15 @@ export class NodeRegistry {
     return status.capacity === undefined || this.pipelines.serves(id, now);
   }
 }
+
+const unknownRow = (id: string): NodeRow => ({
+  id,
+  publicKey: null,
+  draining: false,
+  evicted: false,
+  mark: null,
+  scopes: [],
+});
 
 function progress({ status }: NodeView): string {
   const step = status?.progress;

@@ -1,7 +1,7 @@
 /** Looks after deadlines, silent nodes, and answers that nobody can serve. */
 import type { Answer } from './answer.ts';
 import type { Answers } from './answers.ts';
-import { ATTEMPT_SILENT_MS, QUEUED_PHASE_MS } from './limits.ts';
+import { ATTEMPT_SILENT_MS, DOUBTED_SILENT_MS, QUEUED_PHASE_MS } from './limits.ts';
 import type { NodeRegistry } from './nodes.ts';
 import type { Teller } from './tell.ts';
 import { whileWaiting } from './waiting.ts';
@@ -48,6 +48,8 @@ export class PassingTime {
       answers.failAttempt(answer, `worker ${running.nodeId} is silent`);
     } else if (node.isBanned) {
       answers.failAttempt(answer, `worker ${running.nodeId} was taken out of service`);
+    } else if (running.doubted && now - running.heard > DOUBTED_SILENT_MS) {
+      answers.failAttempt(answer, `what worker ${running.nodeId} wrote was lost`);
     } else if (now - running.heard > ATTEMPT_SILENT_MS) {
       node.health.failed(now);
       answers.failAttempt(answer, `worker ${running.nodeId} makes no progress`);

@@ -8,6 +8,7 @@ import { Prisma, type PrismaClient } from '@blyan/db/client';
 import type { Receipt } from '@blyan/protocol/answer';
 import { NodeId } from '@blyan/protocol/ids';
 import { NumericsProfile } from '@blyan/protocol/node';
+import { NodeScope } from '@blyan/protocol/register';
 import { SamplingParams } from '@blyan/protocol/sampling';
 import type { Term } from '@blyan/queue/term';
 import { z } from 'zod';
@@ -215,14 +216,22 @@ export class RequestStore {
   async nodeRows(seenAfter: Date): Promise<NodeRow[]> {
     const rows = await this.#db.node.findMany({
       where: { OR: [{ lastSeenAt: { gt: seenAfter } }, { registeredAt: { gt: seenAfter } }] },
-      select: { id: true, publicKey: true, draining: true, evictedAt: true, mark: true },
+      select: {
+        id: true,
+        publicKey: true,
+        draining: true,
+        evictedAt: true,
+        mark: true,
+        key: { select: { scopes: true } },
+      },
     });
-    return rows.map(({ id, publicKey, draining, evictedAt, mark }) => ({
+    return rows.map(({ id, publicKey, draining, evictedAt, mark, key }) => ({
       id,
       publicKey: publicKey && Buffer.from(publicKey).toString('hex'),
       draining,
       evicted: evictedAt !== null,
       mark,
+      scopes: z.array(NodeScope).parse(key?.scopes ?? []),
     }));
   }
 

@@ -6,13 +6,14 @@ import { AnswerReader } from '@blyan/queue/answer-reader';
 import { AnswerWriter } from '@blyan/queue/answer-stream';
 import { readAssignment, writeAssignment } from '@blyan/queue/assignments';
 import { writeCluster } from '@blyan/queue/cluster';
-import { connect, disconnect } from '@blyan/queue/connection';
-import { ControlSubscription, tellNode } from '@blyan/queue/control';
+import { connect, disconnect, serverId } from '@blyan/queue/connection';
+import { ControlSubscription, commandNode } from '@blyan/queue/control';
+import { QueueError } from '@blyan/queue/errors';
 import { IntakeWorker } from '@blyan/queue/intake';
 import { grantStages, loadNodeScripts } from '@blyan/queue/node-acl';
 import { NodeQueues } from '@blyan/queue/node-queue';
 import { NodeStreamReader } from '@blyan/queue/node-reader';
-import { beginTerm, lastTerm, type Term } from '@blyan/queue/term';
+import { checkTerm, lastTerm, type Term } from '@blyan/queue/term';
 import { Access } from './access.ts';
 import { Coordinator } from './coordinator.ts';
 import { lead } from './leader/lead.ts';
@@ -30,7 +31,7 @@ import {
   TICK_MS,
 } from './limits.ts';
 import type { Logger } from './logger.ts';
-import { every } from './loops.ts';
+import { every, type Loop } from './loops.ts';
 import { NodeRegistry } from './nodes.ts';
 import { RequestStore } from './request-store.ts';
 import type { Models } from './served-model.ts';
@@ -71,18 +72,24 @@ export async function startService(
     logger.warn({ problem: error.message }, 'the model to serve cannot be read');
   });
   const redis = connect(options.redisUrl, { name: 'coordinator:lease', logger, use: 'request' });
+  const { redisUrl, nodeRedisUrl = redisUrl, nodeRedisCa: ca } = options;
+  const users = connect(nodeRedisUrl, { name: 'coordinator:access', logger, ca });
+  const access = new Access({ db, redis: users, logger });
+  const looking = every(ACCESS_MS, 'access', logger, () => access.look());
   const leading = await lead(
     { standbyMs: STANDBY_MS, renewMs },
     {
       lease: new Lease(db, { holder, ttlMs: leaseMs }),
       logger,
       lastTerm: () => lastTerm(redis),
-      serve: (term) => serve(options, { ...deps, term }),
+      serve: (term) => serve(options, { ...deps, term, access, looking }),
     },
   );
   return {
     async [Symbol.asyncDispose]() {
       await leading[Symbol.asyncDispose]();
+      // A look that waits for Redis ends with its connection.
+      await Promise.all([disconnect(users), looking[Symbol.asyncDispose]()]);
       await disconnect(redis);
     },
   };
@@ -93,10 +100,16 @@ async function warm(models: Models): Promise<void> {
   if (hash !== null) await models.get(hash);
 }
 
+interface LeaderDeps extends ServiceDeps {
+  term: Term;
+  access: Access;
+  looking: Loop;
+}
+
 /** What the leader does. */
 async function serve(
   options: ServiceOptions,
-  { db, models, logger, term }: ServiceDeps & { term: Term },
+  { db, models, logger, term, access, looking }: LeaderDeps,
 ): Promise<AsyncDisposable> {
   const { redisUrl: url, retentionMs } = options;
   const nodeUrl = options.nodeRedisUrl ?? url;
@@ -118,29 +131,30 @@ async function serve(
     stack.push(() => disconnect(redis));
     const nodeRedis = connect(nodeUrl, { name: 'coordinator:nodes', logger, ca });
     stack.push(() => disconnect(nodeRedis));
-    // A server that was restarted, or another one behind the same name, has no scripts.
+    // A server that was restarted, or another one behind the same name, has no scripts, and may have lost
+    // what was written last.
+    let server: string | null = null;
+    const onReady = async () => {
+      const before = server;
+      server = await serverId(nodeRedis);
+      await loadNodeScripts(nodeRedis);
+      if (before !== null && before !== server) coordinator.redisRestarted();
+    };
     nodeRedis.on('ready', () => {
-      loadNodeScripts(nodeRedis).catch((error: Error) => {
+      onReady().catch((error: Error) => {
         logger.warn({ problem: error.message }, 'scripts for nodes were not loaded');
       });
     });
-    const tell = (nodeId: string, message: NodeControl) => tellNode(nodeRedis, nodeId, message);
+    const tell = (nodeId: string, message: NodeControl) =>
+      commandNode(nodeRedis, term, nodeId, message);
     // First of all: what an earlier leader writes from now on is refused.
-    await Promise.all([beginTerm(redis, term), beginTerm(nodeRedis, term)]);
+    await Promise.all([checkTerm(redis, term), checkTerm(nodeRedis, term)]);
     const store = new RequestStore({ db, term });
     const writer = new AnswerWriter({ redis, term, ttlMs: retentionMs });
     const reader = owned(AnswerReader.open({ url, logger }));
     const queues = owned(new NodeQueues({ redis: nodeRedis, logger }));
     const nodes = new NodeRegistry({ lostMs: options.nodeLostMs, steadyMs: options.steadyMs });
-    const access: Access = new Access({
-      db,
-      redis: nodeRedis,
-      logger,
-      tellNode: tell,
-      onCut: (nodeId) => coordinator.lose(nodeId),
-      onBack: (nodeId) => nodes.letIn(nodeId),
-    });
-    const coordinator = new Coordinator(
+    const coordinator: Coordinator = new Coordinator(
       {
         store,
         writer,
@@ -151,17 +165,32 @@ async function serve(
         logger,
         tellNode: tell,
         assignments: {
-          read: (nodeId) => readAssignment(nodeRedis, nodeId),
+          read: (nodeId) =>
+            readAssignment(nodeRedis, nodeId).catch((error: Error) => {
+              if (!(error instanceof QueueError)) throw error;
+              logger.warn({ nodeId, problem: error.message }, 'a node is assigned anew');
+              return null;
+            }),
           async write(nodeId, assignment) {
             await writeAssignment(nodeRedis, term, nodeId, assignment);
             await tell(nodeId, { type: 'assignment' });
           },
-          grant: async (nodeId, ids) => void (await grantStages(nodeRedis, nodeId, ids)),
+          async grant(nodeId, ids) {
+            // No script may change a user: of a leader that is replaced just here, the next one tells again.
+            await checkTerm(nodeRedis, term);
+            await grantStages(nodeRedis, nodeId, ids);
+          },
         },
       },
       options.noNodeGraceMs === undefined ? {} : { noNodeGraceMs: options.noNodeGraceMs },
     );
     stack.push(() => coordinator.stop());
+    const listening = access.listen({
+      cut: (nodeId) => coordinator.lose(nodeId),
+      back: (nodeId) => nodes.letIn(nodeId),
+      drain: (nodeId) => tell(nodeId, { type: 'drain' }),
+    });
+    stack.push(async () => listening[Symbol.dispose]());
 
     const streams = owned(NodeStreamReader.open({ url: nodeUrl, ca, logger }));
     const followed = async (nodeId: string) => {
@@ -169,8 +198,9 @@ async function serve(
       await streams.add(nodeId, nodeRedis);
     };
     const known = async () => {
+      const readAt = performance.now();
       for (const row of await store.nodeRows(new Date(Date.now() - NODE_FORGOTTEN_MS))) {
-        nodes.know(row);
+        nodes.know(row, readAt);
         await followed(row.id);
       }
     };
@@ -193,7 +223,6 @@ async function serve(
     });
 
     const ticks = new TickClock(nodeRedis, nodes);
-    const looking = owned(every(ACCESS_MS, 'access', logger, () => access.look()));
     owned(every(POLL_MS, 'poll', logger, poll));
     owned(
       every(TICK_MS, 'tick', logger, () => {
@@ -210,7 +239,10 @@ async function serve(
       const ids = [...nodes.all()].map(({ id }) => id);
       await streams.trim(nodeRedis);
       for (const id of ids) {
-        await queues.sweep(id, (request, attempt) => coordinator.wants(request, attempt));
+        await queues.sweep(id, {
+          isWanted: (request, attempt) => coordinator.wants(request, attempt),
+          mayRemove: () => checkTerm(nodeRedis, term),
+        });
       }
       const alive = coordinator.status().nodes.filter((node) => node.alive);
       await store.nodesSeen(alive.map(({ id }) => id));

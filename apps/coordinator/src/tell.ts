@@ -56,14 +56,17 @@ export class Teller {
     this.append(answer, phase);
   }
 
-  /** Takes an attempt from its node: out of the queue, or, if it is claimed, by a message. */
+  /**
+   * Takes an attempt from its node: by a message, which is refused where another coordinator leads, and
+   * only then out of the queue.
+   */
   drop(nodeId: string, requestId: string, attempt: number): void {
     const fields = { nodeId, requestId, attempt };
     const { queues, tellNode } = this.#deps;
-    const removed = queues.remove(nodeId, requestId, attempt);
-    this.#try('a job was not removed', fields, removed);
-    const told = tellNode(nodeId, { type: 'cancel', requestId, attempt });
-    this.#try('a node was not told to stop', fields, told);
+    const dropped = tellNode(nodeId, { type: 'cancel', requestId, attempt }).then(() =>
+      queues.remove(nodeId, requestId, attempt),
+    );
+    this.#try('an attempt was not taken from its node', fields, dropped);
   }
 
   /** A node works on what is not its own any more; told once per `forget`. */

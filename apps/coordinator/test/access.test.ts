@@ -10,7 +10,7 @@ import { quiet } from './quiet.ts';
 import { tokensUpTo } from './scripted-node.ts';
 
 const ADMIN = { kind: 'admin' as const, id: 'admin@example.org' };
-const DATABASE = 7;
+const DATABASE = 8;
 let t: Awaited<ReturnType<typeof openHarness>>;
 let key: Awaited<ReturnType<typeof createNodeKey>>['key'];
 
@@ -145,6 +145,24 @@ test('a node that an admin wants to drain is told so', async () => {
   const { id, node } = await member();
   await drainNode(t.db, id, true, ADMIN);
   await until(() => node.controls.some(({ type }) => type === 'drain'));
+});
+
+test('a coordinator that stands by cuts off, too', async () => {
+  await using other = await openHarness(10);
+  const inAMinute = new Date(Date.now() + 60_000);
+  // The one that leads has just died.
+  const lease = { name: 'coordinator', holder: 'another', token: 1n, until: inAMinute };
+  await other.db.lease.create({ data: lease });
+  await other.coordinator();
+  const id = `node-${randomUUID()}`;
+  await createNodeUser(other.redis, id);
+  await other.db.node.create({ data: { id, version: '0.1.0', leaseUntil: inAMinute } });
+  const { lines } = other;
+  expect(lines.map(({ message }) => message)).toContain('standing by: another coordinator leads');
+  await evictNode(other.db, id, ADMIN);
+  const began = performance.now();
+  await until(async () => !(await nodesWithUsers(other.redis)).has(id));
+  expect(performance.now() - began).toBeLessThan(1000);
 });
 
 test('nodes of others on the same server are none of ours', async () => {

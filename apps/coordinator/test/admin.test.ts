@@ -42,6 +42,15 @@ test('a key from its creation to its end', async () => {
   ]);
   const leaseUntil = new Date(Date.now() + 60_000);
   await db.node.create({ data: { id: 'n1', version: '1', keyId: made.key.id, leaseUntil } });
+  await db.node.update({ where: { id: 'n1' }, data: { address: '10.1.2.3' } });
+  expect((await run('keys edit w1 --name w2 --addresses 10.1.0.0/16 --max-nodes 1')).text).toBe(
+    '"w2" is changed.',
+  );
+  await expect(run('keys edit w2')).rejects.toThrow('Say what to change');
+  expect(await value('keys edit w2 --addresses any --name w1 --expires never')).toMatchObject({
+    key: { name: 'w1', maxNodes: 1, addresses: [], expiresAt: null },
+    cut: [],
+  });
   expect(await value('keys rotate w1 --grace 12h')).toMatchObject({ cut: [] });
   expect((await run('keys rotate w1 --grace 0')).text).toContain('Cut off: n1');
   await expect(run('keys revoke w1')).rejects.toMatchObject({ code: 'KEY_NAME_WRONG' });

@@ -1,6 +1,7 @@
 /** Pipelines of scripted nodes: assigned, served by their heads, ended and made anew. */
 import { Receipt } from '@blyan/protocol/answer';
 import { readAssignment } from '@blyan/queue/assignments';
+import { readCluster } from '@blyan/queue/cluster';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { MB } from './even-plan.ts';
 import { openHarness, sleep, tokensOf, until } from './harness.ts';
@@ -79,6 +80,33 @@ describe('assignments', () => {
     expect(tokensOf(await t.events(id))).toEqual(tokensUpTo(20));
   });
 
+  test('the scopes of its key: a node runs layers, and is named as a source of blobs', async () => {
+    await t.coordinator();
+    const source = async (name: string, scopes: string[]) => {
+      const node = await t.node({ id: `node-${name}`, memory: WHOLE }, scopes);
+      const { capacity } = node.status;
+      const blobUrl = `http://${name}.test`;
+      if (capacity) node.say({ capacity: { ...capacity, blobUrl } });
+      await until(async () => {
+        const cluster = await readCluster(t.redis);
+        return cluster?.nodes.some(({ status }) => status.capacity?.blobUrl === blobUrl) === true;
+      });
+      return node;
+    };
+    const blobs = await source('blobs', ['blobs']);
+    const serving = await source('serving', ['serve']);
+    await until(() => isReady(serving));
+    const last = await t.node({ id: 'node-last', memory: WHOLE });
+    await until(() => isReady(last));
+    expect(last.assignments[0]?.blobSources).toEqual(['http://blobs.test']);
+    // It says that it is ready all the same.
+    blobs.say({ state: 'ready', model: t.model.hash, layers: [0, 11], slots: 16 });
+    const { capacity: _, ...silent } = blobs.status;
+    blobs.status = silent;
+    expect(tokensOf(await t.events(await t.ask()))).toEqual(tokensUpTo(20));
+    expect([blobs.jobs, blobs.assignments]).toEqual([[], []]);
+  });
+
   test('too little memory is said to who waits', async () => {
     await t.coordinator();
     await third(2);
@@ -96,6 +124,27 @@ describe('a pipeline', () => {
     const head = (await readAssignment(t.redis, nodes[0]!.id))?.stages[0]?.nodeId;
     return nodes.find(({ id }) => id === head)!;
   };
+
+  test('that serves is not ended for a better plan that rests on one measurement', async () => {
+    await t.coordinator();
+    const nodes = await third(3);
+    await until(() => nodes.every(isReady));
+    const before = nodes.map(({ status }) => status.assignment);
+    const slow = nodes[0]!;
+    const { capacity } = slow.status;
+    if (capacity) slow.say({ capacity: { ...capacity, weightBytesPerSecond: 2e7 } });
+    const isSlow = async () => {
+      const seen = (await readCluster(t.redis))?.nodes.find(({ id }) => id === slow.id);
+      return seen?.status.capacity?.weightBytesPerSecond === 2e7;
+    };
+    await until(isSlow);
+    // With it in the place of the slow one a plan is worth far more.
+    await t.node({ id: 'node-d', memory: THIRD });
+    await until(async () => (await readCluster(t.redis))?.nodes.length === 4);
+    for (let i = 0; i < 3; i++)
+      expect(tokensOf(await t.events(await t.ask()))).toEqual(tokensUpTo(20));
+    expect(nodes.map(({ status }) => status.assignment)).toEqual(before);
+  });
 
   test('that lost a stage is made anew with a spare node, under another id', async () => {
     await t.coordinator({ noNodeGraceMs: 10_000 });

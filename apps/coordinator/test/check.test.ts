@@ -54,7 +54,7 @@ test('the prefix is read on, or nothing is said', () => {
   const prefill = (done: number) =>
     checkEvent(answer, 'node-a', { type: 'prefill', ...ofAttempt, done, total: 10 }).type;
   expect(prefill(5)).toBe('prefill');
-  answer.running = { nodeId: 'node-a', boot: '1', heard: 0, prefilled: 5 };
+  answer.running = { nodeId: 'node-a', boot: '1', heard: 0, doubted: false, prefilled: 5 };
   expect([prefill(5), prefill(4), prefill(6)]).toEqual(['repeat', 'repeat', 'prefill']);
 });
 

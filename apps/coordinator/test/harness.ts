@@ -1,4 +1,5 @@
 /** A coordinator on an empty database and a Redis of its own, and a user who asks. */
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { ChainError } from '@blyan/chain/errors';
@@ -100,6 +101,13 @@ export async function openHarness(database: number) {
   opening ??= openDatabase();
   const { db } = await opening;
   await emptyTables(db);
+  const keyOf = async (scopes: string[]) => {
+    const id = `k_${scopes.join('_')}`;
+    const hash = createHash('sha256').update(id).digest();
+    const key = { id, name: id, prefix: id, hash, scopes, maxNodes: 1000, createdBy: 'test' };
+    await db.nodeKey.upsert({ where: { id }, create: key, update: {} });
+    return id;
+  };
   const reader = AnswerReader.open({ url: redisUrl, logger: quiet });
   const intake = new IntakeQueue({ redis, logger: quiet });
   reading ??= readModel();
@@ -141,13 +149,16 @@ export async function openHarness(database: number) {
       resources.push({ [Symbol.asyncDispose]: stop });
       return { stop };
     },
-    async node(options: Omit<NodeOptions, 'redisUrl' | 'model'>) {
+    async node(options: Omit<NodeOptions, 'redisUrl' | 'model'>, scopes = ['serve', 'blobs']) {
+      const { id } = options;
+      const keyId = await keyOf(scopes);
       await db.node.upsert({
-        where: { id: options.id },
-        create: { id: options.id, version: '0.1.0', publicKey: Buffer.alloc(32, 7) },
+        where: { id },
+        create: { id, version: '0.1.0', publicKey: Buffer.alloc(32, 7), keyId },
         update: { registeredAt: new Date() },
       });
-      await tellCoordinator(redis, { type: 'node', nodeId: options.id });
+      await db.node.updateMany({ where: { id, keyId: null }, data: { keyId } });
+      await tellCoordinator(redis, { type: 'node', nodeId: id });
       const node = await ScriptedNode.start({ ...options, redisUrl, model: MODEL });
       resources.push(node);
       return node;

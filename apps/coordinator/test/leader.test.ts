@@ -1,5 +1,7 @@
 /** Several coordinators on one database and one Redis: one leads, and a former leader changes nothing. */
 import { Receipt } from '@blyan/protocol/answer';
+import { readCluster } from '@blyan/queue/cluster';
+import { TERM_KEY } from '@blyan/queue/names';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Lease } from '../src/leader/lease.ts';
 import { openHarness, sleep, tokensOf, until } from './harness.ts';
@@ -99,5 +101,25 @@ describe('two coordinators', () => {
     const row = await t.row(id);
     expect(row).toMatchObject({ status: 'completed', attempt: 2 });
     expect(row.attempts).toHaveLength(2);
+  });
+
+  test('a leader that does not know that it was replaced takes no attempt from a node', async () => {
+    await t.coordinator();
+    const node = await t.node({ id: 'node-a' });
+    await until(async () => (await readCluster(t.redis))?.nodes[0]?.alive === true);
+    /** An event of an answer that this coordinator knows nothing of. */
+    const write = (requestId: string) =>
+      node.write({ type: 'tokens', requestId, attempt: 1, position: 0, tokens: [1] });
+    const cancelled = () =>
+      node.controls.flatMap((told) => (told.type === 'cancel' ? [told.requestId] : []));
+    write('request-that-was-before');
+    await until(() => cancelled().includes('request-that-was-before'));
+    // The next one has begun.
+    await t.redis.set(TERM_KEY, '1000');
+    write('request-of-the-next-leader');
+    await until(() => messages().filter((text) => text === 'leading').length === 2);
+    write('request-that-came-after');
+    await until(() => cancelled().includes('request-that-came-after'));
+    expect(cancelled()).toEqual(['request-that-was-before', 'request-that-came-after']);
   });
 });

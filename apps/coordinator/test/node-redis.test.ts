@@ -9,15 +9,20 @@ import { connect, disconnect, type Redis } from '@blyan/queue/connection';
 import { createNodeUser, loadNodeScripts } from '@blyan/queue/node-acl';
 import { NodeAccess } from '@blyan/queue/node-connection';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type RunningRedis, startRedis } from '../../../tooling/local/src/redis.ts';
-import { openHarness, until } from './harness.ts';
+import {
+  type RedisOptions,
+  type RunningRedis,
+  startRedis,
+} from '../../../tooling/local/src/redis.ts';
+import { openHarness, tokensOf, until } from './harness.ts';
 import { quiet } from './quiet.ts';
-import { tokensUpTo } from './scripted-node.ts';
+import { proper, tokensUpTo } from './scripted-node.ts';
 
 const run = promisify(execFile);
 let dir: string;
 let ca: string;
 let server: RunningRedis;
+let options: RedisOptions;
 
 /** A certificate authority of one's own, and what it signed for 127.0.0.1. */
 async function makeCertificates() {
@@ -40,14 +45,15 @@ beforeAll(async () => {
   dir = await mkdtemp(path.join(tmpdir(), 'blyan-tls-'));
   const tls = await makeCertificates();
   ca = await readFile(tls.caFile, 'utf8');
-  server = await startRedis({
+  options = {
     dir: path.join(dir, 'redis'),
     toolsDir: path.resolve(import.meta.dirname, '../../../data/tools'),
     password: randomUUID(),
     logFile: path.join(dir, 'redis.log'),
     durable: false,
     tls,
-  });
+  };
+  server = await startRedis(options);
 });
 afterAll(async () => {
   await server?.stop();
@@ -81,6 +87,29 @@ test('nodes see the one server, the product keeps to the other', async () => {
   expect(await kinds(admin)).toEqual(['blyan:node', 'blyan:term']);
   expect(await kinds(t.redis)).not.toContain('blyan:node');
   await disconnect(admin);
+});
+
+test('an attempt whose end was lost in a restart of Redis moves on in seconds', async () => {
+  await using t = await openHarness(9);
+  // Long enough that it is not the silence of the node that is noticed.
+  const patient = { nodeLostMs: 60_000, noNodeGraceMs: 60_000 };
+  await t.coordinator({ ...patient, nodeRedisUrl: server.url, nodeRedisCa: ca });
+  const node = await t.node({
+    id: 'node-restart',
+    connect: (name) => connect(server.url, { name, logger: quiet, ca }),
+    script: async (play) => {
+      if (play.job.attempt > 1) return proper(play);
+      await play.run(5);
+      await play.untilCancelled();
+    },
+  });
+  const id = await t.ask();
+  await until(async () => tokensOf((await t.reader.read(id)).map((e) => e.event)).length === 5);
+  await server.stop();
+  server = await startRedis({ ...options, preferredPort: server.port });
+  const row = await t.row(id);
+  expect(row).toMatchObject({ status: 'completed', attempt: 2, output: tokensUpTo(20) });
+  expect(node.jobs.map(({ attempt }) => attempt)).toEqual([1, 2]);
 });
 
 test('without the certificate nobody is believed to be that server', async () => {

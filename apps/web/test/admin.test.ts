@@ -280,7 +280,7 @@ describe('confirmation', () => {
       data: { createdAt: new Date(Date.now() - minutes * 60_000), confirmedAt: null },
     });
 
-  test('keys are created and rotated only within five minutes of the password', async () => {
+  test('keys are created, edited and rotated only within five minutes of the password', async () => {
     const browser = new Browser();
     await browser.signIn();
     const made = await browser.call('admin.keys.create', newKey('fresh'));
@@ -295,11 +295,17 @@ describe('confirmation', () => {
     expect(await browser.call('admin.account.invite')).toMatchObject({
       reason: 'confirmation_required',
     });
+    const edit = () => browser.call('admin.keys.edit', { id, maxNodes: 3, expiresAt: null });
+    expect(await edit()).toMatchObject({ reason: 'confirmation_required' });
     const confirm = (password: string) => browser.call('admin.account.confirm', { password });
     expect(await confirm('wrong password here')).toMatchObject({ reason: 'wrong_password' });
     expect(await rotate()).toMatchObject({ reason: 'confirmation_required' });
     expect(await confirm(PASSWORD)).toMatchObject({ ok: true });
     expect(await rotate()).toMatchObject({ ok: true });
+    expect(await edit()).toMatchObject({
+      ok: true,
+      data: { key: { id, name: 'fresh', maxNodes: 3, expiresAt: null }, cut: [] },
+    });
     // Stopping a key must not wait for anything.
     await age(6);
     expect(await browser.call('admin.keys.disable', { id })).toMatchObject({ ok: true });

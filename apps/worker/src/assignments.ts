@@ -1,13 +1,11 @@
 /** What the coordinator has assigned to this node: one key, read at start, at a hint, and now and then. */
-import { Assignment } from '@blyan/protocol/assignment';
+import type { Assignment } from '@blyan/protocol/assignment';
+import { readAssignment } from '@blyan/queue/assignments';
 import type { Redis } from '@blyan/queue/connection';
-import { nodeAssignment } from '@blyan/queue/names';
 import type { Logger } from './logger.ts';
 
 /** A hint may get lost. */
 const POLL_MS = 3000;
-/** MAX_STAGES stages of a kilobyte. */
-const MAX_CHARS = 512 * 1024;
 
 export interface AssignmentWatchDeps {
   redis: Redis;
@@ -20,7 +18,10 @@ export interface AssignmentWatchDeps {
 export class AssignmentWatch {
   readonly #deps: AssignmentWatchDeps;
   readonly #timer: NodeJS.Timeout;
-  #text: string | null | undefined;
+  /** Of the assignment that was read last; null for none, undefined before. */
+  #id: string | null | undefined;
+  /** Said once. */
+  #problem = '';
   #reading: Promise<void> | null = null;
   #again = false;
   #closed = false;
@@ -47,16 +48,21 @@ export class AssignmentWatch {
 
   async #read(): Promise<void> {
     const { redis, nodeId, logger, changed } = this.#deps;
-    // A read that waits for Redis to come back is the one that counts then.
-    const text = await redis.get(nodeAssignment(nodeId)).catch(() => undefined);
-    if (text === undefined || text === this.#text || this.#closed) return;
-    this.#text = text;
-    const assignment = text === null ? null : parse(text);
-    if (assignment === undefined || (assignment && !names(assignment, nodeId))) {
-      logger.error({ nodeId }, 'the assignment cannot be read, or is for another node');
-      return;
+    try {
+      // A read that waits for Redis to come back is the one that counts then.
+      const assignment = await readAssignment(redis, nodeId);
+      const id = assignment?.id ?? null;
+      this.#problem = '';
+      // What follows an assignment has another id.
+      if (id === this.#id || this.#closed) return;
+      this.#id = id;
+      changed(assignment);
+    } catch (error) {
+      const { message: problem } = error as Error;
+      if (problem !== this.#problem && !this.#closed)
+        logger.error({ nodeId, problem }, 'no assignment');
+      this.#problem = problem;
     }
-    changed(assignment);
   }
 
   close(): void {
@@ -64,18 +70,6 @@ export class AssignmentWatch {
     clearInterval(this.#timer);
   }
 }
-
-function parse(text: string): Assignment | undefined {
-  if (text.length > MAX_CHARS) return undefined;
-  try {
-    return Assignment.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined;
-  }
-}
-
-const names = ({ stages }: Assignment, nodeId: string) =>
-  stages.some((stage) => stage.nodeId === nodeId);
 
 /** Whether the layers that one assignment has loaded serve another one as well. */
 export function sameLayers(a: Assignment, b: Assignment, nodeId: string): boolean {

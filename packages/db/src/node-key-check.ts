@@ -18,7 +18,6 @@ export type KeyRefusal =
   | 'expired'
   | 'disabled'
   | 'revoked'
-  | 'scope_missing'
   | 'address_not_allowed'
   | 'too_many_nodes';
 
@@ -36,7 +35,6 @@ export interface KeyUse {
   /** Address of the client, as the trusted side sees it. */
   address: string;
   nodeId: string;
-  scope: string;
 }
 
 /**
@@ -47,7 +45,7 @@ export interface KeyUse {
 export async function verifyNodeKey(
   tx: Tx,
   secret: string,
-  { address, nodeId, scope }: KeyUse,
+  { address, nodeId }: KeyUse,
 ): Promise<KeyCheck> {
   const hash = hashOf(secret);
   await tx.$queryRaw`SELECT 1 FROM "NodeKey" WHERE hash = ${hash} OR "previousHash" = ${hash} FOR UPDATE`;
@@ -56,7 +54,6 @@ export async function verifyNodeKey(
   const { key, goodUntil } = check;
   const now = new Date();
   const refuse = (reason: KeyRefusal): KeyCheck => ({ ok: false, reason, key });
-  if (!key.scopes.includes(scope)) return refuse('scope_missing');
   if (!inRanges(address, key.addresses)) return refuse('address_not_allowed');
   const others = await tx.node.count({
     where: { keyId: key.id, id: { not: nodeId }, leaseUntil: { gt: now } },

@@ -14,7 +14,7 @@ import {
   MAX_RANGES,
   newSecret,
 } from './node-key.ts';
-import { assertRange } from './ranges.ts';
+import { assertRange, inRanges } from './ranges.ts';
 
 export {
   KEY_NAME,
@@ -57,21 +57,11 @@ export async function createNodeKey(
   actor: Actor,
 ): Promise<{ secret: string; key: KeyInfo }> {
   const { name, scopes, maxNodes, addresses = [], expiresAt = null } = input;
-  const wrong = (what: string) => new DbError('KEY_INVALID', what);
-  if (!KEY_NAME.test(name))
-    throw wrong('A name has 1 to 64 letters, digits, spaces or any of . _ @ / -');
-  if (scopes.length === 0) throw wrong('A key needs at least one scope.');
-  if (!Number.isInteger(maxNodes) || maxNodes < 1 || maxNodes > MAX_NODES)
-    throw wrong(`A key is for 1 to ${MAX_NODES} nodes.`);
-  if (addresses.length > MAX_RANGES) throw wrong(`At most ${MAX_RANGES} address ranges.`);
-  for (const range of addresses) assertRange(range);
-  if (expiresAt && expiresAt.getTime() <= Date.now())
-    throw wrong('The expiry must be in the future.');
+  if (scopes.length === 0) throw new DbError('KEY_INVALID', 'A key needs at least one scope.');
+  assertLimits({ name, maxNodes, addresses, expiresAt });
   const { secret, hash, prefix } = newSecret();
   const key = await db.$transaction(async (tx) => {
-    const taken = await tx.nodeKey.findUnique({ where: { name }, select: { id: true } });
-    if (taken || name === MACHINE_KEY.name)
-      throw new DbError('KEY_NAME_TAKEN', `There is a key named "${name}" already.`, { name });
+    await assertFree(tx, name);
     const made = await tx.nodeKey.create({
       data: {
         id: `k_${randomBytes(9).toString('base64url')}`,
@@ -94,6 +84,32 @@ export async function createNodeKey(
     return made;
   });
   return { secret, key: keyInfo(key) };
+}
+
+/** What an admin may change of a key; what is left out stays. Scopes are of another key. */
+export type KeyLimits = Partial<Pick<NewKey, 'name' | 'maxNodes' | 'addresses' | 'expiresAt'>>;
+
+/** @throws DbError KEY_INVALID */
+function assertLimits({ name, maxNodes, addresses = [], expiresAt }: KeyLimits): void {
+  const wrong = (what: string) => new DbError('KEY_INVALID', what);
+  if (name !== undefined && !KEY_NAME.test(name))
+    throw wrong('A name has 1 to 64 letters, digits, spaces or any of . _ @ / -');
+  if (
+    maxNodes !== undefined &&
+    !(Number.isInteger(maxNodes) && maxNodes >= 1 && maxNodes <= MAX_NODES)
+  )
+    throw wrong(`A key is for 1 to ${MAX_NODES} nodes.`);
+  if (addresses.length > MAX_RANGES) throw wrong(`At most ${MAX_RANGES} address ranges.`);
+  for (const range of addresses) assertRange(range);
+  if (expiresAt && expiresAt.getTime() <= Date.now())
+    throw wrong('The expiry must be in the future.');
+}
+
+/** @throws DbError KEY_NAME_TAKEN */
+async function assertFree(tx: Tx, name: string): Promise<void> {
+  const taken = await tx.nodeKey.findUnique({ where: { name }, select: { id: true } });
+  if (taken || name === MACHINE_KEY.name)
+    throw new DbError('KEY_NAME_TAKEN', `There is a key named "${name}" already.`, { name });
 }
 
 /** A changed key, and its nodes that must be cut off now: their leases have ended. */
@@ -177,6 +193,40 @@ export function revokeNodeKey(
   });
 }
 
+/**
+ * Other limits. Nodes that they do not allow lose their leases: those at other addresses, and of too many
+ * those that came last.
+ * @throws DbError KEY_INVALID, KEY_NAME_TAKEN, KEY_UNKNOWN, KEY_REVOKED, KEY_BUILT_IN for another name
+ */
+export function editNodeKey(
+  db: Db,
+  { id, ...limits }: { id: string } & KeyLimits,
+  actor: Actor,
+): Promise<KeyChange> {
+  return changeKey(db, { id, action: 'key.edit', actor }, async (tx, key) => {
+    const { name = key.name, maxNodes, addresses, expiresAt } = limits;
+    assertLimits(limits);
+    if (name !== key.name) {
+      if (key.id === MACHINE_KEY.id)
+        throw new DbError('KEY_BUILT_IN', "The name of the main node's own key cannot be changed.");
+      await assertFree(tx, name);
+    }
+    const changed = await tx.nodeKey.update({
+      where: { id },
+      data: { name, maxNodes, addresses, expiresAt },
+    });
+    const nodes = await tx.node.findMany({
+      where: { keyId: id, leaseUntil: { gt: new Date() } },
+      orderBy: [{ registeredAt: 'asc' }, { id: 'asc' }],
+      select: { id: true, address: true },
+    });
+    const allowed = nodes.filter(({ address }) => inRanges(address ?? '', changed.addresses));
+    const kept = new Set(allowed.slice(0, changed.maxNodes).map((node) => node.id));
+    const out = nodes.map((node) => node.id).filter((nodeId) => !kept.has(nodeId));
+    return { changed, cut: out.length > 0 ? await endLeases(tx, id, out) : [] };
+  });
+}
+
 async function changeKey(
   db: Db,
   { id, action, actor }: { id: string; action: string; actor: Actor },
@@ -197,8 +247,9 @@ async function changeKey(
   });
 }
 
-async function endLeases(tx: Tx, keyId: string): Promise<string[]> {
-  const where = { keyId, leaseUntil: { not: null } };
+/** @param nodeIds default: all nodes of the key */
+async function endLeases(tx: Tx, keyId: string, nodeIds?: string[]): Promise<string[]> {
+  const where = { keyId, leaseUntil: { not: null }, ...(nodeIds && { id: { in: nodeIds } }) };
   const nodes = await tx.node.findMany({ where, select: { id: true }, orderBy: { id: 'asc' } });
   await tx.node.updateMany({ where, data: { leaseUntil: null } });
   return nodes.map(({ id }) => id);

@@ -5,6 +5,7 @@ import { drainNode, evictNode, liftNode } from '@blyan/db/node-admin';
 import {
   createNodeKey,
   disableNodeKey,
+  editNodeKey,
   enableNodeKey,
   ensureMachineKey,
   listNodeKeys,
@@ -17,7 +18,7 @@ import type {} from '../../../tooling/local/src/test-context.ts';
 import { openTestDb } from './support.ts';
 
 const admin = { kind: 'admin', id: 'ada@example.org', address: '192.0.2.1' } as const;
-const use = { address: '203.0.113.7', nodeId: 'worker-1', scope: 'serve' };
+const use = { address: '203.0.113.7', nodeId: 'worker-1' };
 
 let test: Awaited<ReturnType<typeof openTestDb>>;
 let db: Db;
@@ -72,7 +73,6 @@ describe('a secret', () => {
     const { secret, key } = await create({ addresses: ['203.0.113.0/24', '2001:db8::/32'] });
     expect(await refusal(`${secret.slice(0, -1)}_`)).toBe('unknown');
     expect(await refusal('')).toBe('unknown');
-    expect(await refusal(secret, { scope: 'blobs' })).toBe('scope_missing');
     expect(await refusal(secret, { address: '203.0.114.1' })).toBe('address_not_allowed');
     expect(await refusal(secret, { address: 'nonsense' })).toBe('address_not_allowed');
     expect(await refusal(secret, { address: '2001:db9::1' })).toBe('address_not_allowed');
@@ -153,6 +153,53 @@ describe('changes', () => {
       await expect(change()).rejects.toMatchObject({ code: 'KEY_REVOKED' });
     }
     await expect(enableNodeKey(db, 'k_none', admin)).rejects.toMatchObject({ code: 'KEY_UNKNOWN' });
+  });
+
+  it('other limits cut off the nodes that they do not allow, and nothing else', async () => {
+    const { secret, key } = await create({ maxNodes: 9, expiresAt: new Date(Date.now() + 60_000) });
+    const join = (id: string, address: string, registeredAt: number) =>
+      db.node.create({
+        data: {
+          id,
+          version: '1',
+          keyId: key.id,
+          address,
+          registeredAt: new Date(registeredAt),
+          leaseUntil: new Date(Date.now() + 60_000),
+        },
+      });
+    await join('e-old', '203.0.113.1', 1000);
+    await join('e-new', '203.0.113.2', 3000);
+    await join('e-far', '192.0.2.1', 2000);
+    const edit = (limits: object) => editNodeKey(db, { id: key.id, ...limits }, admin);
+    const name = `${key.name} renamed`;
+    expect(await edit({ name, expiresAt: null })).toMatchObject({
+      key: { name, expiresAt: null, maxNodes: 9, prefix: key.prefix },
+      cut: [],
+    });
+    expect((await edit({ addresses: ['203.0.113.0/24'] })).cut).toEqual(['e-far']);
+    expect((await edit({ maxNodes: 1 })).cut).toEqual(['e-new']);
+    expect(await refusal(secret, { address: '192.0.2.1' })).toBe('address_not_allowed');
+    expect(await refusal(secret, { nodeId: 'e-new' })).toBe('too_many_nodes');
+    expect(await refusal(secret, { nodeId: 'e-old' })).toBe('let in');
+    const [entry] = await log({ search: key.id });
+    expect(entry).toMatchObject({
+      action: 'key.edit',
+      actorId: admin.id,
+      before: { maxNodes: 9 },
+      after: { maxNodes: 1, cut: ['e-new'] },
+    });
+    const other = (await create()).key;
+    for (const [limits, code] of [
+      [{ name: other.name }, 'KEY_NAME_TAKEN'],
+      [{ maxNodes: 0 }, 'KEY_INVALID'],
+      [{ addresses: ['10.1/16'] }, 'KEY_INVALID'],
+      [{ expiresAt: new Date() }, 'KEY_INVALID'],
+    ] as const) {
+      await expect(edit(limits)).rejects.toMatchObject({ code });
+    }
+    await revokeNodeKey(db, { id: key.id, typed: name }, admin);
+    await expect(edit({ maxNodes: 2 })).rejects.toMatchObject({ code: 'KEY_REVOKED' });
   });
 
   it.each([

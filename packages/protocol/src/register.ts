@@ -4,7 +4,7 @@ import { PublicKey } from './assignment.ts';
 import { Hash, NodeId } from './ids.ts';
 import { code, message, NodeStatus } from './node.ts';
 
-/** What a key allows: to run layers, or only to serve blobs. */
+/** What a key allows its nodes: to run layers, to be named to other workers as sources of blobs. */
 export const NodeScope = z.enum(['serve', 'blobs']);
 export type NodeScope = z.infer<typeof NodeScope>;
 
@@ -87,7 +87,6 @@ export const FINAL_REFUSALS = [
   'key_expired',
   'key_disabled',
   'key_revoked',
-  'key_scope_missing',
   'key_address_not_allowed',
   'node_name_taken',
   'node_evicted',

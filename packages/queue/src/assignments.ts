@@ -1,8 +1,12 @@
 /** What each node is to hold: one key under the node's own prefix, written by the coordinator. */
 import { Assignment } from '@blyan/protocol/assignment';
 import type { Redis } from './connection.ts';
+import { QueueError } from './errors.ts';
 import { nodeAssignment } from './names.ts';
 import { setInTerm, type Term } from './term.ts';
+
+/** MAX_STAGES stages of a kilobyte. */
+const MAX_CHARS = 512 * 1024;
 
 /** Null: the node is to hold nothing. @throws QueueError DEPOSED, and what Redis says */
 export async function writeAssignment(
@@ -15,13 +19,20 @@ export async function writeAssignment(
   await setInTerm(redis, term, nodeAssignment(nodeId), text);
 }
 
-/** Null when there is none, or one that cannot be read. */
+/** Null when there is none. @throws QueueError MESSAGE_INVALID, and what Redis says */
 export async function readAssignment(redis: Redis, nodeId: string): Promise<Assignment | null> {
   const text = await redis.get(nodeAssignment(nodeId));
   if (text === null) return null;
+  const assignment = text.length > MAX_CHARS ? undefined : parse(text);
+  if (assignment?.stages.some((stage) => stage.nodeId === nodeId)) return assignment;
+  const problem = 'the assignment cannot be read, or is for another node';
+  throw new QueueError('MESSAGE_INVALID', problem, { nodeId });
+}
+
+function parse(text: string): Assignment | undefined {
   try {
-    return Assignment.safeParse(JSON.parse(text)).data ?? null;
+    return Assignment.safeParse(JSON.parse(text)).data;
   } catch {
-    return null;
+    return undefined;
   }
 }

@@ -108,6 +108,11 @@ export async function disconnect(redis: Redis): Promise<void> {
   redis.disconnect();
 }
 
+/** Another one after each restart of the server. */
+export async function serverId(redis: Redis): Promise<string> {
+  return /^run_id:(\w+)/m.exec(await redis.info('server'))?.[1] ?? '';
+}
+
 /** Whether Redis answers within the time given; for readiness checks. */
 export async function answers(redis: Redis, timeoutMs = 1000): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;

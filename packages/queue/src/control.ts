@@ -4,6 +4,7 @@ import { NodeControl } from '@blyan/protocol/node';
 import type { z } from 'zod';
 import { connect, disconnect, type QueueLogger, type Redis } from './connection.ts';
 import { COORDINATOR_CHANNEL, nodeControl } from './names.ts';
+import { publishInTerm, type Term } from './term.ts';
 
 /** Characters of one message; ours have about 150. */
 const MAX_CONTROL_CHARS = 1024;
@@ -12,8 +13,22 @@ export async function tellCoordinator(redis: Redis, message: CoordinatorControl)
   await redis.publish(COORDINATOR_CHANNEL, JSON.stringify(message));
 }
 
+/** For what any part may say: that the node is to drain. */
 export async function tellNode(redis: Redis, nodeId: string, message: NodeControl): Promise<void> {
   await redis.publish(nodeControl(nodeId), JSON.stringify(message));
+}
+
+/**
+ * For what a leader alone may say: one that was replaced would take the next one's attempts from the
+ * node, and nobody would hear of them again. @throws QueueError DEPOSED, and what Redis says
+ */
+export async function commandNode(
+  redis: Redis,
+  term: Term,
+  nodeId: string,
+  message: NodeControl,
+): Promise<void> {
+  await publishInTerm(redis, term, nodeControl(nodeId), JSON.stringify(message));
 }
 
 export interface ControlOptions {

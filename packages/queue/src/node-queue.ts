@@ -12,6 +12,13 @@ const RETRY_MS = 500;
 
 const jobId = (requestId: string, attempt: number) => `${requestId}-${attempt}`;
 
+export interface SweepOptions {
+  /** Asked for each job that still waits. */
+  isWanted(requestId: string, attempt: number): boolean;
+  /** Throws for a leader that was replaced: what it found may be the next one's. */
+  mayRemove(): Promise<void>;
+}
+
 /** The coordinator's side: puts jobs into nodes' queues and takes them out again. */
 export class NodeQueues {
   readonly #redis: Redis;
@@ -33,12 +40,14 @@ export class NodeQueues {
     await this.#of(nodeId).remove(jobId(requestId, attempt));
   }
 
-  /** Removes all jobs that nobody wants any more; `wanted` is asked for each that still waits. */
-  async sweep(nodeId: string, wanted: (requestId: string, attempt: number) => boolean) {
+  /** Removes all jobs that nobody wants any more. */
+  async sweep(nodeId: string, { isWanted, mayRemove }: SweepOptions): Promise<void> {
     const queue = this.#of(nodeId);
-    for (const job of await queue.getJobs(['waiting', 'completed', 'failed', 'delayed'])) {
+    const jobs = await queue.getJobs(['waiting', 'completed', 'failed', 'delayed']);
+    if (jobs.length > 0) await mayRemove();
+    for (const job of jobs) {
       const data = job?.data as Partial<NodeJob> | undefined;
-      if (data?.requestId && data.attempt && wanted(data.requestId, data.attempt)) continue;
+      if (data?.requestId && data.attempt && isWanted(data.requestId, data.attempt)) continue;
       // A job that was claimed between the two commands is locked, and ends by itself.
       await job?.remove().catch(() => undefined);
     }

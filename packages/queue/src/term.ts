@@ -48,10 +48,28 @@ export async function lastTerm(redis: Redis): Promise<bigint> {
   return text !== null && /^\d{1,18}$/.test(text) ? BigInt(text) : 0n;
 }
 
-/** Begins a term: from now on earlier ones are refused. @throws QueueError DEPOSED */
-export async function beginTerm(redis: Redis, term: Term): Promise<void> {
+/** From now on earlier terms are refused, and this one is if a later one has begun. @throws QueueError DEPOSED */
+export async function checkTerm(redis: Redis, term: Term): Promise<void> {
   try {
     await redis.eval(CHECK_TERM, 1, TERM_KEY, String(term.token));
+  } catch (error) {
+    throw isDeposed(error) ? deposed(term, error as Error) : error;
+  }
+}
+
+/** KEYS: term. ARGV: number, channel, message. */
+const PUBLISH = `${CHECK_TERM}
+return redis.call('PUBLISH', ARGV[2], ARGV[3])`;
+
+/** Publishes in the name of a term. @throws QueueError DEPOSED, and what Redis says */
+export async function publishInTerm(
+  redis: Redis,
+  term: Term,
+  channel: string,
+  message: string,
+): Promise<void> {
+  try {
+    await redis.eval(PUBLISH, 1, TERM_KEY, String(term.token), channel, message);
   } catch (error) {
     throw isDeposed(error) ? deposed(term, error as Error) : error;
   }

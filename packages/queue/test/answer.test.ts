@@ -4,7 +4,7 @@ import { type AnswerEntry, AnswerReader } from '../src/answer-reader.ts';
 import { AnswerWriter } from '../src/answer-stream.ts';
 import { connect, disconnect } from '../src/connection.ts';
 import { answerStream } from '../src/names.ts';
-import { beginTerm } from '../src/term.ts';
+import { checkTerm } from '../src/term.ts';
 import { cuttable, newRequestId, quiet, redisUrl, sleep } from './support.ts';
 
 const url = redisUrl(1);
@@ -67,14 +67,14 @@ describe('canonical stream', () => {
       });
     const before = await t.redis.get('blyan:term');
     const now = BigInt(before ?? 0) + 10n;
-    await beginTerm(t.redis, { token: now, deposed() {} });
+    await checkTerm(t.redis, { token: now, deposed() {} });
     await expect(writer(now - 1n).append(id, tokens(0, 7), 0)).rejects.toMatchObject({
       code: 'DEPOSED',
     });
     expect(told).toBe(1);
     expect(await t.reader.read(id)).toEqual([]);
     expect(await writer(now).append(id, tokens(0, 7), 0)).toBe('added');
-    await expect(beginTerm(t.redis, { token: 1n, deposed: () => told++ })).rejects.toThrow();
+    await expect(checkTerm(t.redis, { token: 1n, deposed: () => told++ })).rejects.toThrow();
     expect(told).toBe(2);
     await t.redis.del('blyan:term');
   });

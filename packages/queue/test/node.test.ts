@@ -163,7 +163,12 @@ describe('node queue', () => {
     const [first, second, third] = [job(), job(), job()];
     for (const each of [first, second, third]) await queues.add('node-d', each);
     await queues.remove('node-d', first.requestId, 1);
-    await queues.sweep('node-d', (requestId) => requestId === third.requestId);
+    const replaced = async () => {
+      throw new Error('another coordinator leads');
+    };
+    const isWanted = (requestId: string) => requestId === third.requestId;
+    await expect(queues.sweep('node-d', { isWanted, mayRemove: replaced })).rejects.toThrow();
+    await queues.sweep('node-d', { isWanted, mayRemove: async () => undefined });
     const seen: string[] = [];
     await using worker = new NodeJobWorker(
       { redis: t.redis, nodeId: 'node-d', slots: 1, logger: quiet },

@@ -89,7 +89,8 @@ export interface Compose {
       image?: string;
       build?: { context: string; dockerfile: string; target?: string };
       environment?: Record<string, string>;
-      healthcheck?: { test: string[] };
+      command?: unknown[];
+      healthcheck?: { test: unknown[] };
       networks?: string[];
       depends_on?: Record<string, unknown>;
       volumes?: string[];

@@ -69,6 +69,9 @@ describe('docker-compose.yml', () => {
   test('every service that stays has a health check, and what it names exists', () => {
     for (const [name, service] of Object.entries(compose.services)) {
       if (name !== 'init') expect(service.healthcheck?.test.length, name).toBeGreaterThan(1);
+      // An unquoted `a: b` is a mapping, and compose refuses the file.
+      for (const part of [service.command ?? [], service.healthcheck?.test ?? []].flat())
+        expect(part, name).toBeTypeOf('string');
       for (const network of service.networks ?? [])
         expect(compose.networks).toHaveProperty(network);
       for (const other of Object.keys(service.depends_on ?? {})) {
@@ -100,9 +103,9 @@ describe('docker-compose.yml', () => {
     expect(() => (module.readEnv ?? module.readConfig)(given)).not.toThrow();
   });
 
-  test('the worker gets the model to serve, and Redis from the main node only', () => {
-    const given = environment('worker', { ...chosen, BLYAN_MODEL: 'my-model' });
-    expect(given).toMatchObject({ BLYAN_MODEL: 'my-model' });
+  test('the worker gets the model to serve and Redis from the main node only', () => {
+    const given = environment('worker', chosen);
+    expect(given).not.toHaveProperty('BLYAN_MODEL');
     expect(given).not.toHaveProperty('REDIS_URL');
   });
 

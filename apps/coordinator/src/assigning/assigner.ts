@@ -6,11 +6,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Assignment } from '@blyan/protocol/assignment';
 import { isDeposed } from '../errors.ts';
-import { ASSIGN_RETRY_MS, HEARING_MS, REPLAN_MS } from '../limits.ts';
+import { ASSIGN_RETRY_MS, GAIN_LASTS_MS, HEARING_MS, REPLAN_MS } from '../limits.ts';
 import type { Logger } from '../logger.ts';
 import type { NodeRegistry } from '../nodes.ts';
 import type { Pipeline, PlanModel } from '../planning/fleet.ts';
-import { replan } from '../planning/plan.ts';
+import { type Replan, replan } from '../planning/plan.ts';
 import { canBeMember, planNode } from './candidates.ts';
 import { type AssignedPipeline, headOf, membersOf } from './pipelines.ts';
 
@@ -46,6 +46,8 @@ export class Assigner {
   /** What the last plan was made of: while it is the same, so is the plan. */
   #seen = '';
   #planned = Number.NEGATIVE_INFINITY;
+  /** Monotonic ms since which each look has found a better plan. */
+  #betterSince: number | null = null;
   /** Monotonic ms before which no plan is made. */
   #planFrom = Number.POSITIVE_INFINITY;
   #writing: Promise<void> = Promise.resolve();
@@ -230,7 +232,7 @@ export class Assigner {
       .list()
       .filter((p) => p.assignment.model === wanted.hash && !p.closing);
     const before = [...current.map(planOf), ...this.#remembered];
-    const next = replan(before, candidates.map(planNode), wanted.plan);
+    const next = this.#choose(replan(before, candidates.map(planNode), wanted.plan), now);
     const kept = new Set<AssignedPipeline>();
     const added: Pipeline[] = [];
     for (const pipeline of next) {
@@ -256,24 +258,35 @@ export class Assigner {
       logger.info({ pipelines: next.map(describe), kept: kept.size }, 'a plan was made');
   }
 
+  /**
+   * A better plan moves what serves, and rests on measured speeds: at once only if it makes more pipelines
+   * of the nodes, else when it has been better for a while.
+   */
+  #choose({ plan, better }: Replan, now: number): Pipeline[] {
+    if (better === null) this.#betterSince = null;
+    else this.#betterSince ??= now;
+    const lasts = this.#betterSince !== null && now - this.#betterSince >= GAIN_LASTS_MS;
+    if (better === null || !(lasts || better.length > plan.length)) return plan;
+    this.#betterSince = null;
+    return better;
+  }
+
   #assign(pipeline: Pipeline, model: string): void {
     const { nodes } = this.#deps;
     const now = performance.now();
     const served = [...nodes.all()].flatMap((node) =>
-      node.isAlive(now) ? (node.status?.capacity?.blobUrl ?? []) : [],
+      node.isAlive(now) && node.row?.scopes.includes('blobs')
+        ? (node.status?.capacity?.blobUrl ?? [])
+        : [],
     );
     const assignment: Assignment = {
       id: randomUUID(),
       model,
       stages: pipeline.map(({ nodeId, layers }) => {
-        const node = nodes.get(nodeId);
-        return {
-          nodeId,
-          // Only stages of several need one, and nodes without are not among those.
-          publicKey: node?.row?.publicKey ?? '0'.repeat(64),
-          layers,
-          addresses: node?.status?.capacity?.addresses ?? [],
-        };
+        const { row, status } = nodes.get(nodeId) ?? {};
+        if (!row?.publicKey) throw new RangeError(`${nodeId} was planned with, but has no key`);
+        const { publicKey } = row;
+        return { nodeId, publicKey, layers, addresses: status?.capacity?.addresses ?? [] };
       }),
       frames: 'f32',
       ...(served.length > 0

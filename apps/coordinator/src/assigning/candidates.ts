@@ -8,8 +8,8 @@ import type { PlanNode } from '../planning/fleet.ts';
  */
 export function canBeMember(node: NodeView, now: number): boolean {
   const { status, row } = node;
-  const counts = row !== null && status?.capacity !== undefined && status.state !== 'draining';
-  return counts && node.isWelcome(now) && !node.health.isPaused(now);
+  const counts = row?.publicKey && status?.capacity !== undefined && status.state !== 'draining';
+  return Boolean(counts) && node.isWelcome(now) && !node.health.isPaused(now);
 }
 
 /** As a plan sees it. Its numbers are its own word until its work shows otherwise. */

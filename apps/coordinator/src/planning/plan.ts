@@ -17,9 +17,15 @@ export function planFleet(nodes: readonly PlanNode[], model: PlanModel): Pipelin
   return nodes.length <= MOST_EXACT ? planSmallFleet(nodes, model) : planLargeFleet(nodes, model);
 }
 
+export interface Replan {
+  /** Pipelines whose members are all there stay, and free nodes are made use of. */
+  plan: Pipeline[];
+  /** A plan from nothing that is worth more than MIN_GAIN times as much; null when there is none. */
+  better: Pipeline[] | null;
+}
+
 /**
- * The plan that follows another one. Pipelines whose members are all there stay, unless a plan from
- * nothing is worth more than MIN_GAIN times as much; free nodes are made use of.
+ * What follows a plan.
  *
  * @param before in order of preference: of those that share a member the first one counts. A pipeline
  *   that was broken may be among them: when its members are back they have their layers loaded.
@@ -28,7 +34,7 @@ export function replan(
   before: readonly Pipeline[],
   nodes: readonly PlanNode[],
   model: PlanModel,
-): Pipeline[] {
+): Replan {
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const taken = new Set<string>();
   const kept = before.filter((pipeline) => {
@@ -38,8 +44,8 @@ export function replan(
     return true;
   });
   const free = nodes.filter(({ id }) => !taken.has(id));
-  const extended = [...kept, ...planFleet(free, model)];
+  const plan = [...kept, ...planFleet(free, model)];
   const anew = planFleet(nodes, model);
-  const [now, then] = [worth(extended, byId, model), worth(anew, byId, model)];
-  return then > now * MIN_GAIN ? anew : extended;
+  const [now, then] = [worth(plan, byId, model), worth(anew, byId, model)];
+  return { plan, better: then > now * MIN_GAIN ? anew : null };
 }

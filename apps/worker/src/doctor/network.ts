@@ -27,8 +27,6 @@ const MORE: Record<string, string> = {
   key_expired: 'Ask an admin of the main node for a new key (/admin/keys).',
   key_disabled: 'Ask an admin of the main node to enable the key (/admin/keys).',
   key_revoked: 'Ask an admin of the main node for a new key (/admin/keys).',
-  key_scope_missing:
-    'Ask an admin of the main node for a key with the scope "serve" (/admin/keys).',
   key_address_not_allowed:
     "Ask an admin of the main node to add this machine's public address to the key (/admin/keys).",
   key_nodes_exhausted:

@@ -21,6 +21,10 @@ const FREEZE_MS = 7000;
 /** Shorter than that, and longer. */
 const CUT_MS = [300, 2000, 6000];
 
+/** Lost packets, each sent again by TCP, later each time. */
+const LOSSES = 6;
+const LOSS_MS = [200, 1000] as const;
+
 /** Each resolves when what it broke is there again. */
 export const FAULTS: Record<string, (targets: Targets) => Promise<void>> = {
   async 'worker killed'({ workers, random }) {
@@ -64,5 +68,19 @@ export const FAULTS: Record<string, (targets: Targets) => Promise<void>> = {
     network.stall();
     await sleep(pick(CUT_MS, random));
     network.mend();
+  },
+  async 'network of a worker stalled'({ network, workers, random }) {
+    network.stall(pick(workers, random).name);
+    await sleep(pick(CUT_MS, random));
+    network.mend();
+  },
+  async 'network of a worker lossy'({ network, workers, random }) {
+    const { name } = pick(workers, random);
+    for (let i = 0; i < LOSSES; i++) {
+      network.stall(name);
+      await sleep(LOSS_MS[0] + random() * LOSS_MS[1]);
+      network.mend();
+      await sleep(LOSS_MS[0] + random() * LOSS_MS[1]);
+    }
   },
 };

@@ -41,6 +41,28 @@ export interface LoadResult {
   moved: number;
 }
 
+export const noResult = (): LoadResult => ({
+  asked: 0,
+  equal: 0,
+  wrong: [],
+  doubled: [],
+  lost: [],
+  failed: {},
+  moved: 0,
+});
+
+/** Holds an answer against the undisturbed one. */
+export function judge(followed: Followed, expected: Followed, result: LoadResult): void {
+  const { id, endings, inOrder, text, tokens, retries } = followed;
+  if (retries > 0) result.moved++;
+  if (endings.length !== 1 || !inOrder) result.doubled.push(`${id}: ${endings}`);
+  else if (endings[0]?.startsWith('error')) {
+    result.failed[endings[0]] = (result.failed[endings[0]] ?? 0) + 1;
+  } else if (text !== expected.text || tokens !== expected.tokens) {
+    result.wrong.push(`${id}: ${tokens} tokens of ${expected.tokens}`);
+  } else result.equal++;
+}
+
 /** Every question once, before anything is broken. */
 export async function undisturbed(url: string, tokens: number): Promise<Known[]> {
   const known: Known[] = [];
@@ -60,15 +82,7 @@ export async function undisturbed(url: string, tokens: number): Promise<Known[]>
 }
 
 export class Load {
-  readonly result: LoadResult = {
-    asked: 0,
-    equal: 0,
-    wrong: [],
-    doubled: [],
-    lost: [],
-    failed: {},
-    moved: 0,
-  };
+  readonly result = noResult();
   /** Answers that are written now. */
   readonly open = new Set<Followed>();
   readonly #url: string;
@@ -102,23 +116,11 @@ export class Load {
           open.add(soFar);
         },
       });
-      this.#judge(followed, answer);
+      judge(followed, answer, result);
     } catch (error) {
       result.lost.push((error as Error).message);
     } finally {
       if (current) open.delete(current);
     }
-  }
-
-  #judge(followed: Followed, expected: Followed): void {
-    const { result } = this;
-    const { id, endings, inOrder, text, tokens, retries } = followed;
-    if (retries > 0) result.moved++;
-    if (endings.length !== 1 || !inOrder) result.doubled.push(`${id}: ${endings}`);
-    else if (endings[0]?.startsWith('error')) {
-      result.failed[endings[0]] = (result.failed[endings[0]] ?? 0) + 1;
-    } else if (text !== expected.text || tokens !== expected.tokens) {
-      result.wrong.push(`${id}: ${tokens} tokens of ${expected.tokens}`);
-    } else result.equal++;
   }
 }

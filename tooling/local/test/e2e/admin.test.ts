@@ -240,6 +240,14 @@ test('a key is shown once, rotated after a confirmation, and revoked by its name
   await row('worker of Bob').getByText('old secret ends').waitFor();
   await look('keys');
 
+  await menu('worker of Bob', 'Edit…');
+  await dialog().getByLabel('Nodes at a time').fill('4');
+  await dialog().getByLabel('Address ranges').fill('');
+  await look('edit-key');
+  await button('Save').click();
+  await row('worker of Bob').getByText('0 of 4').waitFor();
+  await row('worker of Bob').getByText('anywhere').waitFor();
+
   await page.getByLabel('Search keys').fill('bob');
   await page.waitForURL(/q=bob/);
   await row('made by command').waitFor({ state: 'detached' });
@@ -274,7 +282,13 @@ async function forgetConfirmation(): Promise<void> {
 test('the audit log has all of it, with what changed', async () => {
   await page.getByRole('link', { name: 'Audit log' }).click();
   const action = (name: string) => page.getByRole('row').filter({ hasText: name }).first();
-  for (const name of ['key.revoke', 'key.rotate', 'key.create', 'admin.sign_in_failed']) {
+  for (const name of [
+    'key.revoke',
+    'key.edit',
+    'key.rotate',
+    'key.create',
+    'admin.sign_in_failed',
+  ]) {
     await action(name).waitFor();
   }
   await action('key.rotate').getByRole('button').click();

@@ -8,6 +8,7 @@ export const USAGE = `Usage: npm run admin -- <what> <action> [options]
   keys list                     [--state active|expired|disabled|revoked]
   keys create --name N          [--scopes serve,blobs] [--max-nodes 1] [--expires 90d|never]
                                 [--addresses 203.0.113.0/24,2001:db8::/48]
+  keys edit KEY                 [--name N] [--max-nodes 1] [--expires 90d|never] [--addresses RANGES|any]
   keys rotate KEY               [--grace 7d]   how long the old secret stays good; 0 ends it at once
   keys disable KEY, keys enable KEY
   keys revoke KEY --confirm N   for good; N is the name of the key
@@ -37,6 +38,7 @@ const MAX_LIMIT = 200;
 const ACTIONS = {
   'keys list': [false, ['state']],
   'keys create': [false, ['name', 'scopes', 'max-nodes', 'expires', 'addresses']],
+  'keys edit': [true, ['name', 'max-nodes', 'expires', 'addresses']],
   'keys rotate': [true, ['grace']],
   'keys disable': [true, []],
   'keys enable': [true, []],
@@ -113,6 +115,15 @@ export const parseGraceDays = (text: string): number => parseSpan('grace', text)
 
 export const parseExpiry = (text: string, now: number): Date | null =>
   text === 'never' ? null : new Date(now + parseSpan('expires', text));
+
+/** `any`, or ranges with commas between. */
+export const parseAddresses = (text: string): string[] =>
+  text === 'any'
+    ? []
+    : text
+        .split(',')
+        .map((range) => range.trim())
+        .filter(Boolean);
 
 export const parseScopes = (text: string): NodeScope[] =>
   text.split(',').map((scope) => oneOf('scopes', scope.trim(), NodeScope.options));

@@ -6,6 +6,7 @@ import { drainNode, evictNode, liftNode } from '@blyan/db/node-admin';
 import {
   createNodeKey,
   disableNodeKey,
+  editNodeKey,
   enableNodeKey,
   findNodeKey,
   type KeyChange,
@@ -25,6 +26,7 @@ import {
   type ActionName,
   type AdminArgs,
   parseActor,
+  parseAddresses,
   parseExpiry,
   parseGraceDays,
   parseKeyState,
@@ -66,11 +68,25 @@ const RUN: Record<ActionName, Action> = {
       name: options.name,
       scopes: parseScopes(options.scopes ?? 'serve'),
       maxNodes: wholeNumber('max-nodes', options['max-nodes'] ?? '1', MAX_NODES),
-      addresses: (options.addresses ?? '').split(',').map(trim).filter(Boolean),
+      addresses: parseAddresses(options.addresses ?? 'any'),
       expiresAt: parseExpiry(options.expires ?? '90d', Date.now()),
     };
     const { secret, key } = await createNodeKey(db, input, actor);
     return withSecret(key, secret, []);
+  },
+
+  async 'keys edit'({ subject, options }, deps) {
+    const { name, expires, addresses, 'max-nodes': nodes } = options;
+    const limits = {
+      ...(name !== undefined && { name }),
+      ...(nodes !== undefined && { maxNodes: wholeNumber('max-nodes', nodes, MAX_NODES) }),
+      ...(expires !== undefined && { expiresAt: parseExpiry(expires, Date.now()) }),
+      ...(addresses !== undefined && { addresses: parseAddresses(addresses) }),
+    };
+    if (Object.keys(limits).length === 0)
+      throw new CommandError('Say what to change: --name, --max-nodes, --expires or --addresses.');
+    const { id } = await findNodeKey(deps.db, subject);
+    return await changed(deps, 'changed', editNodeKey(deps.db, { id, ...limits }, deps.actor));
   },
 
   async 'keys rotate'({ subject, options }, deps) {
@@ -193,7 +209,6 @@ const NODE_COLUMNS = [
 const AUDIT_COLUMNS = ['id', 'at', 'action', 'subject', 'actor', 'actorId', 'address'] as const;
 const ADMIN_COLUMNS = ['email', 'name', 'twoFactorEnabled', 'createdAt'] as const;
 
-const trim = (text: string) => text.trim();
 const num = (value: bigint | null) => (value === null ? null : Number(value));
 const shown = (key: KeyInfo) => ({ ...key, state: keyState(key) });
 

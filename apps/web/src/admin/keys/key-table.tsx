@@ -9,6 +9,7 @@ import { useTRPC } from '@/lib/trpc';
 import { failureOf } from '../failure';
 import { type RowAction, RowMenu } from '../ui/row-menu';
 import { type Column, SortedTable } from '../ui/sorted-table';
+import { EditKey } from './edit-key';
 import { RevokeKey } from './revoke-key';
 import { RotateKey } from './rotate-key';
 import type { Key } from './types';
@@ -27,9 +28,10 @@ interface KeyTableProps {
 }
 
 export function KeyTable({ keys, sort, onSort }: KeyTableProps) {
+  const [editing, setEditing] = useState<Key | null>(null);
   const [rotating, setRotating] = useState<Key | null>(null);
   const [revoking, setRevoking] = useState<Key | null>(null);
-  const actionsOf = useActions(setRotating, setRevoking);
+  const actionsOf = useActions({ edit: setEditing, rotate: setRotating, revoke: setRevoking });
   const columns: Column<Key>[] = [
     {
       id: 'name',
@@ -138,6 +140,7 @@ export function KeyTable({ keys, sort, onSort }: KeyTableProps) {
         sort={sort}
         onSort={onSort}
       />
+      <EditKey target={editing} onClose={() => setEditing(null)} />
       <RotateKey target={rotating} onClose={() => setRotating(null)} />
       <RevokeKey target={revoking} onClose={() => setRevoking(null)} />
     </>
@@ -153,7 +156,7 @@ function Grace({ of: { previousUntil, revokedAt } }: { of: Key }) {
   );
 }
 
-function useActions(rotate: (key: Key) => void, revoke: (key: Key) => void) {
+function useActions(open: Record<'edit' | 'rotate' | 'revoke', (key: Key) => void>) {
   const trpc = useTRPC();
   const queries = useQueryClient();
   const settle = {
@@ -166,11 +169,12 @@ function useActions(rotate: (key: Key) => void, revoke: (key: Key) => void) {
     if (key.state === 'revoked') return [];
     const said = (what: string) => ({ onSuccess: () => void toast.success(`${key.name} ${what}`) });
     return [
-      ...(key.builtIn ? [] : [{ name: 'Rotate…', run: () => rotate(key) }]),
+      { name: 'Edit…', run: () => open.edit(key) },
+      ...(key.builtIn ? [] : [{ name: 'Rotate…', run: () => open.rotate(key) }]),
       key.disabledAt
         ? { name: 'Enable', run: () => enable.mutate({ id: key.id }, said('is enabled')) }
         : { name: 'Disable', run: () => disable.mutate({ id: key.id }, said('is disabled')) },
-      { name: 'Revoke…', danger: true, run: () => revoke(key) },
+      { name: 'Revoke…', danger: true, run: () => open.revoke(key) },
     ];
   };
 }

@@ -1,17 +1,12 @@
 'use client';
 
 import { useQuery } from '@tanstack/react-query';
-import { Download, Plus } from 'lucide-react';
-import { useMemo, useState } from 'react';
+import { Plus } from 'lucide-react';
+import { useState } from 'react';
 import { Command } from '@/components/command';
-import { Problem } from '@/components/problem';
 import { useTRPC } from '@/lib/trpc';
-import { failureOf } from '../failure';
 import { Button } from '../ui/button';
-import { downloadCsv, toCsv } from '../ui/csv';
-import { Select } from '../ui/field';
-import { Empty, PageHead, SearchField, TableSkeleton } from '../ui/page';
-import { useUrlState } from '../ui/url-state';
+import { type CsvColumns, ListPage } from '../ui/list-page';
 import { CreateKey } from './create-key';
 import { KeyTable } from './key-table';
 import type { Key } from './types';
@@ -31,118 +26,67 @@ export function KeysPage() {
   const keys = useQuery(
     trpc.admin.keys.list.queryOptions(undefined, { refetchInterval: REFRESH_MS }),
   );
-  const [{ q, state, sort }, setUrl] = useUrlState(['q', 'state', 'sort']);
   const [creating, setCreating] = useState(false);
-  const shown = useMemo(() => {
-    const wanted = q.trim().toLowerCase();
-    return (keys.data ?? []).filter(
-      (key) => (state === '' || key.state === state) && (wanted === '' || has(key, wanted)),
-    );
-  }, [keys.data, q, state]);
   return (
     <>
-      <PageHead
+      <ListPage
         title="Keys"
+        intro="With a key, an operator's worker registers at this main node. Only a hash of it is kept."
         actions={
+          <Button kind="primary" onClick={() => setCreating(true)}>
+            <Plus aria-hidden className="size-4" />
+            New key
+          </Button>
+        }
+        noun="key"
+        rows={keys.data}
+        error={keys.error}
+        states={STATES}
+        isIn={isIn}
+        texts={textsOf}
+        csv={CSV}
+        empty={
           <>
-            <Button onClick={() => downloadCsv('blyan-keys', csvOf(shown))} disabled={!keys.data}>
-              <Download aria-hidden className="size-4" />
-              CSV
-            </Button>
-            <Button kind="primary" onClick={() => setCreating(true)}>
-              <Plus aria-hidden className="size-4" />
-              New key
-            </Button>
+            <p>
+              There is no key yet. Make one here or by a command, and give its secret to the
+              operator of the worker as BLYAN_API_KEY.
+            </p>
+            <Command>npm run admin -- keys create --name worker-1</Command>
           </>
         }
-      >
-        With a key, an operator's worker registers at this main node. Only a hash of it is kept.
-      </PageHead>
-      <div className="mt-6 flex flex-wrap gap-2">
-        <SearchField label="Search keys" value={q} onChange={(text) => setUrl({ q: text })} />
-        <Select
-          label="State"
-          quiet
-          options={STATES}
-          value={state}
-          onChange={(event) => setUrl({ state: event.target.value })}
-        />
-      </div>
-      {keys.isError && (
-        <div className="mt-4">
-          <Problem title={failureOf(keys.error).message} />
-        </div>
-      )}
-      {keys.isPending && <TableSkeleton />}
-      {keys.data?.length === 0 && (
-        <Empty>
-          <p>
-            There is no key yet. Make one here or by a command, and give its secret to the operator
-            of the worker as BLYAN_API_KEY.
-          </p>
-          <Command>npm run admin -- keys create --name worker-1</Command>
-        </Empty>
-      )}
-      {keys.data && keys.data.length > 0 && shown.length === 0 && (
-        <Empty>
-          <p>No key fits the filter.</p>
-        </Empty>
-      )}
-      {shown.length > 0 && (
-        <div className="mt-4">
-          <KeyTable keys={shown} sort={sort} onSort={(next) => setUrl({ sort: next })} />
-        </div>
-      )}
+        table={(rows, sort, onSort) => <KeyTable keys={rows} sort={sort} onSort={onSort} />}
+      />
       <CreateKey open={creating} onClose={() => setCreating(false)} />
     </>
   );
 }
 
-function has(key: Key, wanted: string): boolean {
-  const texts = [key.name, key.prefix, key.id, key.lastAddress, key.lastNodeId, key.createdBy];
-  return texts.some((text) => text?.toLowerCase().includes(wanted));
-}
-
-const COLUMNS = [
-  'id',
-  'name',
-  'prefix',
-  'state',
-  'scopes',
-  'max_nodes',
-  'live_nodes',
-  'addresses',
-  'created_at',
-  'created_by',
-  'rotated_at',
-  'expires_at',
-  'disabled_at',
-  'revoked_at',
-  'last_used_at',
-  'last_address',
-  'last_node',
+const isIn = (key: Key, state: string) => key.state === state;
+const textsOf = ({ name, prefix, id, lastAddress, lastNodeId, createdBy }: Key) => [
+  name,
+  prefix,
+  id,
+  lastAddress,
+  lastNodeId,
+  createdBy,
 ];
 
-const csvOf = (keys: readonly Key[]) =>
-  toCsv(
-    COLUMNS,
-    keys.map((key) => [
-      key.id,
-      key.name,
-      key.prefix,
-      key.state,
-      key.scopes.join(' '),
-      key.maxNodes,
-      key.liveNodes,
-      key.addresses.join(' '),
-      key.createdAt,
-      key.createdBy,
-      key.rotatedAt,
-      key.expiresAt,
-      key.disabledAt,
-      key.revokedAt,
-      key.lastUsedAt,
-      key.lastAddress,
-      key.lastNodeId,
-    ]),
-  );
+const CSV: CsvColumns<Key> = [
+  ['id', (key) => key.id],
+  ['name', (key) => key.name],
+  ['prefix', (key) => key.prefix],
+  ['state', (key) => key.state],
+  ['scopes', (key) => key.scopes.join(' ')],
+  ['max_nodes', (key) => key.maxNodes],
+  ['live_nodes', (key) => key.liveNodes],
+  ['addresses', (key) => key.addresses.join(' ')],
+  ['created_at', (key) => key.createdAt],
+  ['created_by', (key) => key.createdBy],
+  ['rotated_at', (key) => key.rotatedAt],
+  ['expires_at', (key) => key.expiresAt],
+  ['disabled_at', (key) => key.disabledAt],
+  ['revoked_at', (key) => key.revokedAt],
+  ['last_used_at', (key) => key.lastUsedAt],
+  ['last_address', (key) => key.lastAddress],
+  ['last_node', (key) => key.lastNodeId],
+];

@@ -1,6 +1,6 @@
 /** CSV by RFC 4180, for spreadsheets: what they would take for a formula is text. */
 
-type Cell = string | number | boolean | Date | null | undefined;
+export type Cell = string | number | boolean | Date | null | undefined;
 
 function encode(value: Cell): string {
   const raw = value instanceof Date ? value.toISOString() : String(value ?? '');

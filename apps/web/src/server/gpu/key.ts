@@ -31,7 +31,6 @@ const REFUSALS: Record<KeyRefusal, [status: number, code: string, message: strin
   expired: [403, 'key_expired', 'The key has expired; ask an admin for another one.'],
   disabled: [403, 'key_disabled', 'The key is disabled; an admin can enable it.'],
   revoked: [403, 'key_revoked', 'The key was revoked; ask an admin for another one.'],
-  scope_missing: [403, 'key_scope_missing', 'The key does not allow what was asked for.'],
   address_not_allowed: [
     403,
     'key_address_not_allowed',

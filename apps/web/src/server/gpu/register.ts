@@ -124,7 +124,7 @@ async function admit(tx: Tx, candidate: Candidate): Promise<Admitted> {
   const { nodeId, secret, address, version, host } = candidate;
   // Two registrations of one name at once, of which there may be no row yet.
   await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${`node:${nodeId}`}, 0))`;
-  const check = await verifyNodeKey(tx, secret, { address, nodeId, scope: 'serve' });
+  const check = await verifyNodeKey(tx, secret, { address, nodeId });
   if (!check.ok) return { ok: false, error: keyRefused(check.reason), key: check.key };
   const publicKey = Buffer.from(candidate.publicKey, 'hex');
   const before = await tx.node.findUnique({ where: { id: nodeId } });

@@ -1,6 +1,7 @@
 import {
   createNodeKey,
   disableNodeKey,
+  editNodeKey,
   enableNodeKey,
   type KeyChange,
   type KeyInfo,
@@ -19,6 +20,12 @@ import { router } from '../init.ts';
 import { adminProcedure, confirmedProcedure } from './procedures.ts';
 
 const Id = z.object({ id: z.string().max(64) });
+const Limits = z.object({
+  name: z.string().trim().max(64),
+  maxNodes: z.number().int().min(1).max(MAX_NODES),
+  addresses: z.array(z.string().trim().max(64)).max(MAX_RANGES),
+  expiresAt: z.date().nullable(),
+});
 
 /** With the state of now, so that pages and CSV agree on it. */
 const shown = (key: KeyInfo) => ({ ...key, state: keyState(key) });
@@ -39,18 +46,21 @@ export const keysRouter = router({
 
   create: confirmedProcedure
     .input(
-      z.object({
-        name: z.string().trim().max(64),
+      Limits.extend({
         scopes: z.array(NodeScope).min(1),
-        maxNodes: z.number().int().min(1).max(MAX_NODES),
-        addresses: z.array(z.string().trim().max(64)).max(MAX_RANGES).default([]),
-        expiresAt: z.date().nullable().default(null),
+        addresses: Limits.shape.addresses.default([]),
+        expiresAt: Limits.shape.expiresAt.default(null),
       }),
     )
     .mutation(async ({ ctx, input }) => {
       const { secret, key } = await createNodeKey(ctx.db, input, ctx.actor);
       return { secret, key: shown(key) };
     }),
+
+  /** What it allows may grow by this: as for a new key. */
+  edit: confirmedProcedure
+    .input(Id.extend(Limits.partial().shape))
+    .mutation(({ ctx, input }) => finish(ctx, editNodeKey(ctx.db, input, ctx.actor))),
 
   rotate: confirmedProcedure
     .input(Id.extend({ graceDays: z.number().min(0).max(MAX_GRACE_DAYS) }))
