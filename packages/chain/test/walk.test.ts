@@ -2,7 +2,8 @@
 import { CHAIN_ERROR_CODES } from '@blyan/chain/errors';
 import { fromHex } from '@blyan/chain/hex';
 import { STEP_NAMES, type Verdict, type WalkEvent, Walker } from '@blyan/chain/walk';
-import { describe, expect, test } from 'vitest';
+import { httpBytes } from '@blyan/chain/walk-http';
+import { describe, expect, test, vi } from 'vitest';
 import forgeries from '../vectors/forgeries.json';
 import vectors from '../vectors/walks.json';
 import { recordedNode, targetOf, type WalkCase, type WalkVectors } from './recorded.ts';
@@ -115,4 +116,32 @@ describe('walks', () => {
     controller.abort(new Error('enough'));
     await expect(collect(events)).rejects.toThrow('enough');
   });
+});
+
+test('an answer may take its time; what is silent for a minute is given up', async () => {
+  vi.useFakeTimers();
+  try {
+    let body!: ReadableStreamDefaultController<Uint8Array>;
+    const fetchBytes = httpBytes('http://node', async (_url, init) => {
+      const start = (controller: typeof body) => {
+        body = controller;
+        init?.signal?.addEventListener('abort', () => body.error(init.signal?.reason));
+      };
+      return new Response(new ReadableStream({ start }));
+    });
+    const slow = fetchBytes('/x', { maxBytes: 10 });
+    for (let i = 0; i < 4; i++) {
+      await vi.advanceTimersByTimeAsync(50_000);
+      body.enqueue(Uint8Array.of(i));
+    }
+    body.close();
+    expect(await slow).toEqual(Uint8Array.of(0, 1, 2, 3));
+    expect(vi.getTimerCount()).toBe(0);
+
+    const silent = expect(fetchBytes('/x', { maxBytes: 10 })).rejects.toThrow('nothing came');
+    await vi.advanceTimersByTimeAsync(60_000);
+    await silent;
+  } finally {
+    vi.useRealTimers();
+  }
 });

@@ -72,14 +72,14 @@ test('a node that does not answer proves nothing: exit code 2', async () => {
 test.each([
   ['here', here, python],
   ['in Python', python, here],
-])('checkpoints are kept, and hold the node to its history: %s', async (name, verify, other) => {
+])('checkpoints are kept, and hold the node to its history: %s', async (name, first, second) => {
   const file = path.join(dir, `kept-${name}.json`);
   const args = ['--genesis', genesis, '--keep', file, '--no-weights', '--all', '--json'];
   {
     await using node = await serve();
-    expect((await verify(['--main', node.url, ...args])).code).toBe(0);
+    expect((await first(['--main', node.url, ...args])).code).toBe(0);
     // One file for both.
-    expect((await other(['--main', node.url, '--follow', ...args])).code).toBe(0);
+    expect((await second(['--main', node.url, '--follow', ...args])).code).toBe(0);
   }
   const { checkpoints } = JSON.parse(await readFile(file, 'utf8'));
   expect(Object.keys(checkpoints).sort()).toEqual(['A', 'B', 'L']);
@@ -87,11 +87,11 @@ test.each([
   checkpoints.B = caseOf('history-2').kept?.B;
   await writeFile(file, JSON.stringify({ genesis, checkpoints }));
   await using node = await serve();
-  const ended = await verify(['--main', node.url, ...args]);
+  const ended = await first(['--main', node.url, ...args]);
   expect(ended.code).toBe(1);
   expect(JSON.parse(ended.out).failed.step).toBe('history');
   await writeFile(file, '{"genesis":');
-  expect((await verify(['--main', node.url, ...args])).code).toBe(2);
+  expect((await first(['--main', node.url, ...args])).code).toBe(2);
 });
 
 test.each([
