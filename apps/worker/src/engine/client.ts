@@ -10,8 +10,6 @@ const KILL_MS = 5000;
 export interface EngineClientOptions {
   /** Path of the engine's entry file. */
   entry: string;
-  /** For an entry that is not built, e.g. `['--import', 'tsx']`. */
-  execArgv?: string[];
   /** Its environment; default: ours. */
   env?: NodeJS.ProcessEnv;
 }
@@ -29,10 +27,11 @@ export class EngineClient {
   #closing = false;
   #gone = false;
 
-  constructor({ entry, execArgv = [], env }: EngineClientOptions, handlers: EngineHandlers) {
+  constructor({ entry, env }: EngineClientOptions, handlers: EngineHandlers) {
     const child = fork(entry, [], {
       serialization: 'advanced',
-      execArgv,
+      // Ours are not for it.
+      execArgv: [],
       ...(env && { env }),
     });
     this.#child = child;
