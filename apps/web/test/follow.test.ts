@@ -132,7 +132,7 @@ describe('an entry that was never stored', () => {
       await ctx.redis.xadd(`gen:${id}`, entry, 'e', JSON.stringify(event));
     const seen: unknown[] = [];
     const ending = setTimeout(async () => {
-      const data = { status: 'completed', text: 'all of it', output: [1, 2, 3, 4] } as const;
+      const data = { status: 'completed' as const, text: 'all of it', output: [1, 2, 3, 4] };
       await ctx.db.request.update({ where: { id }, data });
     }, 100);
     for await (const entry of followAnswer({ id, from, deadline }, ctx, never))

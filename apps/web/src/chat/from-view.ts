@@ -21,7 +21,7 @@ export function fromView({ id, parent, text, answer }: SharedView['messages'][nu
     tokens: answer.usage?.completion_tokens ?? 0,
     finishReason: answer.finishReason,
     usage: answer.usage,
-    provenance: answer.provenance,
+    provenance: answer.provenance ?? null,
     problem: answer.problem,
   };
 }

@@ -12,8 +12,6 @@ const KILL_MS = 5000;
 export interface EngineClientOptions {
   /** Path of the engine's entry file. */
   entry: string;
-  /** For an entry that is not built, e.g. `['--import', 'tsx']`. */
-  execArgv?: string[];
   /** Its environment; default: ours. */
   env?: NodeJS.ProcessEnv;
 }
@@ -31,10 +29,11 @@ export class EngineClient {
   #closing = false;
   #gone = false;
 
-  constructor({ entry, execArgv = [], env }: EngineClientOptions, handlers: EngineHandlers) {
+  constructor({ entry, env }: EngineClientOptions, handlers: EngineHandlers) {
     const child = fork(entry, [], {
       serialization: 'advanced',
-      execArgv: [...execArgv, ...FLAGS],
+      // Ours are not for it.
+      execArgv: FLAGS,
       ...(env && { env }),
     });
     this.#child = child;

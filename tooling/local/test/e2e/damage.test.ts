@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { launch, type Product, startProduct } from '../../src/product.ts';
-import { chat, processesOf, type TempDir, tempDataDir } from './support.ts';
+import { chat, lastingPort, processesOf, type TempDir, tempDataDir } from './support.ts';
 
 /** In the middle of the model, in its second shard. */
 const TENSOR = 'model.layers.6.mlp.gate_proj.weight';
@@ -21,8 +21,8 @@ const blobFile = (base: string) => path.join(base, 'blobs', root.slice(0, 2), ro
 beforeAll(async () => {
   data = await tempDataDir();
   pristine = await tempDataDir();
-  const product = await startProduct({ dataDir: data.dir });
-  port = product.port;
+  port = await lastingPort();
+  const product = await startProduct({ dataDir: data.dir, port });
   root = await rootOf(product, TENSOR);
   await product.stop();
   await cp(path.join(data.dir, 'blobs'), path.join(pristine.dir, 'blobs'), { recursive: true });

@@ -6,7 +6,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { waitForExit } from '../../src/processes.ts';
 import { launch, type Product, startProduct } from '../../src/product.ts';
-import { chat, processesOf, readEvents, type TempDir, tempDataDir } from './support.ts';
+import {
+  chat,
+  lastingPort,
+  processesOf,
+  readEvents,
+  type TempDir,
+  tempDataDir,
+} from './support.ts';
 
 let data: TempDir;
 beforeAll(async () => {
@@ -21,8 +28,8 @@ describe.sequential('npm start', () => {
   let genesis: string;
 
   test('from an empty directory to a first answer', async () => {
-    product = await startProduct({ dataDir: data.dir });
-    port = product.port;
+    port = await lastingPort();
+    product = await startProduct({ dataDir: data.dir, port });
     console.log(`first start: ready after ${product.startedInMs} ms`);
     expect(product.output()).toContain('Blyan is ready');
     expect(product.output()).toContain(`${product.url}/explorer`);

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { chmod, mkdtemp, readdir, readFile, readlink, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { freePort } from '../../src/ports.ts';
 import { type Product, ROOT } from '../../src/product.ts';
 
 export interface TempDir extends AsyncDisposable {
@@ -20,6 +21,10 @@ export async function tempDataDir(o: { empty?: boolean } = {}): Promise<TempDir>
   if (!o.empty && existsSync(tools)) await symlink(tools, path.join(dir, 'tools'));
   return { dir, [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }) };
 }
+
+/** Below those that systems give out by themselves, so that nobody takes it between two starts. */
+export const lastingPort = (): Promise<number> =>
+  freePort('127.0.0.1', 20_000 + Math.floor(Math.random() * 10_000));
 
 /** Every process that has to do with a data directory: by command line, environment or where it works. */
 export async function processesOf(dir: string): Promise<string[]> {
