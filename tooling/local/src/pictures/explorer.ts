@@ -2,14 +2,18 @@
 import type { Page } from 'playwright-core';
 import type { Shot, Site } from './shot.ts';
 
-async function newestModel(site: Site): Promise<string> {
-  const { models } = await site.json<{ models: { hash: string }[] }>('/models');
-  if (!models[0]) throw new Error('there is no model to show');
-  return models[0].hash;
+/** Block hash of the model that comes with the repository, whatever else was imported. */
+async function embeddedModel(site: Site): Promise<string> {
+  const { models } = await site.json<{ models: { hash: string; name: string }[] }>(
+    '/models?q=blyan-guide',
+  );
+  const found = models.find(({ name }) => name === 'blyan-guide');
+  if (!found) throw new Error('the embedded model is not on this chain');
+  return found.hash;
 }
 
 async function tensorOf(site: Site, search: string): Promise<{ root: string; group: string }> {
-  const at = `/models/${await newestModel(site)}/tensors?${search}`;
+  const at = `/models/${await embeddedModel(site)}/tensors?${search}`;
   const { tensors } = await site.json<{ tensors: { root: string; group: string }[] }>(at);
   if (!tensors[0]) throw new Error(`no tensor for ${search}`);
   return tensors[0];
@@ -29,7 +33,7 @@ export const EXPLORER: readonly Shot[] = [
     size: 'desktop',
     theme: 'dark',
     async show(page, site) {
-      await page.goto(`${site.url}/explorer/model/${await newestModel(site)}`);
+      await page.goto(`${site.url}/explorer/model/${await embeddedModel(site)}`);
       await page.getByRole('button', { name: 'Verify the whole model', exact: true }).click();
       await page.getByText('verified: everything holds').waitFor({ timeout: 60_000 });
     },

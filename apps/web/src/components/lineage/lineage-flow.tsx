@@ -13,26 +13,33 @@ import {
   ReactFlow,
 } from '@xyflow/react';
 import Link from 'next/link';
-import { useTheme } from 'next-themes';
-import { useMemo } from 'react';
+import { type CSSProperties, useMemo } from 'react';
 import type { LineageGraph, LineageNode } from './graph';
 import { NODE, place } from './layout';
 
 type FlowNode = Node<{ entry: LineageNode }, 'entry'>;
 const TYPES = { entry: Entry };
 
+/** Of our own, which follow the theme: the library's would be the server's guess until something changes. */
+const COLOURS = {
+  '--xy-controls-button-background-color': 'var(--surface)',
+  '--xy-controls-button-background-color-hover': 'var(--sunken)',
+  '--xy-controls-button-color': 'var(--ink)',
+  '--xy-controls-button-color-hover': 'var(--ink)',
+  '--xy-controls-button-border-color': 'var(--line)',
+  '--xy-attribution-background-color': 'transparent',
+} as CSSProperties;
+
 /** The graph to look at and to click through; the list beside it is the same for keyboards and readers. */
 export function LineageFlow({ graph }: { graph: LineageGraph }) {
-  const { resolvedTheme } = useTheme();
   const { nodes, edges } = useMemo(() => flowOf(graph), [graph]);
   return (
-    <div className="h-[34rem] rounded-md border bg-surface">
+    <div className="h-[34rem] rounded-md border bg-surface" style={COLOURS}>
       <ReactFlow
         key={graph.nodes.map(({ id, chosen }) => `${id}${chosen}`).join()}
         nodes={nodes}
         edges={edges}
         nodeTypes={TYPES}
-        colorMode={resolvedTheme === 'dark' ? 'dark' : 'light'}
         aria-label="Lineage as a graph; the same is a list below"
         fitView
         minZoom={0.15}

@@ -1,7 +1,7 @@
 /** Tables as CSV (RFC 4180), for whoever asks by `?format=csv` or by `Accept: text/csv`. */
 import { MAX_ROWS } from '@blyan/protocol/explorer';
 
-export type Cell = string | number | bigint | null | undefined | readonly (string | number)[];
+type Cell = string | number | bigint | null | undefined | readonly (string | number)[];
 
 /** What a spreadsheet would run as a formula: names in blocks are written by strangers. */
 const FORMULA = /^[=+\-@\t\r]/;
