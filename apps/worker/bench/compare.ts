@@ -6,7 +6,7 @@
  *   {"op":"decode","steps":n}           -> {"ms": [each step], "tokens": [of each sequence, each step]}
  *   {"op":"rewind","length":n}          -> {}
  *
- * The first line is what loading took. Arguments: directory, threads.
+ * The first line is what loading took. Arguments: directory, threads, slots.
  */
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
@@ -18,9 +18,9 @@ const Command = z.discriminatedUnion('op', [
   z.object({ op: z.literal('rewind'), length: z.number().int().min(0) }),
 ]);
 
-const [dir, threads] = process.argv.slice(2);
-if (!dir || !threads) throw new Error('see the head of this file');
-const { engine, ...figures } = await load(dir, Number(threads));
+const [dir, threads, slots] = process.argv.slice(2);
+if (!dir || !threads || !slots) throw new Error('see the head of this file');
+const { engine, ...figures } = await load(dir, Number(threads), Number(slots));
 
 async function answer(command: z.infer<typeof Command>): Promise<object> {
   if (command.op === 'rewind') {

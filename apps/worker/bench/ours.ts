@@ -16,8 +16,6 @@ import { prefillChunk } from '../src/engine/prefill-chunks.ts';
 import type { StageSession } from '../src/engine/stage-session.ts';
 
 const Chain = z.object({ genesis: z.string(), blocks: z.array(z.unknown()) });
-/** As many as the largest batch that is measured. */
-const SLOTS = 8;
 const GREEDY = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0, maxTokens: 1 << 20 };
 
 export interface Loaded {
@@ -28,8 +26,11 @@ export interface Loaded {
   weightBytes: number;
 }
 
-/** @param dir with `chain.json` and `blobs`, as tooling/bench makes it */
-export async function load(dir: string, threads: number): Promise<Loaded> {
+/**
+ * @param dir with `chain.json` and `blobs`, as tooling/bench makes it
+ * @param slots sequences that one step can serve
+ */
+export async function load(dir: string, threads: number, slots: number): Promise<Loaded> {
   const { genesis, blocks } = Chain.parse(
     JSON.parse(await readFile(join(dir, 'chain.json'), 'utf8')),
   );
@@ -41,7 +42,7 @@ export async function load(dir: string, threads: number): Promise<Loaded> {
   const { session, bytes } = await loadStage(
     { verifier, model },
     { store, sources: [] },
-    { slots: SLOTS, threads },
+    { slots, threads },
   );
   const seconds = (performance.now() - start) / 1000;
   return {

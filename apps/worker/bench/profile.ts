@@ -48,7 +48,7 @@ Object.assign(InferenceSession, {
   },
 });
 
-const { engine } = await load(dir, Number(threads));
+const { engine } = await load(dir, Number(threads), SEQUENCES);
 const prompt = (length: number, seed = 0) =>
   Array.from({ length }, (_, i) => 5 + ((i * 37 + seed * 1009) % 4000));
 /** Names, and runs of the session until their end. */

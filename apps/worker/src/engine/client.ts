@@ -4,8 +4,8 @@ import type { NodeJob } from '@blyan/protocol/node';
 import { EngineError } from './errors.ts';
 import type { Assigned, EngineCommand, EngineMessage, LoadCommand } from './messages.ts';
 
-/** Of JavaScript it has little, all of it small: a larger nursery holds 10 to 20 MB for nothing. */
-const FLAGS = ['--max-semi-space-size=1'];
+/** Of JavaScript it has little, all of it small: the nursery of 16 MB would only fill with garbage. */
+const FLAGS = ['--max-semi-space-size=4'];
 /** After a polite end the process gets this long; a run in progress cannot be interrupted. */
 const KILL_MS = 5000;
 

@@ -31,11 +31,17 @@ export async function buildOurs(): Promise<void> {
 }
 
 /** As the worker starts its engine (apps/worker/src/engine/client.ts). */
-const ENGINE_FLAGS = ['--max-semi-space-size=1'];
+const ENGINE_FLAGS = ['--max-semi-space-size=4'];
 
-export async function startOurs(networkDir: string, threads: number): Promise<Driver> {
+/** @param slots sequences that one step can serve */
+export async function startOurs(
+  networkDir: string,
+  threads: number,
+  slots: number,
+): Promise<Driver> {
   const script = join(ROOT, 'apps/worker/dist/bench/compare.js');
-  return drive(await startJsonChild(ROOT, [script, networkDir, String(threads)], ENGINE_FLAGS));
+  const args = [script, networkDir, String(threads), String(slots)];
+  return drive(await startJsonChild(ROOT, args, ENGINE_FLAGS));
 }
 
 export async function startLlama(

@@ -27,6 +27,8 @@ export interface EngineOptions {
 
 const PASTS = [128, 1000];
 const SEQUENCES = 8;
+/** Sequences that a worker serves in one step unless it is told otherwise (BLYAN_WORKER_SLOTS). */
+const SLOTS = 4;
 const ROUNDS = 5;
 const LOADS = 3;
 const STEPS = 24;
@@ -53,16 +55,21 @@ export async function benchEngine(
   if (wanted.size === 0) return;
   const peerDir = await installPeer(work, log);
 
-  const engines: Engines = new Map();
-  try {
-    engines.set(OURS, await startOurs(networkDir, threads));
-    engines.set('flash attention off', await startLlama(peerDir, gguf, threads, false));
-    engines.set('flash attention on', await startLlama(peerDir, gguf, threads, true));
-    if (wanted.has('memory')) await benchMemory(engines, emit);
-    await benchSpeed(engines, rounds, wanted, emit, log);
-  } finally {
-    for (const driver of engines.values()) await driver[Symbol.asyncDispose]();
-  }
+  const withEngines = async (slots: number, bench: (engines: Engines) => Promise<void>) => {
+    const engines: Engines = new Map();
+    try {
+      engines.set(OURS, await startOurs(networkDir, threads, slots));
+      engines.set('flash attention off', await startLlama(peerDir, gguf, threads, false));
+      engines.set('flash attention on', await startLlama(peerDir, gguf, threads, true));
+      await bench(engines);
+    } finally {
+      for (const driver of engines.values()) await driver[Symbol.asyncDispose]();
+    }
+  };
+  if (wanted.delete('memory')) await withEngines(SLOTS, (engines) => benchMemory(engines, emit));
+  if (wanted.size === 0) return;
+  const slots = wanted.has('batch') ? SEQUENCES : SLOTS;
+  await withEngines(slots, (engines) => benchSpeed(engines, rounds, wanted, emit, log));
 }
 
 async function benchSpeed(
@@ -175,7 +182,7 @@ async function benchBatch(engines: Engines, rounds: number) {
 async function benchLoad(networkDir: string, threads: number, emit: Emit): Promise<void> {
   const loads: { stageSeconds: number; sessionSeconds: number }[] = [];
   for (let i = 0; i < LOADS; i++) {
-    await using ours = await startOurs(networkDir, threads);
+    await using ours = await startOurs(networkDir, threads, SLOTS);
     loads.push(ours.child.hello as (typeof loads)[number]);
   }
   const stage = median(loads.map((load) => load.stageSeconds));
