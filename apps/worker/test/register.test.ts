@@ -271,7 +271,7 @@ describe('environment', () => {
   };
   test('has defaults', () => {
     expect(readEnv({ ...right, BLYAN_MODEL: '' })).toMatchObject({
-      BLYAN_WORKER_SLOTS: 4,
+      BLYAN_WORKER_SLOTS: 8,
       BLYAN_WORKER_THREADS: 0,
       BLYAN_BLOB_SOURCES: [],
     });

@@ -3,6 +3,7 @@
  * worker whose engine stands still. The web process is a fresh one, so that no memory is left over from asking.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createDb } from '@blyan/db/client';
 import { connect, disconnect } from '@blyan/queue/connection';
 import type { Result } from '../result.ts';
 import { childrenOf, cpuSeconds } from './cpu.ts';
@@ -33,9 +34,10 @@ export async function benchIdle(
   process.kill(engine!, 'SIGSTOP');
   const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
   const redis = connect(measured.redisUrl, { name: 'bench', logger: silent });
+  const ids: string[] = [];
   try {
     log(`asking ${STREAMS} questions that nobody answers`);
-    const ids = await askAll(url);
+    await askAll(url, ids);
     await restartWeb(measured);
     await using clients = await startClients();
     await clients.open(url, ids.slice(0, WARM_STREAMS));
@@ -71,13 +73,14 @@ export async function benchIdle(
     for (const part of ['web', 'coordinator', 'redis', 'postgres'] as const)
       add(`cpu.${part}`, (1e5 * (cpu[part] - cpuBefore[part])) / WATCH_MS, '% of a core');
   } finally {
+    await forget(measured.databaseUrl, ids);
     process.kill(engine!, 'SIGCONT');
     await disconnect(redis);
   }
 }
 
-async function askAll(url: string): Promise<string[]> {
-  const ids: string[] = [];
+/** @param ids gets those of the questions */
+async function askAll(url: string, ids: string[]): Promise<void> {
   const some = async () => {
     while (ids.length < STREAMS) {
       const id = `bench-${crypto.randomUUID()}`;
@@ -94,7 +97,16 @@ async function askAll(url: string): Promise<string[]> {
     }
   };
   await Promise.all(Array.from({ length: ASKED_AT_ONCE }, some));
-  return ids;
+}
+
+/** Else the next start of the product would answer them. */
+async function forget(databaseUrl: string, ids: string[]): Promise<void> {
+  const db = createDb(databaseUrl);
+  try {
+    await db.request.deleteMany({ where: { id: { in: ids } } });
+  } finally {
+    await db.$disconnect();
+  }
 }
 
 async function restartWeb(measured: Measured): Promise<void> {

@@ -31,8 +31,6 @@ export interface ServeOptions {
 
 /** Long enough for a rate to settle. */
 const SECONDS = 120;
-/** A batch of the size that is compared; with fewer slots the others wait. */
-const BATCH_ENV = { BLYAN_WORKER_SLOTS: '8' };
 
 export async function benchServe(
   { only = PARTS, work, seconds = SECONDS, profiles }: ServeOptions,
@@ -67,7 +65,7 @@ export async function benchServe(
       });
     }
     if (only.includes('batch')) {
-      await run({ ...random, ...BATCH_ENV }, (measured) => benchBatch(measured, emit));
+      await run(random, (measured) => benchBatch(measured, emit));
     }
     if (only.includes('single')) {
       const options = { label: 'qwen3-0.6b-q4', model: RANDOM };
