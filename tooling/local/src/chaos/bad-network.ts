@@ -26,7 +26,7 @@ interface Pair {
 
 const USER = /blyan:node:([a-z0-9-]+)/;
 
-export async function badNetwork(port: number): Promise<BadNetwork> {
+async function badNetwork(port: number): Promise<BadNetwork> {
   const pairs = new Set<Pair>();
   let wrong: { state: State; worker: string | undefined } = { state: 'up', worker: undefined };
   const stateOf = ({ worker }: Pair): State =>
