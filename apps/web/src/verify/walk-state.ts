@@ -101,6 +101,16 @@ export function stepsOf({ kind }: WalkTarget): StepName[] {
     case 'model':
       return ['leaf', 'path', 'root', 'file', 'layers', ...BLOCK];
     case 'chains':
-      return ['leaf', 'path', 'root', 'file', 'checkpoint', 'history', 'linkage', 'genesis'];
+      return [
+        'leaf',
+        'path',
+        'root',
+        'file',
+        'layers',
+        'checkpoint',
+        'history',
+        'linkage',
+        'genesis',
+      ];
   }
 }
