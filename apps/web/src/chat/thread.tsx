@@ -112,8 +112,7 @@ export function Thread() {
             onStop={() => void conversation.stop()}
           />
           <p className="mt-1.5 text-[0.8125rem] text-faint">
-            {t.composer.note}{' '}
-            {t.composer.keptFor(t.kept.days(retention.conversationDays))}{' '}
+            {t.composer.note} {t.composer.keptFor(t.kept.days(retention.conversationDays))}{' '}
             <button
               type="button"
               className="underline decoration-line-strong underline-offset-3 hover:text-ink"

@@ -15,7 +15,7 @@ import { benchProfile } from './profile.ts';
 
 /** The last only when it is asked for: it compares nothing. */
 export const PARTS = ['load', 'memory', 'prefill', 'decode', 'batch', 'profile'] as const;
-export type Part = (typeof PARTS)[number];
+type Part = (typeof PARTS)[number];
 
 export interface EngineOptions {
   /** Kept between runs: weights in both forms, and node-llama-cpp. */

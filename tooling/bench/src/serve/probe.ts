@@ -6,12 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 
-export interface Memory {
+interface Memory {
   heapUsed: number;
   rss: number;
   external: number;
 }
-export interface LoopDelay {
+interface LoopDelay {
   p50: number;
   p99: number;
   max: number;

@@ -17,7 +17,7 @@ import { benchScroll } from './scroll.ts';
 import { benchSingle } from './single.ts';
 
 export const PARTS = ['many', 'idle', 'scroll', 'batch', 'single'] as const;
-export type Part = (typeof PARTS)[number];
+type Part = (typeof PARTS)[number];
 
 export interface ServeOptions {
   only?: readonly Part[] | undefined;
