@@ -1,8 +1,8 @@
 import 'katex/dist/katex.min.css';
 import type { ReactNode } from 'react';
 import { ChatShell } from '@/chat/chat-shell';
-import { orNull } from '@/server/trpc/or-null';
 import { context } from '@/server/context';
+import { orNull } from '@/server/trpc/or-null';
 import { api } from '@/server/trpc/root';
 
 export const dynamic = 'force-dynamic';
