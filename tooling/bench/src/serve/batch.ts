@@ -11,7 +11,7 @@ import { genesisOf, RANDOM } from './models.ts';
 import { type Measured, startClients } from './product.ts';
 
 const CLIENTS = 8;
-const TOKENS = 128;
+const TOKENS = 64;
 const ROUNDS = 3;
 const LEAST_RATIO = 0.9;
 const PROMPTS = Array.from(
