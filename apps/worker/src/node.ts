@@ -164,10 +164,15 @@ export class WorkerNode {
     this.#assignment = assignment;
     if (assignment === null) {
       if (before) this.#keeper.replace('idle');
-    } else if (before && sameLayers(before, assignment, nodeId)) {
+    } else if (before && this.#isServing() && sameLayers(before, assignment, nodeId)) {
       this.#keeper.assign(this.#assigned());
       this.#writeStatus();
     } else this.#keeper.replace('start');
+  }
+
+  /** Not what failed: it waits before it tries again, and would fail for the next assignment, too. */
+  #isServing(): boolean {
+    return this.#keeper.state.state !== 'failed';
   }
 
   #assigned(): Assigned {

@@ -196,6 +196,17 @@ describe('assignments', () => {
     expect(t.statuses().at(-1)?.slots).toBe(0);
   });
 
+  test('what failed for one is tried at once for the next, with the same layers', async () => {
+    await using t = await open('damaged');
+    await until(() => state(t) === 'failed');
+    const same = assignmentOf(ALONE);
+    await t.assign(same);
+    // Not the failure of before under the number of now.
+    const under = () => t.statuses().filter(({ assignment }) => assignment === same.id);
+    await until(() => under().some((status) => status.state === 'failed'));
+    expect(under()[0]?.state).toBe('loading');
+  });
+
   test('one that cannot be read, or is for another node, changes nothing', async () => {
     await using t = await open();
     await ready(t);

@@ -36,6 +36,11 @@ export interface AssignerDeps {
 
 /** Broken pipelines whose ranges are remembered: their members have them loaded. */
 const MOST_REMEMBERED = 8;
+/**
+ * Assignments whose channels stay open to a node: its engine may still be opening those of an earlier one,
+ * which nobody listens to any more, and a refusal would end it.
+ */
+const CHANNELS_KEPT = 8;
 /** Nodes that serve blobs, of which a member is told: it asks them in turn. */
 const MAX_BLOB_SOURCES = 16;
 
@@ -48,6 +53,8 @@ export class Assigner {
   #planned = Number.NEGATIVE_INFINITY;
   /** Monotonic ms since which each look has found a better plan. */
   #betterSince: number | null = null;
+  /** Ids of the last assignments of each node, the newest first. */
+  readonly #recent = new Map<string, string[]>();
   /** Monotonic ms before which no plan is made. */
   #planFrom = Number.POSITIVE_INFINITY;
   #writing: Promise<void> = Promise.resolve();
@@ -108,7 +115,7 @@ export class Assigner {
     const pipeline = nodes.pipelines.of(nodeId);
     if (!pipeline) return;
     this.#writing = this.#writing
-      .then(() => grant(nodeId, [pipeline.assignment.id]))
+      .then(() => grant(nodeId, this.#channels(nodeId, pipeline.assignment.id)))
       .catch((error: Error) => {
         logger.warn({ nodeId, problem: error.message }, 'the channels of a node were not opened');
       });
@@ -297,13 +304,20 @@ export class Assigner {
     this.#writing = this.#writing.then(() => this.#tell(assigned));
   }
 
+  #channels(nodeId: string, assignmentId: string): string[] {
+    const before = (this.#recent.get(nodeId) ?? []).filter((id) => id !== assignmentId);
+    const recent = [assignmentId, ...before].slice(0, CHANNELS_KEPT);
+    this.#recent.set(nodeId, recent);
+    return recent;
+  }
+
   async #tell(pipeline: AssignedPipeline): Promise<void> {
     const { nodes, write, grant, logger } = this.#deps;
     const { assignment } = pipeline;
     const isCurrent = () => nodes.pipelines.list().includes(pipeline);
     while (isCurrent()) {
       try {
-        for (const id of membersOf(pipeline)) await grant(id, [assignment.id]);
+        for (const id of membersOf(pipeline)) await grant(id, this.#channels(id, assignment.id));
         for (const id of membersOf(pipeline)) await write(id, assignment);
         return;
       } catch (error) {
