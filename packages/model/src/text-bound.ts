@@ -7,6 +7,8 @@ import { z } from 'zod';
 
 const Nothing = z.null().optional();
 const ByteLevel = z.object({ type: z.literal('ByteLevel') });
+/** Looked at already (token-table.ts); there are 150,000 entries in it. */
+const Vocabulary = z.custom<Record<string, number>>((value) => typeof value === 'object');
 const Cut = z.object({ type: z.literal('Split'), behavior: z.literal('Isolated') });
 const Bounded = z.object({
   normalizer: z.object({ type: z.literal('NFC') }).or(Nothing),
@@ -14,7 +16,7 @@ const Bounded = z.object({
     z.object({ type: z.literal('Sequence'), pretokenizers: z.array(ByteLevel.or(Cut)) }),
   ),
   decoder: ByteLevel,
-  model: z.object({ vocab: z.record(z.string(), z.number()), unk_token: Nothing }),
+  model: z.object({ vocab: Vocabulary, unk_token: Nothing }),
   added_tokens: z
     .array(
       z.object({

@@ -105,15 +105,15 @@ export type ConversationView = Awaited<ReturnType<typeof readConversation>>;
  * or its receipt, reads it as long as it is kept, and could stop it while it is written.
  */
 function withoutId({ answer, ...message }: MessageView, index: number) {
-  const provenance = answer?.provenance && {
-    ...answer.provenance,
-    receipt: null as string | null,
-  };
+  const receipt = null as string | null;
   return {
     ...message,
     id: String(index),
     parent: index === 0 ? null : String(index - 1),
-    answer: answer && { ...answer, provenance },
+    answer: answer && {
+      ...answer,
+      provenance: answer.provenance && { ...answer.provenance, receipt },
+    },
   };
 }
 
