@@ -54,14 +54,14 @@ export async function openNetwork(adminUrl: string) {
         },
         deps,
       ),
-    /** Everything that an import may change. */
+    /** Everything that an import may change, but for the mark that the store is a main node's. */
     async state() {
       const files = await readdir(store.dir, { recursive: true });
       const blocks = await db.block.findMany({
         select: { chain: true, height: true, hash: true },
         orderBy: [{ chain: 'asc' }, { height: 'asc' }],
       });
-      return { files: files.filter((file) => !file.startsWith('tmp')).sort(), blocks };
+      return { files: files.filter((file) => !/^(tmp|protected$)/.test(file)).sort(), blocks };
     },
     /**
      * What does not depend on who imported when: the hashes of all layer bodies, and the model bodies

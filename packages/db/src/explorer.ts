@@ -276,8 +276,8 @@ const otherLayers = (here: number, there: number) => Prisma.sql`
   WHERE a."block" IS DISTINCT FROM b."block"`;
 
 /**
- * Tensors, by layer and name, whose roots differ between two models or that only one of them has; in the
- * order of the first model. Layer by layer, so that a page of two large models reads few of them.
+ * Tensors whose roots differ between two models or that only one of them has: layer by layer, and in the
+ * order of the first model, so that a page of two large models reads few of them.
  */
 export async function diffModels(
   db: Tx,

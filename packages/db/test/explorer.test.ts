@@ -308,7 +308,7 @@ describe('search', () => {
   });
 });
 
-test('what differs between two models: by layer and name, page by page', async () => {
+test('what differs between two models: layer by layer, in the order of the first, page by page', async () => {
   const { db, secretKey } = t;
   const group = 'layer.2';
   // Of its two tensors one has other bytes, and one another name.
@@ -329,8 +329,8 @@ test('what differs between two models: by layer and name, page by page', async (
   const whole = await diffModels(db, [1, height], { limit: 9, cursor: null });
   expect(await countOtherLayers(db, [1, height])).toBe(1);
   expect(whole.rows.map(({ name, here, there }) => [name, !!here, !!there])).toEqual([
-    ['layer.2.mlp.up_proj', true, true],
     ['layer.2.self_attn.q_proj', true, false],
+    ['layer.2.mlp.up_proj', true, true],
     ['layer.2.new', false, true],
   ]);
   const first = await diffModels(db, [1, height], { limit: 2, cursor: null });
