@@ -1,4 +1,5 @@
 /** Wires the worker from its configuration: registers, starts the engine, serves. */
+import { isIPv6 } from 'node:net';
 import path from 'node:path';
 import type { NodeCapacity } from '@blyan/protocol/node';
 import { BlobStore } from '@blyan/store/blob-store';
@@ -133,7 +134,7 @@ function capacityOf(config: Config): NodeCapacity {
   const { serve, blobUrl, listen, addresses } = config;
   const reachable =
     addresses.length === 0 && listen ? [`${listen.host}:${listen.port}`] : addresses;
-  const url = blobUrl ?? (serve ? `http://${serve.host}:${serve.port}` : null);
+  const url = blobUrl ?? (serve ? `http://${inUrl(serve.host)}:${serve.port}` : null);
   return {
     memoryBytes: config.memoryBytes || usableMemory(),
     weightBytesPerSecond: memorySpeed(),
@@ -141,3 +142,5 @@ function capacityOf(config: Config): NodeCapacity {
     ...(url === null ? {} : { blobUrl: url }),
   };
 }
+
+const inUrl = (host: string): string => (isIPv6(host) ? `[${host}]` : host);
