@@ -38,7 +38,8 @@ export async function makeProbes(): Promise<Probes> {
   return {
     env: {
       BLYAN_BENCH_PROBES: directory,
-      NODE_OPTIONS: `--require=${join(import.meta.dirname, 'probe.cjs')}`,
+      // In quotes: the path may have a space.
+      NODE_OPTIONS: `--require=${JSON.stringify(join(import.meta.dirname, 'probe.cjs'))}`,
     },
     of(pid) {
       const ask = async (path: string) => {
