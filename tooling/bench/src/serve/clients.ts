@@ -135,7 +135,7 @@ async function ask(options: AskOptions): Promise<Asking> {
 }
 
 class Followers {
-  #open: IncomingMessage[] = [];
+  readonly #open = new Set<IncomingMessage>();
   #broken = 0;
   readonly #agent = new HttpAgent({ maxSockets: Number.POSITIVE_INFINITY });
 
@@ -147,11 +147,11 @@ class Followers {
           const path = `${url}/chat/stream?id=${id}`;
           request(path, { agent: this.#agent }, (response) => {
             if (response.statusCode !== 200) reject(new Error(`status ${response.statusCode}`));
-            this.#open.push(response);
+            this.#open.add(response);
             response.once('data', () => resolve());
             response.resume();
             response.once('close', () => {
-              this.#broken++;
+              if (this.#open.has(response)) this.#broken++;
             });
           })
             .on('error', reject)
@@ -159,13 +159,15 @@ class Followers {
         }),
     );
     await Promise.all(each);
-    return { open: this.#open.length };
+    return { open: this.#open.size };
   }
 
   close(): { broken: number } {
     const broken = this.#broken;
-    for (const response of this.#open) response.destroy();
-    this.#open = [];
+    const closed = [...this.#open];
+    this.#open.clear();
+    this.#broken = 0;
+    for (const response of closed) response.destroy();
     return { broken };
   }
 }
