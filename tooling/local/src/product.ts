@@ -76,14 +76,16 @@ export async function startProduct(o: ProductOptions): Promise<Product> {
     ended = true;
   });
   const deadline = began + (o.timeoutMs ?? 600_000);
-  for (;;) {
+  let ready = false;
+  while (!ready) {
     const run = await readRunFile(o.dataDir);
-    if (run?.ready && run.pid === child.pid) break;
+    ready = run?.ready === true && run.pid === child.pid;
     if (ended || Date.now() > deadline) {
       child.kill('SIGTERM');
       await exited;
       throw new Error(`the product did not start:\n${output()}`);
     }
+    // After the last round, too: what was written before it called itself ready is read by then.
     await sleep(50);
   }
   const startedInMs = Date.now() - began;

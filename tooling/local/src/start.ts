@@ -82,9 +82,10 @@ async function start(env: LocalEnv, reporter: Reporter): Promise<void> {
       () => 'web, coordinator and worker run; first answer',
     );
     const setup = await setupLink(context.databaseUrl);
+    announce({ url, genesis, setup, env, ms: Date.now() - began }, reporter);
+    // Last: who waits for it may count on everything having been said.
     run.ready = true;
     writeRunFile(env.dataDir, run);
-    announce({ url, genesis, setup, env, ms: Date.now() - began }, reporter);
     await new Promise<void>((resolve) =>
       stopping.signal.addEventListener('abort', () => resolve(), { once: true }),
     );
