@@ -119,7 +119,10 @@ export class Hearing {
       case 'violation': {
         const { problem } = verdict;
         logger.warn({ requestId: answer.id, nodeId, problem }, 'a node broke the rules');
-        if (nodes.get(nodeId)?.health.doubted()) this.#lied(nodeId, `again and again ${problem}`);
+        // A restarted Redis loses events of an honest node, too.
+        const excused = answer.running.doubted;
+        if (!excused && nodes.get(nodeId)?.health.doubted())
+          this.#lied(nodeId, `again and again ${problem}`);
         else answers.failAttempt(answer, `worker ${nodeId} sent a wrong event: ${problem}`);
         break;
       }

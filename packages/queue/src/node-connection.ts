@@ -23,6 +23,14 @@ interface Script {
 
 /** ioredis sends EVAL the first time on each socket; this one never does. */
 class NodeRedis extends Redis {
+  /** Called before each connect but the first, which the constructor of ioredis begins. */
+  declare beforeConnect?: () => void;
+
+  override connect(callback?: Callback<void>): Promise<void> {
+    this.beforeConnect?.();
+    return super.connect(callback);
+  }
+
   override defineCommand(name: string, { lua, numberOfKeys }: Script): void {
     const sha = createHash('sha1').update(lua).digest('hex');
     // `this` is the connection or a pipeline of it; BullMQ passes all arguments as one array.
@@ -93,20 +101,32 @@ export class NodeAccess {
     this.#url = redisUrl;
     this.#ca = redisCa;
     this.#refused = false;
-    const url = new URL(redisUrl);
     for (const client of this.#clients) {
-      client.options.username = decodeURIComponent(url.username);
-      client.options.password = decodeURIComponent(url.password);
-      client.options.host = url.hostname;
-      client.options.port = Number(url.port || 6379);
-      if (redisCa !== undefined) client.options.tls = { ca: redisCa };
+      this.#credentials(client);
       if (client.status === 'reconnecting') client.connect().catch(() => undefined);
     }
   }
 
+  /** Those of now, for its next connect. */
+  #credentials({ options }: NodeRedis): void {
+    const url = new URL(this.#url);
+    options.username = decodeURIComponent(url.username);
+    options.password = decodeURIComponent(url.password);
+    options.host = url.hostname;
+    options.port = Number(url.port || 6379);
+    if (this.#ca !== undefined) options.tls = { ca: this.#ca };
+  }
+
   #watch(client: NodeRedis): void {
     this.#clients.add(client);
-    client.on('end', () => this.#clients.delete(client));
+    // BullMQ ends its blocking connection and opens it again when Redis was silent for long.
+    client.beforeConnect = () => {
+      this.#clients.add(client);
+      this.#credentials(client);
+    };
+    client.on('end', () => {
+      if (client.status === 'end') this.#clients.delete(client);
+    });
     client.on('error', (error: Error) => {
       if (this.#refused || !REFUSED.test(error.message)) return;
       this.#refused = true;

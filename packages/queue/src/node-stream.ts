@@ -14,7 +14,7 @@ import { ENTRY_FIELD } from './entry.ts';
 import { QueueError } from './errors.ts';
 import { nodeStream } from './names.ts';
 
-/** Entries kept: minutes of output. The coordinator reads within milliseconds. */
+/** Entries kept, here while Redis is away and there: minutes of output. It is read within milliseconds. */
 const MAX_ENTRIES = 10_000;
 /** The stream of a node that is gone disappears, and the token ids in it. */
 const STREAM_TTL_MS = 3600 * HEARTBEAT_MS;
@@ -32,12 +32,14 @@ export class NodeStreamWriter {
   #due: NodeEvent[] = [];
   #scheduled: NodeJS.Immediate | undefined;
   #writing: Promise<void> = Promise.resolve();
+  readonly #onReady = () => this.#send();
 
   /** The connection stays the caller's. */
   constructor({ redis, nodeId, logger }: NodeStreamOptions) {
     this.#redis = redis;
     this.#key = nodeStream(nodeId);
     this.#logger = logger;
+    redis.on('ready', this.#onReady);
   }
 
   /** Queues an event; order is kept. Never blocks and never throws for Redis. */
@@ -46,21 +48,31 @@ export class NodeStreamWriter {
     this.#scheduled ??= setImmediate(() => this.#send());
   }
 
-  /** Writes all that waits; resolves when Redis has it. */
+  /** Writes all that waits; resolves when Redis has it, however long it is away. */
   async flush(): Promise<void> {
     this.#send();
+    while (this.#due.length > 0) {
+      await new Promise<void>((resolve) => this.#redis.once('ready', () => resolve()));
+      this.#send();
+    }
     await this.#writing;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     // Without a connection there is nothing to wait for: the coordinator takes us for gone.
     if (this.#redis.status === 'ready') await this.flush();
+    this.#redis.off('ready', this.#onReady);
     clearImmediate(this.#scheduled);
   }
 
   #send(): void {
     clearImmediate(this.#scheduled);
     this.#scheduled = undefined;
+    // What ioredis has queued when Redis refuses the user is lost, and with it the answer: it waits here.
+    if (this.#redis.status !== 'ready') {
+      this.#due.splice(0, this.#due.length - MAX_ENTRIES);
+      return;
+    }
     if (this.#due.length === 0) return;
     const pipeline = this.#redis.pipeline();
     for (const event of this.#due) {

@@ -1,4 +1,5 @@
 /** What a node's Redis user may do, with a client that respects nothing: the credentials are stolen. */
+import { once } from 'node:events';
 import type { NodeJob } from '@blyan/protocol/node';
 import { NEUTRAL } from '@blyan/protocol/sampling';
 import { Queue, Worker } from 'bullmq';
@@ -275,6 +276,13 @@ describe('a node of ours', () => {
       onRefused: (reason) => refusals.push(reason),
     });
     const [redis, jobsRedis] = [access.connect('node:out'), access.connect('node:jobs')];
+    // As BullMQ does it with its blocking connection, when Redis was silent for long.
+    const reopened = access.connect('node:reopened');
+    await reopened.ping();
+    const ended = once(reopened, 'end');
+    reopened.disconnect();
+    await ended;
+    await reopened.connect();
     const stream = new NodeStreamWriter({ redis, nodeId: ME, logger: quiet });
     const ran: string[] = [];
     const jobs = new NodeJobWorker(
@@ -295,19 +303,35 @@ describe('a node of ours', () => {
     await reader.add(ME, admin);
     const stop = new AbortController();
     const done: string[] = [];
+    const positions: number[] = [];
     const reading = (async () => {
       for await (const batch of reader.batches(stop.signal)) {
-        for (const { event } of batch) if (event?.type === 'done') done.push(event.requestId);
+        for (const { event } of batch) {
+          if (event?.type === 'done') done.push(event.requestId);
+          if (event?.type === 'tokens') positions.push(event.position);
+        }
       }
     })();
+    let position = 0;
+    const write = () =>
+      stream.write({
+        type: 'tokens',
+        requestId: 'an-answer-that-goes-on',
+        attempt: 1,
+        position: position++,
+        tokens: [7],
+      });
     try {
       jobs.start();
       const [first, second] = [job(), job()];
       await queues.add(ME, first);
       await until(() => done.includes(first.requestId));
+      const writing = setInterval(write, 3);
+      await until(() => positions.length > 0);
       await deleteNodeUser(admin, ME);
       await until(() => refusals.length > 0);
       await sleep(700);
+      clearInterval(writing);
       expect(refusals).toHaveLength(1);
       expect(refusals[0]).toMatch(/^WRONGPASS/);
       await queues.add(ME, second);
@@ -317,6 +341,9 @@ describe('a node of ours', () => {
       await until(() => done.includes(second.requestId));
       expect(performance.now() - began).toBeLessThan(3000);
       expect(ran).toEqual([first.requestId, second.requestId]);
+      await reopened.ping();
+      await until(() => positions.length >= position);
+      expect(positions).toEqual([...Array(position).keys()]);
       await tellNode(admin, ME, { type: 'drain' });
       await until(() => heard.includes('drain'));
     } finally {
@@ -326,7 +353,7 @@ describe('a node of ours', () => {
       await control[Symbol.asyncDispose]();
       await jobs.close(true);
       await queues[Symbol.asyncDispose]();
-      await Promise.all([disconnect(redis), disconnect(jobsRedis)]);
+      await Promise.all([redis, jobsRedis, reopened].map(disconnect));
     }
   });
 });
