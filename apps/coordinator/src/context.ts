@@ -12,7 +12,7 @@ export async function createContext(config: Config) {
   try {
     const store = await BlobStore.open(config.blobDir);
     const models = new ChainModels({ db, store, name: config.model });
-    const service = await startService(config, { db, models, logger });
+    const service = await startService(config, { db, models, blobs: store, logger });
     logger.info({}, 'coordinator is running');
     return {
       logger,

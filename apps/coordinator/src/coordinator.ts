@@ -16,9 +16,12 @@ import { PassingTime } from './passing-time.ts';
 import type { OpenDeps } from './recovery.ts';
 import { Taking } from './taking.ts';
 import { Teller, type TellerDeps } from './tell.ts';
+import { WrongBlobs, type WrongBlobsDeps } from './wrong-blobs.ts';
 
 export interface CoordinatorDeps extends TellerDeps, OpenDeps {
   nodes: NodeRegistry;
+  /** The main node's own weights. */
+  blobs: WrongBlobsDeps['blobs'];
   /** How assignments reach nodes. */
   assignments: Pick<AssignerDeps, 'read' | 'write' | 'grant'>;
 }
@@ -35,6 +38,7 @@ export class Coordinator {
   readonly #taking: Taking;
   readonly #dispatch: Dispatch;
   readonly #hearing: Hearing;
+  readonly #wrongBlobs: WrongBlobs;
   readonly #time: PassingTime;
   #stopped = false;
 
@@ -51,15 +55,21 @@ export class Coordinator {
         for (const answer of answers.on(headId)) answers.failAttempt(answer, problem);
       },
     });
+    const wrongBlobs = new WrongBlobs({
+      ...given,
+      caught: (nodeId, problem) => this.#hearing.lied(nodeId, problem),
+    });
     const deps = {
       ...base,
       answers,
+      wrongBlobs,
       blame: (headId: string, culprit: string) => this.#assigner.blame(headId, culprit),
       distrust: (nodeId: string, mark: string) => this.#distrust(nodeId, mark),
     };
     this.#given = given;
     this.#nodes = given.nodes;
     this.#answers = answers;
+    this.#wrongBlobs = wrongBlobs;
     this.#taking = new Taking(deps);
     this.#dispatch = new Dispatch({ ...deps, take: (id) => this.#taking.take(id) });
     this.#hearing = new Hearing(deps);
@@ -148,6 +158,11 @@ export class Coordinator {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#dispatch.stop();
-    await Promise.all([this.#taking.stop(), this.#answers.settled(), this.#assigner.stop()]);
+    await Promise.all([
+      this.#wrongBlobs.stop(),
+      this.#taking.stop(),
+      this.#answers.settled(),
+      this.#assigner.stop(),
+    ]);
   }
 }

@@ -7,6 +7,7 @@ import type { Logger } from './logger.ts';
 import type { NodeRegistry } from './nodes.ts';
 import type { Models } from './served-model.ts';
 import type { Teller } from './tell.ts';
+import type { WrongBlobs } from './wrong-blobs.ts';
 
 export interface HearingDeps {
   answers: Answers;
@@ -17,6 +18,7 @@ export interface HearingDeps {
   pump(): void;
   /** A head blames a stage of its pipeline; false when that is none. */
   blame(headId: string, culprit: string): boolean;
+  wrongBlobs: Pick<WrongBlobs, 'hear'>;
   /** A node broke its word. */
   distrust(nodeId: string, mark: string): void;
 }
@@ -52,7 +54,7 @@ export class Hearing {
     const { nodes } = this.#deps;
     if (!event) {
       // Whatever it was is missing now, in any of its answers.
-      this.#lied(nodeId, `wrote ${problem}`);
+      this.lied(nodeId, `wrote ${problem}`);
       return false;
     }
     if (event.type !== 'status') {
@@ -60,6 +62,7 @@ export class Hearing {
       return false;
     }
     const changed = nodes.hear(nodeId, event, performance.now());
+    this.#deps.wrongBlobs.hear(nodeId, event);
     if (changed) this.#rebooted(nodeId, event.boot);
     if (changed && event.state === 'ready' && event.model) this.#warm(event.model);
     return changed;
@@ -79,7 +82,7 @@ export class Hearing {
     const answer = answers.get(event.requestId);
     const verdict = checkEvent(answer, nodeId, event);
     if (verdict.type === 'lie') {
-      this.#lied(nodeId, `sent a wrong event: ${verdict.problem}`);
+      this.lied(nodeId, `sent a wrong event: ${verdict.problem}`);
       return;
     }
     if (verdict.type === 'stale' || !answer?.running) {
@@ -106,7 +109,7 @@ export class Hearing {
         const blamed = culprit !== undefined && !FULL.has(code);
         if (blamed && this.#deps.blame(nodeId, culprit)) {
           // Frames are signed or go by the node's own channel: no accident changes their shape.
-          if (code === WRONG_SHAPE) this.#lied(culprit, 'sent hidden states of a wrong shape');
+          if (code === WRONG_SHAPE) this.lied(culprit, 'sent hidden states of a wrong shape');
           break;
         }
         // Its words are for the log: users read ours.
@@ -122,7 +125,7 @@ export class Hearing {
         // A restarted Redis loses events of an honest node, too.
         const excused = answer.running.doubted;
         if (!excused && nodes.get(nodeId)?.health.doubted())
-          this.#lied(nodeId, `again and again ${problem}`);
+          this.lied(nodeId, `again and again ${problem}`);
         else answers.failAttempt(answer, `worker ${nodeId} sent a wrong event: ${problem}`);
         break;
       }
@@ -130,7 +133,7 @@ export class Hearing {
   }
 
   /** All that it has goes elsewhere, and it gets nothing more. */
-  #lied(nodeId: string, problem: string): void {
+  lied(nodeId: string, problem: string): void {
     const { answers, logger, distrust } = this.#deps;
     logger.error({ nodeId, problem }, 'a node broke its word');
     distrust(nodeId, problem);

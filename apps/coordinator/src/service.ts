@@ -14,6 +14,7 @@ import { grantStages, loadNodeScripts } from '@blyan/queue/node-acl';
 import { NodeQueues } from '@blyan/queue/node-queue';
 import { NodeStreamReader } from '@blyan/queue/node-reader';
 import { checkTerm, lastTerm, type Term } from '@blyan/queue/term';
+import type { KnownBlobs } from '@blyan/store/check-source';
 import { Access } from './access.ts';
 import { Coordinator } from './coordinator.ts';
 import { lead } from './leader/lead.ts';
@@ -56,6 +57,8 @@ export interface ServiceOptions {
 export interface ServiceDeps {
   db: PrismaClient;
   models: Models;
+  /** The main node's own weights. */
+  blobs: KnownBlobs;
   logger: Logger;
 }
 
@@ -109,7 +112,7 @@ interface LeaderDeps extends ServiceDeps {
 /** What the leader does. */
 async function serve(
   options: ServiceOptions,
-  { db, models, logger, term, access, looking }: LeaderDeps,
+  { db, models, blobs, logger, term, access, looking }: LeaderDeps,
 ): Promise<AsyncDisposable> {
   const { redisUrl: url, retentionMs } = options;
   const nodeUrl = options.nodeRedisUrl ?? url;
@@ -162,6 +165,7 @@ async function serve(
         queues,
         nodes,
         models,
+        blobs,
         logger,
         tellNode: tell,
         assignments: {

@@ -16,7 +16,7 @@ import { IntakeQueue } from '@blyan/queue/intake';
 import { afterAll, inject } from 'vitest';
 import type {} from '../../../tooling/local/src/test-context.ts';
 import type { Models, ServedModel } from '../src/served-model.ts';
-import { type ServiceOptions, startService } from '../src/service.ts';
+import { type ServiceDeps, type ServiceOptions, startService } from '../src/service.ts';
 import { evenPlan } from './even-plan.ts';
 import { quiet } from './quiet.ts';
 import { type NodeOptions, ScriptedNode } from './scripted-node.ts';
@@ -83,6 +83,13 @@ async function emptyTables(db: Db): Promise<void> {
   ]);
 }
 
+const NO_BLOBS: ServiceDeps['blobs'] = {
+  stat: async () => null,
+  leaves: async (root) => {
+    throw new RangeError(`there is no blob ${root}`);
+  },
+};
+
 /** Seconds are milliseconds here, but not too few: the machine that tests may be busy. */
 const FAST = {
   nodeLostMs: 1500,
@@ -136,10 +143,10 @@ export async function openHarness(database: number) {
     model,
     models,
     lines,
-    async coordinator(options: Partial<ServiceOptions> = {}, deps: { db?: typeof db } = {}) {
+    async coordinator(options: Partial<ServiceOptions> = {}, deps: Partial<ServiceDeps> = {}) {
       const service = await startService(
         { redisUrl, ...FAST, ...options },
-        { db, models, logger, ...deps },
+        { db, models, logger, blobs: NO_BLOBS, ...deps },
       );
       let open = true;
       const stop = async () => {

@@ -1,5 +1,6 @@
 /** Keeps an engine process running: starts it, and again when it ends or cannot serve. */
-import type { LoadProgress, NodeFailure } from '@blyan/protocol/node';
+import { MAX_WRONG_BLOBS } from '@blyan/protocol/limits';
+import type { LoadProgress, NodeFailure, WrongBlob } from '@blyan/protocol/node';
 import type { Assigned, EngineStats } from './engine/messages.ts';
 import type { AttemptEvent, EngineProcess, EngineReady, StartEngine } from './engine-port.ts';
 import type { Logger } from './logger.ts';
@@ -44,6 +45,8 @@ export class EngineKeeper {
   /** What follows when the present process, which we end, is gone. */
   #next: 'start' | 'idle' | null = null;
   #notices: string[] = [];
+  /** By source. */
+  readonly #wrongBlobs = new Map<string, WrongBlob>();
   #pause = FIRST_PAUSE_MS;
   #failedPause = FIRST_FAILED_PAUSE_MS;
   /** The present process said that it cannot serve: we end it, it did not crash. */
@@ -64,6 +67,10 @@ export class EngineKeeper {
   get notices(): readonly string[] {
     return this.#notices;
   }
+  /** Of the sources that sent wrong bytes, the newest ones. */
+  get wrongBlobs(): WrongBlob[] {
+    return [...this.#wrongBlobs.values()];
+  }
   /** Of the present process; null before it has said any. */
   get stats(): EngineStats | null {
     return this.#stats;
@@ -81,6 +88,7 @@ export class EngineKeeper {
     this.#next = next;
     this.#stats = null;
     this.#notices = [];
+    this.#wrongBlobs.clear();
     this.#listener.gone('the layers of this node were assigned anew');
     this.#set({ state: next === 'idle' ? 'idle' : 'loading' });
     if (this.#engine) this.#engine.kill();
@@ -108,6 +116,7 @@ export class EngineKeeper {
     this.#engine = this.#start({
       progress: (progress) => this.#loading(progress),
       notice: (text) => this.#notice(text),
+      wrongBlob: (wrong) => this.#wrongBlob(wrong),
       connecting: () => {
         if (this.#next === null) this.#set({ state: 'loading' });
       },
@@ -176,6 +185,15 @@ export class EngineKeeper {
   #notice(text: string): void {
     this.#logger.warn({ notice: text }, 'put right');
     this.#notices = [...this.#notices, text.slice(0, 2000)].slice(-MAX_NOTICES);
+    this.#listener.changed();
+  }
+
+  #wrongBlob(wrong: WrongBlob): void {
+    this.#logger.warn({ ...wrong }, 'a source of blobs sent wrong bytes');
+    this.#wrongBlobs.delete(wrong.source);
+    this.#wrongBlobs.set(wrong.source, wrong);
+    const [oldest = ''] = this.#wrongBlobs.keys();
+    if (this.#wrongBlobs.size > MAX_WRONG_BLOBS) this.#wrongBlobs.delete(oldest);
     this.#listener.changed();
   }
 

@@ -9,6 +9,7 @@ import type {
   NodeFailure,
   NodeJob,
   NumericsProfile,
+  WrongBlob,
 } from '@blyan/protocol/node';
 import type { Assigned, EngineStats } from './engine/messages.ts';
 
@@ -30,6 +31,8 @@ interface EngineListener {
   progress(progress: LoadProgress): void;
   /** Something went wrong and was put right. */
   notice(text: string): void;
+  /** A source of blobs sent wrong bytes. */
+  wrongBlob(wrong: WrongBlob): void;
   ready(ready: EngineReady): void;
   /** The layers are loaded, but other stages of the pipeline are missing; `ready` follows. */
   connecting(): void;

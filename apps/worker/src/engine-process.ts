@@ -16,6 +16,8 @@ export function engineStarter(
             return listener.progress(message.progress);
           case 'notice':
             return listener.notice(message.message);
+          case 'wrong-blob':
+            return listener.wrongBlob(message.wrong);
           case 'ready': {
             const { model, layers, numerics, slots, context } = message.ready;
             return listener.ready({ model, layers, numerics, slots, context });

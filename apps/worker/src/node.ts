@@ -198,7 +198,7 @@ export class WorkerNode {
   }
 
   #status(): NodeStatus {
-    const { state, notices, stats } = this.#keeper;
+    const { state, notices, wrongBlobs, stats } = this.#keeper;
     return {
       type: 'status',
       boot: this.#boot,
@@ -212,6 +212,7 @@ export class WorkerNode {
       ...(state.state === 'loading' && state.progress ? { progress: state.progress } : {}),
       ...(state.state === 'failed' ? { failure: state.failure } : {}),
       ...(notices.length > 0 ? { notices: [...notices] } : {}),
+      ...(wrongBlobs.length > 0 ? { wrongBlobs } : {}),
     };
   }
 

@@ -27,5 +27,9 @@ export const MAX_EVENT_TOKENS = 1024;
 export const MAX_ERROR_CHARS = 2000;
 /** Encoded bytes of one event of a node; longer ones are refused before parsing. */
 export const MAX_EVENT_BYTES = 64 * 1024;
+/** Wrong blobs that a node tells of at one time, each of another source. */
+export const MAX_WRONG_BLOBS = 8;
+/** Chunks of a blob: of the longest that a header can name, many times over. */
+export const MAX_BLOB_CHUNKS = 2 ** 40;
 /** Prompt ids in one job: the largest published dense contexts have 2^17 positions; 8x head room. */
 export const MAX_PROMPT_TOKENS = 1 << 20;

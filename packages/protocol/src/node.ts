@@ -6,10 +6,12 @@ import { z } from 'zod';
 import { AssignmentId, BlobUrl, PeerAddress } from './assignment.ts';
 import { Hash, NodeId, RequestId, TokenId } from './ids.ts';
 import {
+  MAX_BLOB_CHUNKS,
   MAX_ERROR_CHARS,
   MAX_EVENT_TOKENS,
   MAX_JOB_STOP_TOKENS,
   MAX_PROMPT_TOKENS,
+  MAX_WRONG_BLOBS,
 } from './limits.ts';
 import { SamplingParams, TokenLogprobs } from './sampling.ts';
 
@@ -117,6 +119,16 @@ export const NodeLoad = z.object({
 });
 export type NodeLoad = z.infer<typeof NodeLoad>;
 
+/** Wrong bytes that a source of blobs sent to this node. The leader looks for itself before it believes it. */
+export const WrongBlob = z.object({
+  /** Base URL of the source. */
+  source: BlobUrl,
+  root: Hash,
+  /** null: the list of leaf hashes. */
+  chunk: z.number().int().min(0).max(MAX_BLOB_CHUNKS).nullable(),
+});
+export type WrongBlob = z.infer<typeof WrongBlob>;
+
 /** Written to the node's stream on every change and at least every HEARTBEAT_MS. */
 export const NodeStatus = z.object({
   type: z.literal('status'),
@@ -141,6 +153,8 @@ export const NodeStatus = z.object({
   failure: NodeFailure.optional(),
   /** Things that went wrong and were put right, e.g. a blob that was refetched. */
   notices: z.array(message(MAX_ERROR_CHARS)).max(16).optional(),
+  /** The newest ones since its engine started, one for each source. */
+  wrongBlobs: z.array(WrongBlob).max(MAX_WRONG_BLOBS).optional(),
 });
 export type NodeStatus = z.infer<typeof NodeStatus>;
 

@@ -6,8 +6,7 @@ import type { Hash } from '@blyan/chain/types';
 import { type BlobStore, isLeafList } from './blob-store.ts';
 import { StoreError } from './errors.ts';
 import { chunkLength, HASH_BYTES, leafCount, rootHex } from './layout.ts';
-import type { BlobSource } from './source.ts';
-import { readChunkFrom, SourcePool } from './source-pool.ts';
+import { type PoolOptions, readChunkFrom, SourcePool } from './source-pool.ts';
 
 export type { BlobSource } from './source.ts';
 
@@ -21,10 +20,8 @@ export interface BlobRef {
   byteLength: number;
 }
 
-export interface FetchDeps {
+export interface FetchDeps extends PoolOptions {
   store: BlobStore;
-  sources: BlobSource[];
-  signal?: AbortSignal | undefined;
   /** Verified bytes so far. */
   onProgress?: ((progress: { done: number; total: number }) => void) | undefined;
   concurrency?: number | undefined;
@@ -36,7 +33,7 @@ export async function fetchBlob(blob: BlobRef, deps: FetchDeps): Promise<void> {
   const { store, signal } = deps;
   signal?.throwIfAborted();
   if ((await store.stat(root))?.byteLength === byteLength) return;
-  const pool = new SourcePool(root, deps.sources, signal);
+  const pool = new SourcePool(root, deps);
   const leaves = await fetchLeaves(root, byteLength, pool);
   await using partial = await store.resume(root, byteLength, leaves, signal);
   const queue = partial.missing();
@@ -61,6 +58,7 @@ export async function fetchLeaves(
   return await pool.try('leaves', async (source, signal) => {
     const list = await source.leaves(root, { maxBytes, signal });
     if (list.length === maxBytes && isLeafList(root, list)) return list;
+    pool.lied(source, null);
     throw new StoreError(
       'LEAVES_CORRUPT',
       `${source.name} sent leaf hashes that do not match ${root}`,

@@ -135,7 +135,7 @@ async function leavesOf(wanted: Wanted<unknown>, deps: LoadDeps): Promise<Uint8A
   }
   if (deps.sources.length === 0) return undefined;
   try {
-    const pool = new SourcePool(hex, deps.sources, deps.signal);
+    const pool = new SourcePool(hex, deps);
     const leaves = await fetchLeaves(hex, wanted.byteLength, pool);
     await deps.store.repairLeaves(hex, leaves);
     return leaves;
@@ -159,7 +159,7 @@ async function heal(
     const message = `${place(where)} is damaged on disk, and so is the list that would tell where`;
     throw new StoreError('LEAVES_CORRUPT', message, { ...where, root: hex }, reason);
   }
-  const pool = new SourcePool(hex, deps.sources, deps.signal);
+  const pool = new SourcePool(hex, deps);
   for (let chunk = 0; chunk < leafCount(byteLength); chunk++) {
     deps.signal?.throwIfAborted();
     const start = chunk * LEAF_SIZE;

@@ -20,15 +20,34 @@ interface State {
   lies: Map<number, number>;
 }
 
+/** Bytes that are not what was asked for. */
+export interface WrongBytes {
+  /** Name of the source. */
+  source: string;
+  /** Hex. */
+  root: string;
+  /** null: the list of leaf hashes. */
+  chunk: number | null;
+}
+
+export interface PoolOptions {
+  sources: readonly BlobSource[];
+  signal?: AbortSignal | undefined;
+  /** A source sent wrong bytes; others are asked for them. */
+  onWrong?: ((wrong: WrongBytes) => void) | undefined;
+}
+
 export class SourcePool {
   readonly root: string;
   readonly #states: State[];
   readonly #signal: AbortSignal | undefined;
+  readonly #onWrong: PoolOptions['onWrong'];
   #turn = 0;
 
-  constructor(root: string, sources: readonly BlobSource[], signal?: AbortSignal) {
+  constructor(root: string, { sources, signal, onWrong }: PoolOptions) {
     this.root = root;
     this.#signal = signal;
+    this.#onWrong = onWrong;
     this.#states = sources.map((source) => ({ source, failures: 0, last: null, lies: new Map() }));
   }
 
@@ -38,7 +57,9 @@ export class SourcePool {
     if (state) state.failures = 0;
   }
 
-  lied(source: BlobSource, chunk: number): void {
+  lied(source: BlobSource, chunk: number | null): void {
+    this.#onWrong?.({ source: source.name, root: this.root, chunk });
+    if (chunk === null) return;
     const lies = this.#state(source)?.lies;
     lies?.set(chunk, (lies.get(chunk) ?? 0) + 1);
   }

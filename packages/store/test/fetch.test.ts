@@ -61,6 +61,21 @@ describe.concurrent('fetchBlob', () => {
     expect(server.ranges.map((r) => r.start / LEAF_SIZE)).toEqual([0, 1, 2, 3]);
   });
 
+  it('says which source sent wrong bytes', async () => {
+    await using dir = await tempDir();
+    const store = await BlobStore.open(dir.path);
+    await using good = await serve([blob]);
+    await using bad = await serve([{ ...blob, bytes: flip(blob.bytes, 3 * LEAF_SIZE) }]);
+    await using badList = await serve([blob], undefined, () => flip(blob.leaves, 7));
+    const wrong: object[] = [];
+    const sources = [badList, bad, good].map(({ url }) => httpSource(url));
+    await fetchBlob(blob, { store, sources, onWrong: (w) => void wrong.push(w), concurrency: 1 });
+    await expectStored(store, blob);
+    const root = blob.hex;
+    expect(wrong).toContainEqual({ source: badList.url, root, chunk: null });
+    for (const one of wrong.slice(1)) expect(one).toEqual({ source: bad.url, root, chunk: 3 });
+  });
+
   it('resumes at the first missing chunk after an abort', async () => {
     await using dir = await tempDir();
     const store = await BlobStore.open(dir.path);

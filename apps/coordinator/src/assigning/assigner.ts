@@ -282,7 +282,7 @@ export class Assigner {
     const { nodes } = this.#deps;
     const now = performance.now();
     const served = [...nodes.all()].flatMap((node) =>
-      node.isAlive(now) && node.row?.scopes.includes('blobs')
+      node.isAlive(now) && node.row?.scopes.includes('blobs') && node.row.mark === null
         ? (node.status?.capacity?.blobUrl ?? [])
         : [],
     );

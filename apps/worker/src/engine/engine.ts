@@ -8,6 +8,7 @@ import { DEFAULT_STAGE_SLOTS } from '@blyan/protocol/assignment';
 import { MAX_ERROR_CHARS } from '@blyan/protocol/limits';
 import type { LoadProgress, NodeJob } from '@blyan/protocol/node';
 import { BlobStore } from '@blyan/store/blob-store';
+import type { BlobSource } from '@blyan/store/fetch';
 import { httpSource } from '@blyan/store/http-source';
 import type { Healed } from '@blyan/store/load';
 import { HeadServing } from '../pipeline/head-serving.ts';
@@ -120,7 +121,8 @@ export class Engine {
       verifier,
       model: pickModel(verifier, assigned?.assignment.model ?? command.model),
     };
-    const sources = [mainUrl, ...command.sources, ...(assigned?.assignment.blobSources ?? [])];
+    const peers = (assigned?.assignment.blobSources ?? []).map((url) => httpSource(url));
+    const sources = [mainUrl, ...command.sources].map((url) => httpSource(url));
     const store = await BlobStore.open(command.storeDir);
     if (command.diskBytes && (await store.isProtected())) {
       this.#notice(
@@ -129,11 +131,12 @@ export class Engine {
     }
     const blobs: LoadDeps = {
       store,
-      sources: [...new Set(sources)].map((url) => httpSource(url)),
+      sources: distinct([...sources, ...peers]),
       diskBytes: command.diskBytes ?? 0,
       signal,
       onProgress: (progress) => this.#progress(progress),
       onHealed: (healed) => this.#notice(healedNotice(healed)),
+      onWrong: this.#onWrong(new Set(peers.map(({ name }) => name))),
     };
     const stages = assigned?.assignment.stages.length ?? 1;
     if (!assigned || stages === 1) return await this.#buildWhole(from, blobs, command);
@@ -247,6 +250,13 @@ export class Engine {
     this.#deps.send({ type: 'notice', message });
   }
 
+  /** Tells of other nodes that send wrong bytes; of each once, as all of its chunks may be wrong. */
+  #onWrong(peers: Set<string>): LoadDeps['onWrong'] {
+    return (wrong) => {
+      if (peers.delete(wrong.source)) this.#deps.send({ type: 'wrong-blob', wrong });
+    };
+  }
+
   #tellStats(): void {
     const serving = this.#serving;
     if (!serving) return;
@@ -296,3 +306,7 @@ const kvDeps = ({ bytes, bytesPerPosition }: ReturnType<typeof kvBudget>) => ({
 
 const healedNotice = ({ root, tensor, chunk, source }: Healed) =>
   `${tensor}: chunk ${chunk} of blob ${root} was damaged and has been repaired from ${source ?? 'memory'}.`;
+
+const distinct = (sources: BlobSource[]): BlobSource[] => [
+  ...new Map(sources.map((source) => [source.name, source])).values(),
+];

@@ -17,6 +17,7 @@ import type { BlobStore } from '@blyan/store/blob-store';
 import { StoreError } from '@blyan/store/errors';
 import { type BlobSource, fetchBlob } from '@blyan/store/fetch';
 import { type Healed, loadFile } from '@blyan/store/load';
+import type { PoolOptions } from '@blyan/store/source-pool';
 import { TailSession } from '../pipeline/tail-session.ts';
 import { buildParts } from './build-parts.ts';
 import { makeRoom } from './disk-cap.ts';
@@ -56,6 +57,7 @@ export interface LoadDeps {
   signal?: AbortSignal;
   onProgress?(progress: LoadProgress): void;
   onHealed?(healed: Healed): void;
+  onWrong?: PoolOptions['onWrong'];
 }
 
 export interface LoadedStage {
@@ -190,6 +192,7 @@ async function fetchMissing(blocks: VerifiedBlock<'layer'>[], deps: LoadDeps): P
           store: deps.store,
           sources: deps.sources,
           signal: deps.signal,
+          onWrong: deps.onWrong,
           onProgress: ({ done }) =>
             deps.onProgress?.({ phase: 'fetch', done: before + done, total, unit: 'bytes' }),
         },

@@ -9,6 +9,7 @@ import {
   type NodeLoad,
   type NumericsProfile,
 } from '@blyan/protocol/node';
+import type { WrongBytes } from '@blyan/store/source-pool';
 import { z } from 'zod';
 
 /** Which part of which model this node is to run, and how it reaches the other parts. */
@@ -98,5 +99,7 @@ export type EngineMessage =
   | { type: 'failed'; code: string; message: string; retry: boolean }
   /** Something was wrong and has been put right. */
   | { type: 'notice'; message: string }
+  /** A source of blobs sent wrong bytes; others were asked. */
+  | { type: 'wrong-blob'; wrong: WrongBytes }
   | { type: 'event'; event: JobEvent }
   | { type: 'drained' };

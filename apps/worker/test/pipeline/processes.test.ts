@@ -1,7 +1,8 @@
 /** Three engine processes as one pipeline: what each of them fetches, and what happens when one dies. */
 import { generateKeyPairSync, randomUUID, X509Certificate } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { toHex } from '@blyan/chain/hex';
 import { resolveModel } from '@blyan/chain/model';
@@ -42,6 +43,27 @@ const freePort = () =>
   });
 
 const model = () => pickModel(network.verifier);
+
+/** Another worker's blobs, each answer with a bit flipped; the lists of leaf hashes are right. */
+async function lyingBlobs(honest: string) {
+  const server = createHttpServer(async ({ url = '', headers }, response) => {
+    const { range } = headers;
+    const answer = await fetch(`${honest}${url}`, { headers: range ? { range } : {} });
+    const bytes = Buffer.from(await answer.arrayBuffer());
+    if (!url.endsWith('/leaves') && bytes.length > 0) bytes[0]! ^= 1;
+    const contentRange = answer.headers.get('content-range');
+    response.writeHead(answer.status, contentRange ? { 'content-range': contentRange } : {});
+    response.end(bytes);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
 
 function assignmentOf(direct: boolean): Assignment {
   return {
@@ -177,9 +199,10 @@ it('a stage that is killed: the answer fails within seconds, naming it; another 
     join(dirOf(1), 'blobs'),
     quiet,
   );
+  await using liar = await lyingBlobs(`http://127.0.0.1:${blobs.port}`);
   main.requests.length = 0;
   const other = assignmentOf(false);
-  other.blobSources = [`http://127.0.0.1:${blobs.port}`];
+  other.blobSources = [liar.url, `http://127.0.0.1:${blobs.port}`];
   for (const i of [0, 2]) engines[i]!.client.assign(assignedOf(other, i));
   const ready = next(engines[0]!, 'ready');
   const engine = startEngine();
@@ -191,6 +214,9 @@ it('a stage that is killed: the answer fails within seconds, naming it; another 
   );
   await ready;
   expect(main.requests.filter((path) => path.startsWith('/blobs/')).length).toBeLessThan(20);
+  // Its wrong bytes were fetched from somebody else; that it sent them is told, once.
+  const told = engine.messages.filter(({ type }) => type === 'wrong-blob');
+  expect(told).toMatchObject([{ wrong: { source: liar.url, chunk: expect.any(Number) } }]);
   expect(await run(jobOf())).toEqual(reference.cases[0]!.greedy_24);
 });
 

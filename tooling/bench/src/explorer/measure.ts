@@ -151,6 +151,14 @@ function httpWork(url: string, { size, author, models, hashes }: Samples): Work 
     await response.arrayBuffer();
     if (!response.ok) throw new Error(`${at}: ${response.status}`);
   };
+  /** Until it begins: what follows is as long as the chain. */
+  const begin = async (at: string) => {
+    const stop = new AbortController();
+    const response = await fetch(url + at, { signal: stop.signal });
+    if (!response.ok) throw new Error(`${at}: ${response.status}`);
+    await response.body?.getReader().read();
+    stop.abort();
+  };
   const height = (random: () => number) => Math.floor(random() * size);
   const tensor = (random: () => number) => tensorAt(Math.floor(random() * 10_000));
   const search = (text: string) => get(`/search?q=${encodeURIComponent(text)}`);
@@ -161,7 +169,7 @@ function httpWork(url: string, { size, author, models, hashes }: Samples): Work 
     'page.middle': (_, r) => get(`/chain/B/blocks?before=${1 + height(r)}`),
     'page.by-author': (_, r) =>
       get(`/chain/B/blocks?before=${1 + height(r)}&author=${toHex(author)}`),
-    'page.csv': (_, r) => get(`/chain/B/blocks?before=${1 + height(r)}&format=csv`),
+    'csv.first-rows': (_, r) => begin(`/chain/B/blocks?before=${1 + height(r)}&format=csv`),
     'block.by-height': (_, r) => get(`/chain/B/block/${height(r)}`),
     'block.by-hash': (i) => get(`/chain/B/block/${toHex(hashes[i]!)}`),
     'proof.inclusion': (_, r) => get(`/proofs/inclusion?chain=B&height=${height(r)}&size=${size}`),
