@@ -30,6 +30,12 @@ export class Health {
     this.#until = now + Math.min(pause, MAX_PAUSE_MS);
   }
 
+  /** It neither works nor breaks down: others are to have its place for a while. */
+  stuck(now: number): void {
+    this.#failures++;
+    this.#until = now + MAX_PAUSE_MS;
+  }
+
   /** It is heard again after a silence in which it was given up. */
   returned(now: number): void {
     this.#steadyFrom = now;

@@ -16,8 +16,8 @@ export interface HearingDeps {
   tell: Teller;
   logger: Logger;
   pump(): void;
-  /** A head blames a stage of its pipeline; false when that is none. */
-  blame(headId: string, culprit: string): boolean;
+  /** A head blames a stage of its pipeline: all of its members; null when that is none. */
+  blame(headId: string, culprit: string): string[] | null;
   wrongBlobs: Pick<WrongBlobs, 'hear'>;
   /** A node broke its word. */
   distrust(nodeId: string, mark: string): void;
@@ -25,6 +25,23 @@ export interface HearingDeps {
 
 /** A stage without room for one more sequence has not broken down. */
 const FULL: ReadonlySet<string> = new Set(['KV_MEMORY_TOO_SMALL', 'STAGE_MEMORY']);
+
+/** It cannot take the attempt now, or was told to stop: nothing is wrong with it. */
+const NOT_NOW: ReadonlySet<string> = new Set([
+  ...FULL,
+  'SLOTS_FULL',
+  'ENGINE_LOADING',
+  'ENGINE_DRAINING',
+  'PIPELINE_CONNECTING',
+  'ASSIGNMENT_CHANGED',
+  'NOT_THE_HEAD',
+  'MODEL_MISMATCH',
+  'DEADLINE_PASSED',
+  'ATTEMPT_SUPERSEDED',
+  // Its neighbours' doing, or its own, as their blame and their silence show.
+  'STAGE_LOST',
+  'STAGE_ORDER',
+]);
 
 /** What a stage sent is not what its layers give. */
 const WRONG_SHAPE = 'STAGE_SHAPE';
@@ -106,10 +123,11 @@ export class Hearing {
         const { code, message, words, culprit } = verdict;
         const fields = { requestId: answer.id, nodeId, code, problem: message };
         logger.warn(fields, 'attempt failed');
-        const blamed = culprit !== undefined && !FULL.has(code);
-        if (blamed && this.#deps.blame(nodeId, culprit)) {
-          // Frames are signed or go by the node's own channel: no accident changes their shape.
-          if (code === WRONG_SHAPE) this.lied(culprit, 'sent hidden states of a wrong shape');
+        if (!NOT_NOW.has(code)) nodes.get(nodeId)?.health.failed(performance.now());
+        const members =
+          culprit !== undefined && !FULL.has(code) ? this.#deps.blame(nodeId, culprit) : null;
+        if (members && culprit !== undefined) {
+          if (code === WRONG_SHAPE) this.#accuse(culprit, members);
           break;
         }
         // Its words are for the log: users read ours.
@@ -130,6 +148,23 @@ export class Hearing {
         break;
       }
     }
+  }
+
+  /**
+   * No accident changes the shape of hidden states; but a head may lie, and in Redis each member of a
+   * pipeline can speak as any other. So a node is marked once nobody of another key was there each time that
+   * it was accused: at once where all members are one operator's.
+   */
+  #accuse(culprit: string, members: readonly string[]): void {
+    const { nodes, logger } = this.#deps;
+    const keyOf = (id: string) => nodes.get(id)?.row?.keyId ?? `of ${id}`;
+    const node = nodes.get(culprit);
+    if (!node) return;
+    const others = new Set(members.map(keyOf).filter((key) => key !== keyOf(culprit)));
+    const before = node.suspects;
+    node.suspects = before ? new Set([...before].filter((key) => others.has(key))) : others;
+    if (node.suspects.size === 0) this.lied(culprit, 'sent hidden states of a wrong shape');
+    else logger.warn({ nodeId: culprit, members }, 'a node is said to send a wrong shape');
   }
 
   /** All that it has goes elsewhere, and it gets nothing more. */

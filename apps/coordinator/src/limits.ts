@@ -56,6 +56,13 @@ export const ASSIGN_RETRY_MS = 3000;
  * members of an assigned pipeline may be unheard for so long: three heartbeats.
  */
 export const HEARING_MS = 3000;
+/** A member of a pipeline that says that it is loading, and has come no further for so long, is stuck. */
+export const FORMING_STUCK_MS = 5 * 60_000;
+/**
+ * A leader that Redis has not answered for so long lets another one try. Longer than a restart takes: what
+ * has lost Redis for all gains nothing from another leader.
+ */
+export const REDIS_SILENT_MS = 15_000;
 /** Pause before a row or a stream is tried again when Postgres or Redis fails. */
 export const STORE_RETRY_MS = 500;
 /** The end of an answer is tried so often; after that the next start completes it. */

@@ -16,6 +16,10 @@ export interface NodeRow {
   evicted: boolean;
   /** Why it is not to be chosen. */
   mark: string | null;
+  /** The key that it joined with; nodes of one key are one operator's. */
+  keyId: string | null;
+  /** Unix ms of its last registration, which made its user of Redis anew. */
+  registeredAt: number;
   /** Of its key: whether it may run layers, and be named as a source of blobs. */
   scopes: readonly NodeScope[];
 }
@@ -33,6 +37,8 @@ export class NodeView implements Member {
   heardAt = 0;
   /** Monotonic ms since which it was heard without a silence that counts. */
   steadySince = Number.POSITIVE_INFINITY;
+  /** Who could have made up all that heads said of its frames; null when they said nothing. */
+  suspects: ReadonlySet<string> | null = null;
   /** Ids of the requests whose current attempt is here. */
   readonly running = new Set<string>();
   readonly #lostMs: number;
@@ -100,13 +106,15 @@ export class NodeRegistry {
   add(id: string): void {
     if (!this.#nodes.has(id)) this.#nodes.set(id, new NodeView(id, this.#options));
   }
-  /** As Postgres had it at that monotonic time, when it was asked. */
-  know(row: NodeRow, readAt = performance.now()): void {
+  /** As Postgres had it at that monotonic time, when it was asked. True when it has registered anew since. */
+  know(row: NodeRow, readAt = performance.now()): boolean {
     this.add(row.id);
     const node = this.#nodes.get(row.id);
-    if (!node) return;
+    if (!node) return false;
+    const before = node.row?.registeredAt;
     const ours = readAt <= node.markIsNewUntil ? (node.row?.mark ?? null) : null;
     node.row = { ...row, mark: row.mark ?? ours };
+    return before !== undefined && before !== row.registeredAt;
   }
 
   /**
@@ -258,6 +266,8 @@ const unknownRow = (id: string): NodeRow => ({
   draining: false,
   evicted: false,
   mark: null,
+  keyId: null,
+  registeredAt: 0,
   scopes: [],
 });
 

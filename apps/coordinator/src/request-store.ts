@@ -222,15 +222,19 @@ export class RequestStore {
         draining: true,
         evictedAt: true,
         mark: true,
+        keyId: true,
+        registeredAt: true,
         key: { select: { scopes: true } },
       },
     });
-    return rows.map(({ id, publicKey, draining, evictedAt, mark, key }) => ({
+    return rows.map(({ id, publicKey, draining, evictedAt, mark, keyId, registeredAt, key }) => ({
       id,
       publicKey: publicKey && Buffer.from(publicKey).toString('hex'),
       draining,
       evicted: evictedAt !== null,
       mark,
+      keyId,
+      registeredAt: registeredAt?.getTime() ?? 0,
       scopes: z.array(NodeScope).parse(key?.scopes ?? []),
     }));
   }

@@ -6,7 +6,7 @@ import { AnswerReader } from '@blyan/queue/answer-reader';
 import { AnswerWriter } from '@blyan/queue/answer-stream';
 import { readAssignment, writeAssignment } from '@blyan/queue/assignments';
 import { writeCluster } from '@blyan/queue/cluster';
-import { connect, disconnect, serverId } from '@blyan/queue/connection';
+import { answers, connect, disconnect, serverId } from '@blyan/queue/connection';
 import { ControlSubscription, commandNode } from '@blyan/queue/control';
 import { QueueError } from '@blyan/queue/errors';
 import { IntakeWorker } from '@blyan/queue/intake';
@@ -25,6 +25,7 @@ import {
   LEASE_RENEW_MS,
   NODE_FORGOTTEN_MS,
   POLL_MS,
+  REDIS_SILENT_MS,
   STANDBY_MS,
   STATUS_MS,
   SWEEP_BATCH,
@@ -52,6 +53,7 @@ export interface ServiceOptions {
   steadyMs?: number;
   leaseMs?: number;
   renewMs?: number;
+  redisSilentMs?: number;
 }
 
 export interface ServiceDeps {
@@ -80,11 +82,12 @@ export async function startService(
   const access = new Access({ db, redis: users, logger });
   const looking = every(ACCESS_MS, 'access', logger, () => access.look());
   const leading = await lead(
-    { standbyMs: STANDBY_MS, renewMs },
+    { standbyMs: STANDBY_MS, renewMs, silentMs: options.redisSilentMs ?? REDIS_SILENT_MS },
     {
       lease: new Lease(db, { holder, ttlMs: leaseMs }),
       logger,
       lastTerm: () => lastTerm(redis),
+      reachesRedis: () => answers(redis),
       serve: (term) => serve(options, { ...deps, term, access, looking }),
     },
   );
@@ -204,7 +207,8 @@ async function serve(
     const known = async () => {
       const readAt = performance.now();
       for (const row of await store.nodeRows(new Date(Date.now() - NODE_FORGOTTEN_MS))) {
-        nodes.know(row, readAt);
+        // The message that says so may be lost, and a new user of Redis reaches no channels of stages.
+        if (nodes.know(row, readAt)) coordinator.registered(row.id);
         await followed(row.id);
       }
     };

@@ -1,58 +1,7 @@
-import { NEUTRAL } from '@blyan/protocol/sampling';
 import { expect, test } from 'vitest';
-import { Answer } from '../src/answer.ts';
-import type { Answers } from '../src/answers.ts';
+import type { Answer } from '../src/answer.ts';
 import { checkEvent } from '../src/check.ts';
-import { Health } from '../src/health.ts';
-import { Hearing, type HearingDeps } from '../src/hearing.ts';
-import type { NodeRegistry } from '../src/nodes.ts';
-import type { ServedModel } from '../src/served-model.ts';
-import { evenPlan } from './even-plan.ts';
-import { quiet } from './quiet.ts';
-
-const model: ServedModel = {
-  hash: '00'.repeat(32),
-  name: 'm',
-  genesis: '00'.repeat(32),
-  block: { chain: 'A', height: 1, hash: '00'.repeat(32) },
-  layerBlocks: [],
-  vocab: 100,
-  layers: 1,
-  context: 12,
-  stopTokens: new Set([99]),
-  thinking: null,
-  plan: evenPlan(1),
-  detokenizer: () => ({ push: () => '', flush: () => '', pending: false }),
-};
-
-function running(maxTokens: number, logprobs: number | null = null): Answer {
-  const answer = new Answer(
-    {
-      id: 'r'.repeat(20),
-      prompt: Array.from({ length: 10 }, (_, i) => i),
-      continues: 0,
-      params: { ...NEUTRAL, maxTokens, temperature: 0, seed: 1, logprobs },
-      stop: [],
-      attempt: 0,
-      segments: [],
-      createdAt: 0,
-      deadline: 0,
-      startedAt: null,
-    },
-    model,
-  );
-  const segment = {
-    attempt: 1,
-    nodeId: 'node-a',
-    position: 0,
-    layers: null,
-    numerics: null,
-    stages: null,
-  };
-  answer.begin(segment, '1');
-  return answer;
-}
-const ofAttempt = { requestId: 'r'.repeat(20), attempt: 1 };
+import { ofAttempt, running } from './running-answer.ts';
 
 test('the prefix is read on, or nothing is said', () => {
   const answer = running(2);
@@ -115,31 +64,4 @@ test('a node that waits for memory is alive, and one with too little is told abo
   const small = { code: 'KV_MEMORY_TOO_SMALL', message: 'anything', retry: true };
   const verdict = checkEvent(running(2), 'node-a', { type: 'fail', ...ofAttempt, ...small });
   expect(verdict).toMatchObject({ type: 'fail', words: expect.stringMatching(/max_tokens/) });
-});
-
-test.each([
-  ['again and again is no accident', false, 1],
-  ['behind a restart of Redis excuses a node', true, 0],
-])('a gap %s', (_, redisRestarted, times) => {
-  const health = new Health();
-  const distrusted: string[] = [];
-  let failed = 0;
-  for (let i = 0; i < 5; i++) {
-    const answer = running(50);
-    if (answer.running) answer.running.doubted = redisRestarted;
-    const hearing = new Hearing({
-      answers: {
-        get: () => answer,
-        on: () => [],
-        failAttempt: () => void failed++,
-      } as Partial<Answers> as Answers,
-      nodes: { get: () => ({ health }) } as unknown as NodeRegistry,
-      logger: quiet,
-      distrust: (nodeId) => void distrusted.push(nodeId),
-    } as Partial<HearingDeps> as HearingDeps);
-    const event = { type: 'tokens' as const, ...ofAttempt, position: 3, tokens: [1] };
-    hearing.handle([{ nodeId: 'node-a', event }]);
-  }
-  expect(distrusted).toHaveLength(times);
-  expect(failed).toBe(5 - times);
 });

@@ -138,6 +138,7 @@ export async function openHarness(database: number) {
 
   return {
     db,
+    url: redisUrl,
     redis,
     reader,
     model,

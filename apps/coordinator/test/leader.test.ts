@@ -3,6 +3,7 @@ import { Receipt } from '@blyan/protocol/answer';
 import { readCluster } from '@blyan/queue/cluster';
 import { TERM_KEY } from '@blyan/queue/names';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { cuttable } from '../../../packages/queue/test/support.ts';
 import { Lease } from '../src/leader/lease.ts';
 import { openHarness, sleep, tokensOf, until } from './harness.ts';
 import { proper, tokensUpTo } from './scripted-node.ts';
@@ -78,6 +79,21 @@ describe('two coordinators', () => {
       [0, 8],
       [8, 20],
     ]);
+  });
+
+  test('a leader that alone does not reach Redis is replaced, and stands by when it does again', async () => {
+    await using way = await cuttable(t.url);
+    await t.coordinator({ redisUrl: way.url, redisSilentMs: 1500, leaseMs: 3000, renewMs: 200 });
+    await t.coordinator({ leaseMs: 5000 });
+    expect(messages()).toContain('standing by: another coordinator leads');
+    await t.node({ id: 'node-a' });
+    way.cut();
+    const id = await t.ask();
+    expect(tokensOf(await t.events(id))).toEqual(tokensUpTo(20));
+    expect(messages()).toContain('Redis does not answer this coordinator');
+    way.mend();
+    const standing = (text: string) => text.startsWith('standing by');
+    await until(() => messages().filter(standing).length === 2);
   });
 
   test('a leader that does not know that it was replaced writes nothing', async () => {

@@ -35,6 +35,9 @@ const COMMAND_TIMEOUT_MS = 3000;
 /** Reconnects after which waiting commands fail: about as long as the timeout, so none piles up. */
 const MAX_RETRIES_PER_REQUEST = 5;
 
+/** Pause of a BullMQ worker whose Redis failed; its own 15 s would be longer than a restart takes. */
+export const WORKER_RETRY_MS = 500;
+
 /** Longest pause between two tries to reconnect: a restarted Redis is found within a second. */
 const MAX_RECONNECT_PAUSE_MS = 1000;
 /** The log gets one line per outage and then one per this many failed tries. */

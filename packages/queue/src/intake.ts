@@ -4,7 +4,7 @@
  */
 import { RequestId } from '@blyan/protocol/ids';
 import { Queue, Worker } from 'bullmq';
-import type { QueueLogger, Redis } from './connection.ts';
+import { type QueueLogger, type Redis, WORKER_RETRY_MS } from './connection.ts';
 import { INTAKE_PREFIX, INTAKE_QUEUE } from './names.ts';
 
 /** Ids handed in at one time; each is one read of a row. */
@@ -40,12 +40,14 @@ export class IntakeQueue {
 
 export class IntakeWorker {
   readonly #worker: Worker;
+  readonly #redis: Redis;
 
   /** Calls `take` for each id; ids that are none are logged and dropped. Starts at once. */
   constructor(
     { redis, logger }: { redis: Redis; logger: QueueLogger },
     take: (requestId: string) => Promise<void>,
   ) {
+    this.#redis = redis;
     this.#worker = new Worker(
       INTAKE_QUEUE,
       async (job) => {
@@ -57,6 +59,7 @@ export class IntakeWorker {
         connection: redis,
         prefix: INTAKE_PREFIX,
         concurrency: INTAKE_CONCURRENCY,
+        runRetryDelay: WORKER_RETRY_MS,
         removeOnComplete: { count: 0 },
         removeOnFail: { count: 0 },
       },
@@ -65,6 +68,7 @@ export class IntakeWorker {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#worker.close();
+    // Without Redis it would wait for it; what is not taken over is delivered again.
+    await this.#worker.close(this.#redis.status !== 'ready');
   }
 }

@@ -4,11 +4,8 @@
  */
 import { NodeJob } from '@blyan/protocol/node';
 import { Queue, UnrecoverableError, Worker } from 'bullmq';
-import type { QueueLogger, Redis } from './connection.ts';
+import { type QueueLogger, type Redis, WORKER_RETRY_MS } from './connection.ts';
 import { NODE_QUEUE, nodePrefix } from './names.ts';
-
-/** Pause of a worker whose Redis failed; BullMQ's own 15 s would be longer than a restart takes. */
-const RETRY_MS = 500;
 
 const jobId = (requestId: string, attempt: number) => `${requestId}-${attempt}`;
 
@@ -107,7 +104,7 @@ export class NodeJobWorker {
         autorun: false,
         // A job whose lock lapsed belongs to an attempt that the coordinator has moved on already.
         maxStalledCount: 0,
-        runRetryDelay: RETRY_MS,
+        runRetryDelay: WORKER_RETRY_MS,
         removeOnComplete: { count: 0 },
         removeOnFail: { count: 0 },
       },

@@ -7,10 +7,15 @@ import type { BlobSource } from './source.ts';
 
 /** Tries of one source in a row without any verified byte. A server that restarts needs a few seconds. */
 const MAX_FAILURES = 5;
-/** Tries of one piece, over all sources. */
+/** Tries of one piece, besides a first one of each source. */
 const MAX_TRIES = 12;
+/** A source that failed is asked for other blobs only when no other has them, for so long. */
+const TROUBLE_MS = 60_000;
 const BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 2000;
+
+/** Monotonic ms of their last failures. Pools live as long as one blob; a dead source is found out once. */
+const troubled = new WeakMap<BlobSource, number>();
 
 interface State {
   source: BlobSource;
@@ -55,6 +60,7 @@ export class SourcePool {
   good(source: BlobSource): void {
     const state = this.#state(source);
     if (state) state.failures = 0;
+    troubled.delete(source);
   }
 
   lied(source: BlobSource, chunk: number | null): void {
@@ -76,7 +82,7 @@ export class SourcePool {
   ): Promise<T> {
     const signals = [this.#signal, stop].filter((s) => s !== undefined);
     const signal = signals.length > 0 ? AbortSignal.any(signals) : undefined;
-    for (let tries = 0; tries < MAX_TRIES; tries++) {
+    for (let tries = 0; tries < MAX_TRIES + this.#states.length; tries++) {
       signal?.throwIfAborted();
       const state = this.#next(chunk);
       if (state === null) break;
@@ -89,7 +95,9 @@ export class SourcePool {
         if (!(error instanceof StoreError) || error.code.startsWith('DISK_')) throw error;
         state.last = error;
         // Asking again does not bring what is not there.
-        state.failures = error.code === 'BLOB_MISSING' ? MAX_FAILURES : state.failures + 1;
+        const missing = error.code === 'BLOB_MISSING';
+        state.failures = missing ? MAX_FAILURES : state.failures + 1;
+        if (!missing) troubled.set(state.source, performance.now());
       }
       const soonest = Math.min(...this.#states.map((s) => s.failures));
       if (soonest > 0 && soonest < MAX_FAILURES) {
@@ -105,7 +113,7 @@ export class SourcePool {
     return this.#states.find((s) => s.source === source);
   }
 
-  /** Fewest lies about this chunk, then fewest failures, then in turn. */
+  /** Fewest lies about this chunk, then fewest failures, then those without trouble lately, then in turn. */
   #next(chunk: number | undefined): State | null {
     const usable = this.#states.filter((s) => s.failures < MAX_FAILURES);
     if (usable.length === 0) return null;
@@ -114,7 +122,15 @@ export class SourcePool {
     const count = this.#states.length;
     const turn = this.#turn++ % count;
     const order = (s: State) => (this.#states.indexOf(s) + count - turn) % count;
-    usable.sort((a, b) => lies(a) - lies(b) || a.failures - b.failures || order(a) - order(b));
+    const since = performance.now() - TROUBLE_MS;
+    const trouble = ({ source }: State) => Number((troubled.get(source) ?? since) > since);
+    usable.sort(
+      (a, b) =>
+        lies(a) - lies(b) ||
+        a.failures - b.failures ||
+        trouble(a) - trouble(b) ||
+        order(a) - order(b),
+    );
     return usable[0] ?? null;
   }
 

@@ -1,5 +1,6 @@
 import { BlobStore } from '@blyan/store/blob-store';
-import { fetchBlob } from '@blyan/store/fetch';
+import { StoreError } from '@blyan/store/errors';
+import { type BlobSource, fetchBlob } from '@blyan/store/fetch';
 import { httpSource } from '@blyan/store/http-source';
 import { describe, expect, it } from 'vitest';
 import {
@@ -74,6 +75,42 @@ describe.concurrent('fetchBlob', () => {
     const root = blob.hex;
     expect(wrong).toContainEqual({ source: badList.url, root, chunk: null });
     for (const one of wrong.slice(1)) expect(one).toEqual({ source: bad.url, root, chunk: 3 });
+  });
+
+  it('asks the last source, too, however many have nothing or are gone', async () => {
+    await using dir = await tempDir();
+    const store = await BlobStore.open(dir.path);
+    await using good = await serve([blob]);
+    await using empty = await serve([]);
+    const nothing = Array.from({ length: 20 }, () => httpSource(empty.url));
+    await fetchBlob(blob, { store, sources: [...nothing, httpSource(good.url)] });
+    await expectStored(store, blob);
+  });
+
+  it('finds out once that a source is dead, not at each blob', async () => {
+    await using dir = await tempDir();
+    const store = await BlobStore.open(dir.path);
+    const blobs = Array.from({ length: 6 }, (_, seed) => describeBlob(pattern(1000, seed)));
+    await using good = await serve(blobs);
+    const asked: string[] = [];
+    const fail = () => new StoreError('SOURCE_FAILED', 'nobody is there');
+    const dead: BlobSource = {
+      name: 'dead',
+      leaves: (root) => {
+        asked.push(root);
+        return Promise.reject(fail());
+      },
+      // biome-ignore lint/correctness/useYield: it fails before it has anything
+      async *read(root) {
+        asked.push(root);
+        throw fail();
+      },
+    };
+    for (const one of blobs) {
+      await fetchBlob(one, { store, sources: [httpSource(good.url), dead] });
+      await expectStored(store, one);
+    }
+    expect(asked).toHaveLength(1);
   });
 
   it('resumes at the first missing chunk after an abort', async () => {

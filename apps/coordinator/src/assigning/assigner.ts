@@ -6,7 +6,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Assignment } from '@blyan/protocol/assignment';
 import { isDeposed } from '../errors.ts';
-import { ASSIGN_RETRY_MS, GAIN_LASTS_MS, HEARING_MS, REPLAN_MS } from '../limits.ts';
+import {
+  ASSIGN_RETRY_MS,
+  FORMING_STUCK_MS,
+  GAIN_LASTS_MS,
+  HEARING_MS,
+  REPLAN_MS,
+} from '../limits.ts';
 import type { Logger } from '../logger.ts';
 import type { NodeRegistry } from '../nodes.ts';
 import type { Pipeline, PlanModel } from '../planning/fleet.ts';
@@ -58,6 +64,7 @@ export class Assigner {
   /** Monotonic ms before which no plan is made. */
   #planFrom = Number.POSITIVE_INFINITY;
   #writing: Promise<void> = Promise.resolve();
+  #stopped = false;
 
   constructor(deps: AssignerDeps) {
     this.#deps = deps;
@@ -98,15 +105,15 @@ export class Assigner {
     this.#plan(now);
   }
 
-  /** A head blames a member of its pipeline. False when that is none. */
-  blame(headId: string, culprit: string, now = performance.now()): boolean {
+  /** A head blames a member of its pipeline. Its members; null when the blamed one is none. */
+  blame(headId: string, culprit: string, now = performance.now()): string[] | null {
     const { nodes, logger } = this.#deps;
     const pipeline = nodes.pipelines.of(headId);
-    if (!pipeline || culprit === headId || !membersOf(pipeline).includes(culprit)) return false;
+    if (!pipeline || culprit === headId || !membersOf(pipeline).includes(culprit)) return null;
     logger.warn({ nodeId: headId, culprit }, 'a stage of a pipeline broke down');
     nodes.get(culprit)?.health.failed(now);
     this.#end(pipeline, `worker ${culprit}, a stage of the pipeline of ${headId}, broke down`);
-    return true;
+    return membersOf(pipeline);
   }
 
   /** A node has registered, perhaps as a new user of Redis: what it may reach is opened again. */
@@ -121,7 +128,9 @@ export class Assigner {
       });
   }
 
+  /** What could not be written yet is told by the next leader. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     await this.#writing;
   }
 
@@ -162,6 +171,13 @@ export class Assigner {
       this.#end(pipeline, `worker ${failed} cannot hold its stage`, { remember: false });
       return;
     }
+    const stuck =
+      stages.length > 1 && members.find((member) => this.#isStuck(pipeline, member, now));
+    if (stuck) {
+      nodes.get(stuck)?.health.stuck(now);
+      this.#end(pipeline, `worker ${stuck} is stuck`, { remember: false });
+      return;
+    }
     const lost = members.find((member) => !nodes.get(member)?.isAlive(now));
     if (lost && now - pipeline.since > HEARING_MS) {
       this.#end(pipeline, `worker ${lost} is silent`);
@@ -172,6 +188,15 @@ export class Assigner {
       logger.info({ assignment: id, stages: stages.length }, 'a pipeline is ready');
       pump();
     }
+  }
+
+  /** Whether a member that is not ready has come no further for long. */
+  #isStuck({ steps }: AssignedPipeline, member: string, now: number): boolean {
+    const { state, progress } = this.#deps.nodes.get(member)?.status ?? {};
+    const step = JSON.stringify([state, progress]);
+    const last = steps.get(member);
+    if (last?.step !== step) steps.set(member, { step, since: now });
+    return state !== 'ready' && last?.step === step && now - last.since > FORMING_STUCK_MS;
   }
 
   /** Tells members again that do not know their assignment: a key or a message may be lost. */
@@ -315,7 +340,7 @@ export class Assigner {
     const { nodes, write, grant, logger } = this.#deps;
     const { assignment } = pipeline;
     const isCurrent = () => nodes.pipelines.list().includes(pipeline);
-    while (isCurrent()) {
+    while (isCurrent() && !this.#stopped) {
       try {
         for (const id of membersOf(pipeline)) await grant(id, this.#channels(id, assignment.id));
         for (const id of membersOf(pipeline)) await write(id, assignment);

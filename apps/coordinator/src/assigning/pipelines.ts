@@ -17,6 +17,8 @@ export interface AssignedPipeline {
   /** Monotonic ms of its assignment, and of the last time that its members were told. */
   readonly since: number;
   told: number;
+  /** How far each member said to be while it forms, and since when, monotonic ms. */
+  readonly steps: Map<string, { step: string; since: number }>;
 }
 
 export class Pipelines {
@@ -44,6 +46,7 @@ export class Pipelines {
       closing: false,
       since: now,
       told: now,
+      steps: new Map(),
     };
     this.#all.set(assignment.id, pipeline);
     for (const { nodeId } of assignment.stages) this.#of.set(nodeId, pipeline);

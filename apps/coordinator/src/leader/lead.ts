@@ -13,6 +13,8 @@ export interface LeadOptions {
   standbyMs: number;
   /** Pause between two renewals. */
   renewMs: number;
+  /** So long without an answer of Redis, and another one may lead. */
+  silentMs: number;
 }
 
 export interface LeadDeps {
@@ -20,6 +22,8 @@ export interface LeadDeps {
   logger: Logger;
   /** Highest number of a term that was seen elsewhere. */
   lastTerm(): Promise<bigint>;
+  /** Whether Redis answers now. */
+  reachesRedis(): Promise<boolean>;
   /** Starts what a leader does; disposing stops it. */
   serve(term: Term): Promise<AsyncDisposable>;
 }
@@ -42,8 +46,8 @@ export async function lead(options: LeadOptions, deps: LeadDeps): Promise<AsyncD
 }
 
 async function turns(
-  { standbyMs, renewMs }: LeadOptions,
-  { lease, logger, lastTerm, serve }: LeadDeps,
+  { standbyMs, renewMs, silentMs }: LeadOptions,
+  { lease, logger, lastTerm, reachesRedis, serve }: LeadDeps,
   stop: AbortSignal,
   settled: () => void,
 ): Promise<void> {
@@ -72,15 +76,20 @@ async function turns(
 
   async function turn(token: bigint): Promise<void> {
     const over = new AbortController();
+    let silent = false;
     const term = { token, deposed: () => over.abort() };
     const ends = AbortSignal.any([stop, over.signal]);
-    const renewing = renew(token, ends, () => over.abort());
+    const renewing = renew(token, ends, (redis) => {
+      silent = redis === 'silent';
+      over.abort();
+    });
     try {
       const service = await serve(term);
       logger.info({ term: String(token) }, 'leading');
       settled();
       await aborted(ends);
-      if (over.signal.aborted) logger.warn({ term: String(token) }, 'another coordinator leads');
+      if (over.signal.aborted && !silent)
+        logger.warn({ term: String(token) }, 'another coordinator leads');
       await service[Symbol.asyncDispose]();
     } catch (error) {
       logger.error({ term: String(token), problem: (error as Error).message }, 'cannot lead');
@@ -93,11 +102,28 @@ async function turns(
     }
   }
 
-  /** While Postgres does not answer, nobody else can begin a term either: it goes on. */
-  async function renew(token: bigint, ends: AbortSignal, over: () => void): Promise<void> {
+  /**
+   * While Postgres does not answer, nobody else can begin a term either: it goes on. While Redis does not
+   * answer us, another one may still reach it: we stop renewing, and cannot ask for the lease again before it
+   * answers.
+   */
+  async function renew(
+    token: bigint,
+    ends: AbortSignal,
+    over: (redis?: 'silent') => void,
+  ): Promise<void> {
+    let answered = performance.now();
     while (!ends.aborted) {
       await sleep(renewMs, undefined, { signal: ends }).catch(() => undefined);
       if (ends.aborted) return;
+      // Not waited for: the lease is not to lapse meanwhile.
+      void reachesRedis().then((reached) => {
+        if (reached) answered = performance.now();
+      });
+      if (performance.now() - answered > silentMs) {
+        logger.error({ term: String(token) }, 'Redis does not answer this coordinator');
+        return over('silent');
+      }
       try {
         if (!(await lease.renew(token))) over();
       } catch (error) {
