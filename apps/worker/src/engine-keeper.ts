@@ -18,6 +18,8 @@ const FIRST_FAILED_PAUSE_MS = 30_000;
 const MAX_FAILED_PAUSE_MS = 600_000;
 /** Notices kept for the status. */
 const MAX_NOTICES = 8;
+/** A stranger at the door can cause notices without end: so many a minute are logged and told. */
+const NOTICES_A_MINUTE = 30;
 
 export type EngineState =
   /** Nothing is assigned, and there is no process. */
@@ -28,7 +30,7 @@ export type EngineState =
   | { state: 'failed'; failure: NodeFailure };
 
 export interface KeeperListener {
-  /** The state or the notices changed. */
+  /** The state changed. */
   changed(): void;
   event(event: AttemptEvent): void;
   /** All that ran on the engine is gone. */
@@ -45,6 +47,7 @@ export class EngineKeeper {
   /** What follows when the present process, which we end, is gone. */
   #next: 'start' | 'idle' | null = null;
   #notices: string[] = [];
+  #noticed = { since: Number.NEGATIVE_INFINITY, count: 0 };
   /** By source. */
   readonly #wrongBlobs = new Map<string, WrongBlob>();
   #pause = FIRST_PAUSE_MS;
@@ -182,10 +185,13 @@ export class EngineKeeper {
     this.#timer = setTimeout(() => this.start(), pause);
   }
 
+  /** Told with the next heartbeat. */
   #notice(text: string): void {
+    const now = performance.now();
+    if (now - this.#noticed.since > 60_000) this.#noticed = { since: now, count: 0 };
+    if (++this.#noticed.count > NOTICES_A_MINUTE) return;
     this.#logger.warn({ notice: text }, 'put right');
     this.#notices = [...this.#notices, text.slice(0, 2000)].slice(-MAX_NOTICES);
-    this.#listener.changed();
   }
 
   #wrongBlob(wrong: WrongBlob): void {

@@ -64,3 +64,28 @@ test('a model that stays damaged is verified again ever later, and the reason st
   expect(engines.length).toBe(before + 1);
   await keeper.stop();
 });
+
+test('notices without end are neither logged nor told without end', async () => {
+  const lines: string[] = [];
+  const stream = { write: (line: string) => void lines.push(line) };
+  let listener: Listener | undefined;
+  let changes = 0;
+  const keeper = new EngineKeeper(
+    (given) => {
+      listener = given;
+      return { submit() {}, cancel() {}, assign() {}, kill: () => given.exit('signal SIGKILL') };
+    },
+    { changed: () => void changes++, event: () => undefined, gone: () => undefined },
+    pino({}, stream),
+  );
+  keeper.start();
+  const before = changes;
+  for (let i = 0; i < 1000; i++) listener?.notice(`a stranger, ${i}`);
+  expect(lines).toHaveLength(30);
+  expect(changes).toBe(before);
+  expect(keeper.notices.at(-1)).toBe('a stranger, 29');
+  await vi.advanceTimersByTimeAsync(61_000);
+  listener?.notice('one of the next minute');
+  expect(keeper.notices.at(-1)).toBe('one of the next minute');
+  await keeper.stop();
+});

@@ -2,12 +2,19 @@
  * Frames through Redis pub/sub, one channel for each stage: works wherever a worker works. What is lost
  * while a connection is down is a gap in the numbers, which ends the epoch.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { disconnect, type QueueLogger, type Redis } from '@blyan/queue/connection';
 import { stageChannels } from '@blyan/queue/names';
 import { NodeAccess } from '@blyan/queue/node-connection';
 import type { Membership } from './member.ts';
 import type { Arrival, StageNet, Wire } from './net.ts';
 
+/**
+ * A user of Redis that was just made anew is let into its channels a moment later, by the coordinator, which
+ * may have lost Redis, too.
+ */
+const GRANT_MS = 10_000;
+const GRANT_RETRY_MS = 250;
 /** What may wait for Redis: the frames of a whole pipeline's runs in flight are far below. */
 const MAX_WAITING_BYTES = 64 * 2 ** 20;
 
@@ -36,7 +43,7 @@ export class RedisNet implements StageNet {
     const subscriber = access.connect(`${name}:sub`);
     const net = new RedisNet(member, publisher, subscriber);
     try {
-      await subscriber.subscribe(net.#channel(member.index));
+      await subscribe(subscriber, net.#channel(member.index));
       return net;
     } catch (error) {
       await net[Symbol.asyncDispose]();
@@ -98,5 +105,20 @@ export class RedisNet implements StageNet {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([disconnect(this.#publisher), disconnect(this.#subscriber)]);
+  }
+}
+
+/** Tries again while Redis does not let us in; @throws what Redis says at last */
+async function subscribe(redis: Redis, channel: string): Promise<void> {
+  const until = performance.now() + GRANT_MS;
+  for (;;) {
+    try {
+      await redis.subscribe(channel);
+      return;
+    } catch (error) {
+      const { message } = error as Error;
+      if (!message.startsWith('NOPERM') || performance.now() > until) throw error;
+      await sleep(GRANT_RETRY_MS);
+    }
   }
 }
