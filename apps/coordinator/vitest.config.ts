@@ -8,6 +8,8 @@ export default defineConfig({
       '../../tooling/local/src/test-build.ts',
       '../../tooling/local/src/test-services.ts',
     ],
+    // Many processes share the machine while tests run.
     testTimeout: 20_000,
+    hookTimeout: 60_000,
   },
 });

@@ -1,3 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
-export default defineConfig({ test: { name: 'model' } });
+export default defineConfig({
+  test: {
+    name: 'model',
+    // Many processes share the machine while tests run.
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+  },
+});

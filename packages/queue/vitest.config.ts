@@ -5,5 +5,8 @@ export default defineConfig({
     name: 'queue',
     include: ['test/*.test.ts'],
     globalSetup: ['../../tooling/local/src/test-services.ts'],
+    // Many processes share the machine while tests run.
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
   },
 });

@@ -78,7 +78,8 @@ export async function startService(
   });
   const redis = connect(options.redisUrl, { name: 'coordinator:lease', logger, use: 'request' });
   const { redisUrl, nodeRedisUrl = redisUrl, nodeRedisCa: ca } = options;
-  const users = connect(nodeRedisUrl, { name: 'coordinator:access', logger, ca });
+  // A look fails in time, and so ends when this does: the next one looks again.
+  const users = connect(nodeRedisUrl, { name: 'coordinator:access', logger, use: 'request', ca });
   const access = new Access({ db, redis: users, logger });
   const looking = every(ACCESS_MS, 'access', logger, () => access.look());
   const leading = await lead(
