@@ -37,12 +37,11 @@ export class StreamingDetokenizer {
         this.#tail = [...this.#tail, ...bytes.subarray(-3)].slice(-3);
         continue;
       }
-      // Added tokens are text of their own: no character reaches across them.
       const added = this.#tokens.added(id);
-      if (!added) continue;
-      text += this.flush();
-      // Special tokens that are left out leave the beginning where it is, as the fused text has it.
-      if (!added.special || this.#special) text += this.#begin(added.content);
+      // What is left out is not there: the bytes before and behind it may be one character.
+      if (!added || (added.special && !this.#special)) continue;
+      // Added tokens are text of their own: no character reaches across them.
+      text += this.flush() + this.#begin(added.content);
     }
     return text;
   }

@@ -2,7 +2,7 @@
 
 import { decodeFrame, encodeFrame, type Frame } from '@blyan/protocol/frames';
 import type { NodeJob } from '@blyan/protocol/node';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CAPACITY_STEP, kvBytesPerPosition } from '../../src/engine/kv-cache.ts';
 import { KvMemory } from '../../src/engine/kv-memory.ts';
 import { EngineLoop } from '../../src/engine/loop.ts';
@@ -111,8 +111,8 @@ async function expectFailure(code: string, culprit: string | undefined, act: () 
   pipeline.loopback.tamper = (bytes) => [bytes];
   await pipeline.stages.connect(AbortSignal.timeout(5000));
   expect(await answer()).toEqual(expected);
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  for (const { load } of pipeline.servers) expect(load.sequences).toBe(0);
+  for (const server of pipeline.servers)
+    await vi.waitFor(() => expect(server.load.sequences).toBe(0), { timeout: 5000 });
 }
 
 describe('a stage', () => {

@@ -189,6 +189,8 @@ test('stop keeps what was written, continue goes on with it, regenerate and edit
   const stopped = await shownText(page);
   expect(stopped.length).toBeGreaterThan(5);
   await page.getByRole('button', { name: 'Continue' }).click();
+  // The part that was stopped shows where it came from, too: that alone says nothing.
+  await eventually(async () => (await shownText(page)).length).toBeGreaterThan(stopped.length);
   await provenance().waitFor();
   const whole = await shownText(page);
   expect(whole.startsWith(stopped)).toBe(true);
