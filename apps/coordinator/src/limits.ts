@@ -36,6 +36,8 @@ export const STATUS_MS = 1000;
 export const ACCESS_MS = 250;
 /** Rows that the intake queue lost, flags whose message was lost, new nodes: looked for this often. */
 export const POLL_MS = 3000;
+/** Streams of nodes are shortened, and what is left in their queues is removed, this often. */
+export const NODE_SWEEP_MS = 60_000;
 /** Old requests are purged this often. */
 export const SWEEP_MS = 10 * 60_000;
 /** Rows deleted in one statement. */

@@ -17,6 +17,7 @@ import { checkTerm, lastTerm, type Term } from '@blyan/queue/term';
 import type { KnownBlobs } from '@blyan/store/check-source';
 import { Access } from './access.ts';
 import { Coordinator } from './coordinator.ts';
+import { isDeposed } from './errors.ts';
 import { lead } from './leader/lead.ts';
 import { Lease } from './leader/lease.ts';
 import {
@@ -24,6 +25,7 @@ import {
   LEASE_MS,
   LEASE_RENEW_MS,
   NODE_FORGOTTEN_MS,
+  NODE_SWEEP_MS,
   POLL_MS,
   REDIS_SILENT_MS,
   STANDBY_MS,
@@ -176,6 +178,7 @@ async function serve(
           read: (nodeId) =>
             readAssignment(nodeRedis, nodeId).catch((error: Error) => {
               if (!(error instanceof QueueError)) throw error;
+              coordinator.accuse(nodeId, error);
               logger.warn({ nodeId, problem: error.message }, 'a node is assigned anew');
               return null;
             }),
@@ -203,7 +206,9 @@ async function serve(
     const streams = owned(NodeStreamReader.open({ url: nodeUrl, ca, logger }));
     const followed = async (nodeId: string) => {
       nodes.add(nodeId);
-      await streams.add(nodeId, nodeRedis);
+      await streams.add(nodeId, nodeRedis).catch((error: unknown) => {
+        if (!coordinator.accuse(nodeId, error)) throw error;
+      });
     };
     const known = async () => {
       const readAt = performance.now();
@@ -244,15 +249,22 @@ async function serve(
         await writeCluster(redis, term, coordinator.status());
       }),
     );
-    const sweep = async () => {
-      const ids = [...nodes.all()].map(({ id }) => id);
+    const sweepNodes = async () => {
       await streams.trim(nodeRedis);
-      for (const id of ids) {
-        await queues.sweep(id, {
+      for (const { id } of [...nodes.all()]) {
+        const swept = queues.sweep(id, {
           isWanted: (request, attempt) => coordinator.wants(request, attempt),
           mayRemove: () => checkTerm(nodeRedis, term),
         });
+        await swept.catch((error: Error) => {
+          if (isDeposed(error)) throw error;
+          if (coordinator.accuse(id, error)) return;
+          logger.warn({ nodeId: id, problem: error.message }, 'a queue was not swept');
+        });
       }
+    };
+    void owned(every(NODE_SWEEP_MS, 'sweep of nodes', logger, sweepNodes)).now();
+    const sweep = async () => {
       const alive = coordinator.status().nodes.filter((node) => node.alive);
       await store.nodesSeen(alive.map(({ id }) => id));
       const unusedSince = new Date(Date.now() - options.conversationRetentionMs);
@@ -260,8 +272,7 @@ async function serve(
       const before = new Date(Date.now() - retentionMs);
       await remove((limit) => store.purge(before, limit), writer);
     };
-    const sweeping = owned(every(SWEEP_MS, 'sweep', logger, sweep));
-    void sweeping.now();
+    void owned(every(SWEEP_MS, 'sweep', logger, sweep)).now();
 
     owned(
       await ControlSubscription.coordinator({ url, logger }, (message) => {
