@@ -105,6 +105,11 @@ export class Coordinator {
     return true;
   }
 
+  /** A node was silent for so long that nothing is kept of it. */
+  forget(nodeId: string): void {
+    this.#assigner.forget(nodeId);
+  }
+
   /** A node is out, whatever it still writes: what it had moves on. */
   lose(nodeId: string): void {
     this.#nodes.bar(nodeId);

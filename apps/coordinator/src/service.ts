@@ -52,6 +52,7 @@ export interface ServiceOptions {
   /** Tests shorten these. */
   nodeLostMs?: number;
   noNodeGraceMs?: number;
+  nodeForgottenMs?: number;
   steadyMs?: number;
   leaseMs?: number;
   renewMs?: number;
@@ -120,7 +121,7 @@ async function serve(
   options: ServiceOptions,
   { db, models, blobs, logger, term, access, looking }: LeaderDeps,
 ): Promise<AsyncDisposable> {
-  const { redisUrl: url, retentionMs } = options;
+  const { redisUrl: url, retentionMs, nodeForgottenMs = NODE_FORGOTTEN_MS } = options;
   const nodeUrl = options.nodeRedisUrl ?? url;
   const ca = options.nodeRedisCa;
   const stack: (() => Promise<unknown>)[] = [];
@@ -212,7 +213,14 @@ async function serve(
     };
     const known = async () => {
       const readAt = performance.now();
-      for (const row of await store.nodeRows(new Date(Date.now() - NODE_FORGOTTEN_MS))) {
+      const rows = await store.nodeRows(new Date(Date.now() - nodeForgottenMs));
+      for (const id of nodes.forget(nodeForgottenMs, new Set(rows.map((row) => row.id)))) {
+        streams.remove(id);
+        queues.forget(id);
+        coordinator.forget(id);
+        logger.info({ nodeId: id }, 'a node is forgotten');
+      }
+      for (const row of rows) {
         // The message that says so may be lost, and a new user of Redis reaches no channels of stages.
         if (nodes.know(row, readAt)) coordinator.registered(row.id);
         await followed(row.id);

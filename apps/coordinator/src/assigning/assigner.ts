@@ -128,6 +128,11 @@ export class Assigner {
       });
   }
 
+  /** A node is gone for good. */
+  forget(nodeId: string): void {
+    this.#recent.delete(nodeId);
+  }
+
   /** What could not be written yet is told by the next leader. */
   async stop(): Promise<void> {
     this.#stopped = true;
