@@ -82,26 +82,22 @@ export class Dispatch {
     } catch (error) {
       const problem = (error as Error).message;
       logger.error({ requestId: answer.id, nodeId: node.id, problem }, 'dispatch failed');
+      if (isOfItsKeys(error)) node.health.failed(performance.now());
       // While the job was on its way the answer may have ended, or moved on: then it is not ours.
-      if (answer.attempt === attempt ? answer.state !== 'running' : answer.state !== 'dispatching')
-        return;
-      this.#release(node, answer);
-      this.#putBack(answer, node, error);
+      const isOurs = answer.state === (answer.attempt === attempt ? 'running' : 'dispatching');
+      if (isOurs) this.#putBack(answer, node, error);
+      if (isForged(error)) this.#deps.lied(node.id, error.message);
+      this.pump();
     }
   }
 
-  /** What a node's own keys make fail costs that node, and the answer nothing but the way to another one. */
+  /** What a node's own keys make fail costs the answer nothing but the way to another node. */
   #putBack(answer: Answer, node: NodeView, error: unknown): void {
-    const { answers, lied } = this.#deps;
+    this.#release(node, answer);
     const ofItsKeys = isOfItsKeys(error);
-    if (ofItsKeys) {
-      answer.avoid.add(node.id);
-      node.health.failed(performance.now());
-    }
-    const others = ofItsKeys && this.#hasOther(answer);
-    answers.putBack(answer, 'the job could not be handed over', others ? 0 : STORE_RETRY_MS);
-    if (isForged(error)) lied(node.id, error.message);
-    if (others) this.pump();
+    if (ofItsKeys) answer.avoid.add(node.id);
+    const pauseMs = ofItsKeys && this.#hasOther(answer) ? 0 : STORE_RETRY_MS;
+    this.#deps.answers.putBack(answer, 'the job could not be handed over', pauseMs);
   }
 
   #hasOther(answer: Answer): boolean {
