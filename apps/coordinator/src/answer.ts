@@ -68,6 +68,8 @@ export class Answer {
   readonly tokens: number[] = [];
   readonly segments: Segment[];
   attempt: number;
+  /** Attempts that reached no node, through no fault of the answer. */
+  undelivered = 0;
   state: 'waiting' | 'dispatching' | 'running' | 'ended' = 'waiting';
   running: Running | null = null;
   /** Nodes that failed it: taken again only when there is no other. */
@@ -106,6 +108,10 @@ export class Answer {
     if (input.continues > 0) this.#text.goOnBehind(input.prompt.slice(-input.continues));
   }
 
+  /** How often it was tried on a node. */
+  get tries(): number {
+    return this.attempt - this.undelivered;
+  }
   get id(): string {
     return this.input.id;
   }

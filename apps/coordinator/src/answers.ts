@@ -59,10 +59,11 @@ export class Answers {
     this.waiting.add(answer);
   }
 
-  /** Waits again because its dispatch failed, through no fault of a node. */
+  /** Waits again because its dispatch failed: that was no try. */
   putBack(answer: Answer, problem: string, pauseMs: number): void {
     if (answer.running) {
       const { nodeId } = answer.running;
+      answer.undelivered++;
       this.#leave(answer);
       // The job may have arrived all the same.
       this.#deps.tell.drop(nodeId, answer.id, answer.attempt);
@@ -88,13 +89,14 @@ export class Answers {
     tell.drop(running.nodeId, answer.id, attempt);
     tell.closeAttempt(answer, problem);
     answer.problem = problem;
-    if (attempt >= MAX_ATTEMPTS) {
-      const message = `all ${attempt} attempts broke down; the last: ${problem}`;
+    const { tries } = answer;
+    if (tries >= MAX_ATTEMPTS) {
+      const message = `all ${tries} attempts broke down; the last: ${problem}`;
       this.end(answer, { type: 'error', code: 'attempts_exhausted', message });
       return;
     }
     answer.avoid.add(running.nodeId);
-    answer.notBefore = performance.now() + RETRY_PAUSE_MS * (attempt - 1);
+    answer.notBefore = performance.now() + RETRY_PAUSE_MS * (tries - 1);
     this.wait(answer);
     this.#deps.pump();
   }

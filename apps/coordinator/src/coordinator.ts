@@ -9,6 +9,7 @@ import type { NodeMessage } from '@blyan/queue/node-reader';
 import { Answers } from './answers.ts';
 import { Assigner, type AssignerDeps } from './assigning/assigner.ts';
 import { Dispatch } from './dispatch.ts';
+import { isForged } from './errors.ts';
 import { Hearing } from './hearing.ts';
 import { NO_NODE_GRACE_MS } from './limits.ts';
 import type { NodeRegistry } from './nodes.ts';
@@ -44,7 +45,8 @@ export class Coordinator {
 
   constructor(given: CoordinatorDeps, { noNodeGraceMs }: CoordinatorOptions = {}) {
     const pump = () => this.#dispatch.pump();
-    const base = { ...given, tell: new Teller(given), pump };
+    const lied = (nodeId: string, problem: string) => this.#hearing.lied(nodeId, problem);
+    const base = { ...given, tell: new Teller(given, lied), pump, lied };
     const answers = new Answers(base);
     this.#assigner = new Assigner({
       ...given.assignments,
@@ -57,7 +59,7 @@ export class Coordinator {
     });
     const wrongBlobs = new WrongBlobs({
       ...given,
-      caught: (nodeId, problem) => this.#hearing.lied(nodeId, problem),
+      caught: lied,
     });
     const deps = {
       ...base,
@@ -94,6 +96,18 @@ export class Coordinator {
   cancel(id: string): void {
     const answer = this.#answers.get(id);
     if (answer) this.#answers.end(answer, { type: 'finish', reason: 'cancelled' });
+  }
+
+  /** What was done with a node's keys in Redis failed. True when that is its own doing: then it is out. */
+  accuse(nodeId: string, error: unknown): boolean {
+    if (!isForged(error)) return false;
+    this.#hearing.lied(nodeId, error.message);
+    return true;
+  }
+
+  /** A node was silent for so long that nothing is kept of it. */
+  forget(nodeId: string): void {
+    this.#assigner.forget(nodeId);
   }
 
   /** A node is out, whatever it still writes: what it had moves on. */

@@ -2,6 +2,7 @@
 import type { NodeQueues } from '@blyan/queue/node-queue';
 import type { Answer, SegmentStage } from './answer.ts';
 import type { Answers } from './answers.ts';
+import { isForged, isOfItsKeys } from './errors.ts';
 import { jobOf } from './job.ts';
 import { STORE_RETRY_MS } from './limits.ts';
 import type { Logger } from './logger.ts';
@@ -16,6 +17,8 @@ export interface DispatchDeps {
   answers: Answers;
   tell: Teller;
   logger: Logger;
+  /** A node broke its word. */
+  lied(nodeId: string, problem: string): void;
   /** Takes a request anew. */
   take(id: string): Promise<void>;
 }
@@ -49,7 +52,7 @@ export class Dispatch {
   }
 
   async #dispatch(answer: Answer, node: NodeView): Promise<void> {
-    const { store, queues, answers, tell, logger } = this.#deps;
+    const { store, queues, tell, logger } = this.#deps;
     const { status } = node;
     const attempt = answer.attempt + 1;
     try {
@@ -79,12 +82,27 @@ export class Dispatch {
     } catch (error) {
       const problem = (error as Error).message;
       logger.error({ requestId: answer.id, nodeId: node.id, problem }, 'dispatch failed');
+      if (isOfItsKeys(error)) node.health.failed(performance.now());
       // While the job was on its way the answer may have ended, or moved on: then it is not ours.
-      if (answer.attempt === attempt ? answer.state !== 'running' : answer.state !== 'dispatching')
-        return;
-      this.#release(node, answer);
-      answers.putBack(answer, 'the job could not be handed over', STORE_RETRY_MS);
+      const isOurs = answer.state === (answer.attempt === attempt ? 'running' : 'dispatching');
+      if (isOurs) this.#putBack(answer, node, error);
+      if (isForged(error)) this.#deps.lied(node.id, error.message);
+      this.pump();
     }
+  }
+
+  /** What a node's own keys make fail costs the answer nothing but the way to another node. */
+  #putBack(answer: Answer, node: NodeView, error: unknown): void {
+    this.#release(node, answer);
+    const ofItsKeys = isOfItsKeys(error);
+    if (ofItsKeys) answer.avoid.add(node.id);
+    const pauseMs = ofItsKeys && this.#hasOther(answer) ? 0 : STORE_RETRY_MS;
+    this.#deps.answers.putBack(answer, 'the job could not be handed over', pauseMs);
+  }
+
+  #hasOther(answer: Answer): boolean {
+    const next = this.#deps.nodes.choose(answer, performance.now());
+    return next !== undefined && !answer.avoid.has(next.id);
   }
 
   #hasLeft(answer: Answer, attempt: number): boolean {

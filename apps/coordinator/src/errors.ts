@@ -13,6 +13,14 @@ export class CoordinatorError extends Error {
   }
 }
 
+const codeOf = (error: unknown) => (error as { code?: unknown } | null)?.code;
+
 /** Whether a write was refused because somebody else leads: then no further try helps. */
-export const isDeposed = (error: unknown): boolean =>
-  (error as { code?: unknown } | null)?.code === 'DEPOSED';
+export const isDeposed = (error: unknown): boolean => codeOf(error) === 'DEPOSED';
+
+/** Whether a node made of its own keys in Redis what no honest one does; the message completes "worker x ...". */
+export const isForged = (error: unknown): error is Error => codeOf(error) === 'KEYS_FORGED';
+
+/** Whether what failed had to do with that node's own keys: others may serve. */
+export const isOfItsKeys = (error: unknown): error is Error =>
+  isForged(error) || codeOf(error) === 'KEYS_REFUSED';

@@ -36,12 +36,17 @@ export const STATUS_MS = 1000;
 export const ACCESS_MS = 250;
 /** Rows that the intake queue lost, flags whose message was lost, new nodes: looked for this often. */
 export const POLL_MS = 3000;
+/** Streams of nodes are shortened, and what is left in their queues is removed, this often. */
+export const NODE_SWEEP_MS = 60_000;
 /** Old requests are purged this often. */
 export const SWEEP_MS = 10 * 60_000;
 /** Rows deleted in one statement. */
 export const SWEEP_BATCH = 500;
-/** A node that did not register or answer for so long is no longer listened to. */
-export const NODE_FORGOTTEN_MS = 7 * 24 * 3600_000;
+/**
+ * A node that was silent for so long, here and at the web app, is no longer listened to, and nothing is kept
+ * in mind of it: every read names all nodes that are. One that registers or renews its lease is known again.
+ */
+export const NODE_FORGOTTEN_MS = 3600_000;
 /** A plan is looked at again this often although no node came or went: measurements change. */
 export const REPLAN_MS = 10_000;
 /**

@@ -27,6 +27,8 @@ export interface NodeRow {
 export class NodeView implements Member {
   readonly id: string;
   readonly health: Health;
+  /** Monotonic ms since which it is known. */
+  readonly knownSince: number;
   row: NodeRow | null = null;
   /** Monotonic ms until which rows were read that may lack the mark that we gave it. */
   markIsNewUntil = Number.NEGATIVE_INFINITY;
@@ -43,8 +45,13 @@ export class NodeView implements Member {
   readonly running = new Set<string>();
   readonly #lostMs: number;
 
-  constructor(id: string, { lostMs, steadyMs }: { lostMs: number; steadyMs: number | undefined }) {
+  constructor(
+    id: string,
+    { lostMs, steadyMs }: { lostMs: number; steadyMs: number | undefined },
+    now: number,
+  ) {
     this.id = id;
+    this.knownSince = now;
     this.#lostMs = lostMs;
     this.health = new Health(steadyMs);
   }
@@ -103,12 +110,31 @@ export class NodeRegistry {
   get(id: string): NodeView | undefined {
     return this.#nodes.get(id);
   }
-  add(id: string): void {
-    if (!this.#nodes.has(id)) this.#nodes.set(id, new NodeView(id, this.#options));
+  add(id: string, now = performance.now()): void {
+    if (!this.#nodes.has(id)) this.#nodes.set(id, new NodeView(id, this.#options, now));
+  }
+  /**
+   * Forgets who was silent for so long, and has nothing to do; returns their ids.
+   *
+   * @param kept ids of those that somebody else has heard
+   */
+  forget(silentMs: number, kept: ReadonlySet<string>, now = performance.now()): string[] {
+    const silent = [...this.#nodes.values()].filter(
+      ({ id, heard, knownSince, running }) =>
+        now - Math.max(heard, knownSince) >= silentMs &&
+        running.size === 0 &&
+        !kept.has(id) &&
+        !this.pipelines.of(id),
+    );
+    for (const { id } of silent) {
+      this.#nodes.delete(id);
+      this.#barred.delete(id);
+    }
+    return silent.map(({ id }) => id);
   }
   /** As Postgres had it at that monotonic time, when it was asked. True when it has registered anew since. */
   know(row: NodeRow, readAt = performance.now()): boolean {
-    this.add(row.id);
+    this.add(row.id, readAt);
     const node = this.#nodes.get(row.id);
     if (!node) return false;
     const before = node.row?.registeredAt;

@@ -17,6 +17,7 @@ import { checkTerm, lastTerm, type Term } from '@blyan/queue/term';
 import type { KnownBlobs } from '@blyan/store/check-source';
 import { Access } from './access.ts';
 import { Coordinator } from './coordinator.ts';
+import { isDeposed } from './errors.ts';
 import { lead } from './leader/lead.ts';
 import { Lease } from './leader/lease.ts';
 import {
@@ -24,6 +25,7 @@ import {
   LEASE_MS,
   LEASE_RENEW_MS,
   NODE_FORGOTTEN_MS,
+  NODE_SWEEP_MS,
   POLL_MS,
   REDIS_SILENT_MS,
   STANDBY_MS,
@@ -50,6 +52,7 @@ export interface ServiceOptions {
   /** Tests shorten these. */
   nodeLostMs?: number;
   noNodeGraceMs?: number;
+  nodeForgottenMs?: number;
   steadyMs?: number;
   leaseMs?: number;
   renewMs?: number;
@@ -118,7 +121,7 @@ async function serve(
   options: ServiceOptions,
   { db, models, blobs, logger, term, access, looking }: LeaderDeps,
 ): Promise<AsyncDisposable> {
-  const { redisUrl: url, retentionMs } = options;
+  const { redisUrl: url, retentionMs, nodeForgottenMs = NODE_FORGOTTEN_MS } = options;
   const nodeUrl = options.nodeRedisUrl ?? url;
   const ca = options.nodeRedisCa;
   const stack: (() => Promise<unknown>)[] = [];
@@ -176,6 +179,7 @@ async function serve(
           read: (nodeId) =>
             readAssignment(nodeRedis, nodeId).catch((error: Error) => {
               if (!(error instanceof QueueError)) throw error;
+              coordinator.accuse(nodeId, error);
               logger.warn({ nodeId, problem: error.message }, 'a node is assigned anew');
               return null;
             }),
@@ -203,11 +207,20 @@ async function serve(
     const streams = owned(NodeStreamReader.open({ url: nodeUrl, ca, logger }));
     const followed = async (nodeId: string) => {
       nodes.add(nodeId);
-      await streams.add(nodeId, nodeRedis);
+      await streams.add(nodeId, nodeRedis).catch((error: unknown) => {
+        if (!coordinator.accuse(nodeId, error)) throw error;
+      });
     };
     const known = async () => {
       const readAt = performance.now();
-      for (const row of await store.nodeRows(new Date(Date.now() - NODE_FORGOTTEN_MS))) {
+      const rows = await store.nodeRows(new Date(Date.now() - nodeForgottenMs));
+      for (const id of nodes.forget(nodeForgottenMs, new Set(rows.map((row) => row.id)))) {
+        streams.remove(id);
+        queues.forget(id);
+        coordinator.forget(id);
+        logger.info({ nodeId: id }, 'a node is forgotten');
+      }
+      for (const row of rows) {
         // The message that says so may be lost, and a new user of Redis reaches no channels of stages.
         if (nodes.know(row, readAt)) coordinator.registered(row.id);
         await followed(row.id);
@@ -244,15 +257,22 @@ async function serve(
         await writeCluster(redis, term, coordinator.status());
       }),
     );
-    const sweep = async () => {
-      const ids = [...nodes.all()].map(({ id }) => id);
+    const sweepNodes = async () => {
       await streams.trim(nodeRedis);
-      for (const id of ids) {
-        await queues.sweep(id, {
+      for (const { id } of [...nodes.all()]) {
+        const swept = queues.sweep(id, {
           isWanted: (request, attempt) => coordinator.wants(request, attempt),
           mayRemove: () => checkTerm(nodeRedis, term),
         });
+        await swept.catch((error: Error) => {
+          if (isDeposed(error)) throw error;
+          if (coordinator.accuse(id, error)) return;
+          logger.warn({ nodeId: id, problem: error.message }, 'a queue was not swept');
+        });
       }
+    };
+    void owned(every(NODE_SWEEP_MS, 'sweep of nodes', logger, sweepNodes)).now();
+    const sweep = async () => {
       const alive = coordinator.status().nodes.filter((node) => node.alive);
       await store.nodesSeen(alive.map(({ id }) => id));
       const unusedSince = new Date(Date.now() - options.conversationRetentionMs);
@@ -260,8 +280,7 @@ async function serve(
       const before = new Date(Date.now() - retentionMs);
       await remove((limit) => store.purge(before, limit), writer);
     };
-    const sweeping = owned(every(SWEEP_MS, 'sweep', logger, sweep));
-    void sweeping.now();
+    void owned(every(SWEEP_MS, 'sweep', logger, sweep)).now();
 
     owned(
       await ControlSubscription.coordinator({ url, logger }, (message) => {

@@ -9,6 +9,7 @@ import type { AnswerWriter } from '@blyan/queue/answer-stream';
 import type { NodeQueues } from '@blyan/queue/node-queue';
 import type { Answer } from './answer.ts';
 import { Appends } from './appends.ts';
+import { isForged } from './errors.ts';
 import type { Logger } from './logger.ts';
 import type { RequestStore } from './request-store.ts';
 
@@ -24,12 +25,15 @@ type Phase = Extract<AnswerEvent, { type: 'phase' }>;
 
 export class Teller {
   readonly #deps: TellerDeps;
+  readonly #lied: (nodeId: string, problem: string) => void;
   readonly #appends: Appends;
   /** Stale attempts whose nodes were told to stop, since `forget`. */
   readonly #stale = new Set<string>();
 
-  constructor(deps: TellerDeps) {
+  /** @param lied a node has spoiled its queue */
+  constructor(deps: TellerDeps, lied: (nodeId: string, problem: string) => void) {
     this.#deps = deps;
+    this.#lied = lied;
     this.#appends = new Appends(deps);
   }
 
@@ -63,9 +67,12 @@ export class Teller {
   drop(nodeId: string, requestId: string, attempt: number): void {
     const fields = { nodeId, requestId, attempt };
     const { queues, tellNode } = this.#deps;
-    const dropped = tellNode(nodeId, { type: 'cancel', requestId, attempt }).then(() =>
-      queues.remove(nodeId, requestId, attempt),
-    );
+    const dropped = tellNode(nodeId, { type: 'cancel', requestId, attempt })
+      .then(() => queues.remove(nodeId, requestId, attempt))
+      .catch((error: unknown) => {
+        if (!isForged(error)) throw error;
+        this.#lied(nodeId, error.message);
+      });
     this.#try('an attempt was not taken from its node', fields, dropped);
   }
 

@@ -34,7 +34,7 @@ type Phase = Extract<AnswerEvent, { type: 'phase' }>;
  * @param late no node could serve it for longer than is waited
  */
 export function whileWaiting(
-  { attempt, problem }: Answer,
+  { tries, problem }: Answer,
   outlook: Outlook,
   { ahead, late }: { ahead: number; late: boolean },
 ): Phase | Extract<Outcome, { type: 'error' }> {
@@ -46,7 +46,7 @@ export function whileWaiting(
     case 'loading':
     case 'none': {
       // A worker that loads is worth waiting for, but an answer that had begun never stands still.
-      const patient = outlook.kind === 'loading' && attempt === 0;
+      const patient = outlook.kind === 'loading' && tries === 0;
       if (patient || !late) return { type: 'phase', phase: 'waiting', reason: outlook.reason };
       const lost = problem ? `${problem}, and ` : '';
       return { type: 'error', code: 'no_worker', message: lost + outlook.reason };

@@ -348,7 +348,7 @@ describe('nodes that go away', () => {
 
 describe('a job that cannot be handed over', () => {
   test('while its node falls silent: the answer waits once, and goes on once', async () => {
-    const log = 'blyan:node:node-a:jobs:events';
+    const counter = 'blyan:node:node-a:jobs:id';
     let claims = 0;
     // The real database; behind the first claim Redis stands still, for the node, too.
     const db = t.db.$extends({
@@ -356,8 +356,8 @@ describe('a job that cannot be handed over', () => {
         async $queryRaw({ args, query }) {
           const result = await query(args);
           if (!args.sql.includes('claimed') || ++claims > 1) return result;
-          // No job can be added while its queue's log of events is of a wrong type.
-          await t.redis.set(log, 'no stream');
+          // No job can be added while its queue cannot count.
+          await t.redis.set(counter, 'no number');
           await t.redis.call('CLIENT', 'PAUSE', '2500', 'WRITE');
           return result;
         },
@@ -370,7 +370,7 @@ describe('a job that cannot be handed over', () => {
     await until(() => claims > 0);
     await sleep(100);
     // Behind the job that is on its way.
-    await t.redis.del(log);
+    await t.redis.del(counter);
     await until(async () => (await readCluster(t.redis))?.running === 1 && node.jobs.length > 0);
     expect((await readCluster(t.redis))?.waiting).toBe(0);
     await expectWhole(id, 2);

@@ -121,7 +121,8 @@ describe('two coordinators', () => {
 
   test('a leader that does not know that it was replaced takes no attempt from a node', async () => {
     await t.coordinator();
-    const node = await t.node({ id: 'node-a' });
+    // Nobody else's: the tests of other files share the channels of the same server.
+    const node = await t.node({ id: 'node-told' });
     await until(async () => (await readCluster(t.redis))?.nodes[0]?.alive === true);
     /** An event of an answer that this coordinator knows nothing of. */
     const write = (requestId: string) =>

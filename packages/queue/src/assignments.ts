@@ -3,6 +3,7 @@ import { Assignment } from '@blyan/protocol/assignment';
 import type { Redis } from './connection.ts';
 import { QueueError } from './errors.ts';
 import { nodeAssignment } from './names.ts';
+import { onKeysOf } from './node-faults.ts';
 import { setInTerm, type Term } from './term.ts';
 
 /** MAX_STAGES stages of a kilobyte. */
@@ -19,9 +20,9 @@ export async function writeAssignment(
   await setInTerm(redis, term, nodeAssignment(nodeId), text);
 }
 
-/** Null when there is none. @throws QueueError MESSAGE_INVALID, and what Redis says */
+/** Null when there is none. @throws QueueError MESSAGE_INVALID, KEYS_FORGED, and what Redis says */
 export async function readAssignment(redis: Redis, nodeId: string): Promise<Assignment | null> {
-  const text = await redis.get(nodeAssignment(nodeId));
+  const text = await onKeysOf(nodeId, redis.get(nodeAssignment(nodeId)));
   if (text === null) return null;
   const assignment = text.length > MAX_CHARS ? undefined : parse(text);
   if (assignment?.stages.some((stage) => stage.nodeId === nodeId)) return assignment;

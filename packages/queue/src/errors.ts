@@ -7,6 +7,10 @@ export type QueueErrorCode =
   | 'MESSAGE_INVALID'
   /** A coordinator wrote that does not lead any more. */
   | 'DEPOSED'
+  /** A node made of its own keys what no honest one does: the message completes "worker x ...". */
+  | 'KEYS_FORGED'
+  /** Redis refused a command on a node's keys, perhaps for what is in them. */
+  | 'KEYS_REFUSED'
   /** Redis refused a command, or cannot be reached in the time given. */
   | 'REDIS_FAILED';
 

@@ -21,6 +21,9 @@ export const gateKey = (name: string) => `blyan:gate:${name}`;
 export const nodePrefix = (nodeId: string) => `blyan:node:${nodeId}`;
 /** BullMQ queue of the node's jobs, under its prefix. */
 export const NODE_QUEUE = 'jobs';
+/** A key of that queue, by BullMQ's name for it: `wait`, `active`, or a job's id. */
+export const nodeQueueKey = (nodeId: string, name: string) =>
+  `${nodePrefix(nodeId)}:${NODE_QUEUE}:${name}`;
 /** Stream of NodeEvents that the node writes. */
 export const nodeStream = (nodeId: string) => `${nodePrefix(nodeId)}:out`;
 /** Pub/sub of NodeControl messages to the node. */

@@ -1,18 +1,23 @@
 /**
  * The coordinator's side of all nodes' streams: one blocking read over all of them. What a node
- * writes is a stranger's: it is bounded before it is parsed, and a malformed event is reported
- * with the node's id, not thrown.
+ * writes is a stranger's: it is bounded before it is parsed, and a malformed event, or a stream that
+ * was made something else, is reported with the node's id, not thrown.
  */
 import { MAX_EVENT_BYTES } from '@blyan/protocol/limits';
 import { NodeEvent } from '@blyan/protocol/node';
 import { connect, disconnect, type QueueLogger, type Redis } from './connection.ts';
 import { entryText, type StreamEntry } from './entry.ts';
+import { QueueError } from './errors.ts';
 import { nodeStream } from './names.ts';
+import { isWrongType, onKeysOf } from './node-faults.ts';
 
 /** A read waits at most this long, so that added nodes are noticed. */
 const BLOCK_MS = 500;
-/** Entries of one node in one read: bounds memory to this times the entry size. */
-const READ_COUNT = 256;
+/**
+ * Entries of one node in one read: bounds memory to this times the entry size, and how long a node that
+ * writes without pause keeps the others waiting.
+ */
+const READ_COUNT = 8;
 /** Pause after a failed read; the connection itself reconnects. */
 const RETRY_MS = 250;
 /** Entries kept of a node that does not trim its own stream. */
@@ -21,6 +26,8 @@ const MAX_ENTRIES = 20_000;
 export type NodeMessage =
   | { nodeId: string; event: NodeEvent; problem?: undefined }
   | { nodeId: string; problem: string; event?: undefined };
+
+type StreamReply = [key: string, entries: StreamEntry[]];
 
 export class NodeStreamReader {
   readonly #redis: Redis;
@@ -46,11 +53,28 @@ export class NodeStreamReader {
     return new NodeStreamReader(connect(url, { name: 'node-reader', logger, ca }), logger);
   }
 
-  /** Follows a node from now on. `via` is another connection: this one may be blocked in a read. */
+  /**
+   * Follows a node from now on. `via` is another connection: this one may be blocked in a read.
+   *
+   * @throws QueueError KEYS_FORGED, once: what is there instead of the stream is deleted
+   */
   async add(nodeId: string, via: Redis): Promise<void> {
     if (this.#positions.has(nodeId)) return;
-    const [last] = (await via.xrevrange(nodeStream(nodeId), '+', '-', 'COUNT', 1)) as StreamEntry[];
-    if (!this.#positions.has(nodeId)) this.#positions.set(nodeId, last?.[0] ?? '0-0');
+    const key = nodeStream(nodeId);
+    let last: string | undefined;
+    try {
+      const found = await onKeysOf(nodeId, via.xrevrange(key, '+', '-', 'COUNT', 1));
+      last = (found as StreamEntry[])[0]?.[0];
+    } catch (error) {
+      if (error instanceof QueueError && error.code === 'KEYS_FORGED') await via.unlink(key);
+      throw error;
+    }
+    if (!this.#positions.has(nodeId)) this.#positions.set(nodeId, last ?? '0-0');
+  }
+
+  /** Follows a node no longer. */
+  remove(nodeId: string): void {
+    this.#positions.delete(nodeId);
   }
 
   /** All that the nodes write, in one array per read, until the signal. */
@@ -61,35 +85,65 @@ export class NodeStreamReader {
         await pause(BLOCK_MS / 5, signal);
         continue;
       }
-      let reply: [key: string, entries: StreamEntry[]][] | null;
+      let batch: NodeMessage[];
       try {
-        reply = (await this.#redis.xread(
-          'COUNT',
-          READ_COUNT,
-          'BLOCK',
-          BLOCK_MS,
-          'STREAMS',
-          ...nodeIds.map(nodeStream),
-          ...nodeIds.map((id) => this.#positions.get(id) ?? '$'),
-        )) as [string, StreamEntry[]][] | null;
+        batch = await this.#read(nodeIds);
       } catch (error) {
         if (signal.aborted) return;
         this.#logger.warn({ problem: (error as Error).message }, 'reading node streams failed');
         await pause(RETRY_MS, signal);
         continue;
       }
-      if (!reply) continue;
-      const byKey = new Map(nodeIds.map((id) => [nodeStream(id), id]));
-      const batch: NodeMessage[] = [];
-      for (const [key, entries] of reply) {
-        const nodeId = byKey.get(key);
-        const last = entries.at(-1);
-        if (!nodeId || !last) continue;
-        this.#positions.set(nodeId, last[0]);
-        for (const entry of entries) batch.push(parse(nodeId, entry));
-      }
-      yield batch;
+      if (batch.length > 0) yield batch;
     }
+  }
+
+  async #read(nodeIds: string[]): Promise<NodeMessage[]> {
+    try {
+      const reply = await this.#redis.xread(
+        ...(['COUNT', READ_COUNT, 'BLOCK', BLOCK_MS, 'STREAMS'] as const),
+        ...nodeIds.map(nodeStream),
+        ...nodeIds.map((id) => this.#positions.get(id) ?? '$'),
+      );
+      const byKey = new Map(nodeIds.map((id) => [nodeStream(id), id]));
+      return ((reply ?? []) as StreamReply[]).flatMap(([key, entries]) =>
+        this.#taken(byKey.get(key) ?? '', entries),
+      );
+    } catch (error) {
+      if (!isWrongType(error)) throw error;
+      return this.#readEach(nodeIds);
+    }
+  }
+
+  /** One by one: a key that is no stream fails the read of all, and is found so while the others are heard. */
+  async #readEach(nodeIds: string[]): Promise<NodeMessage[]> {
+    const pipeline = this.#redis.pipeline();
+    for (const id of nodeIds) {
+      const from = this.#positions.get(id) ?? '$';
+      pipeline.xread('COUNT', READ_COUNT, 'STREAMS', nodeStream(id), from);
+    }
+    const results = (await pipeline.exec()) ?? [];
+    const other = results.find(([error]) => error && !isWrongType(error))?.[0];
+    if (other) throw other;
+    const batch: NodeMessage[] = [];
+    for (const [i, nodeId] of nodeIds.entries()) {
+      const [error, reply] = results[i] ?? [];
+      if (error) {
+        batch.push({ nodeId, problem: 'something else where its stream belongs' });
+        this.remove(nodeId);
+        // What is still there is found again when the node is added.
+        await this.#redis.unlink(nodeStream(nodeId)).catch(() => undefined);
+      } else batch.push(...this.#taken(nodeId, (reply as StreamReply[] | null)?.[0]?.[1] ?? []));
+    }
+    return batch;
+  }
+
+  #taken(nodeId: string, entries: StreamEntry[]): NodeMessage[] {
+    const last = entries.at(-1);
+    // It may have been removed while the read ran.
+    if (!last || !this.#positions.has(nodeId)) return [];
+    this.#positions.set(nodeId, last[0]);
+    return entries.map((entry) => parse(nodeId, entry));
   }
 
   /** Bounds the streams of nodes that do not do so themselves. */

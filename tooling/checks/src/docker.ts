@@ -95,14 +95,17 @@ export interface Compose {
       depends_on?: Record<string, unknown>;
       volumes?: string[];
       stop_grace_period?: string;
+      mem_limit?: string;
+      pids_limit?: number;
+      logging?: { options: Record<string, string> };
     }
   >;
   networks: Record<string, unknown>;
   volumes: Record<string, unknown>;
 }
 
-export const readCompose = (root: string): Compose =>
-  parse(readFileSync(path.join(root, 'docker-compose.yml'), 'utf8'), { merge: true }) as Compose;
+export const readCompose = (root: string, file = 'docker-compose.yml'): Compose =>
+  parse(readFileSync(path.join(root, file), 'utf8'), { merge: true }) as Compose;
 
 /** `${NAME}`, `${NAME:-default}` and `${NAME:?message}` as compose replaces them; `$$` is a dollar. */
 export function substitute(text: string, env: Record<string, string>): string {

@@ -109,6 +109,35 @@ describe('docker-compose.yml', () => {
     expect(given).not.toHaveProperty('REDIS_URL');
   });
 
+  test('Redis refuses writes before its container is full, and values as large as the local one does', () => {
+    const { command = [], mem_limit = '' } = compose.services.redis ?? {};
+    const line = command.join(' ');
+    const [, maxmemory] = /--maxmemory (\d+)gb /.exec(line) ?? [];
+    expect(Number(maxmemory) * 2).toBeLessThanOrEqual(Number.parseInt(mem_limit, 10));
+    expect(line).toContain('--maxmemory-policy noeviction');
+    const local = readFileSync(path.join(ROOT, 'tooling/local/src/redis.ts'), 'utf8');
+    for (const name of ['proto-max-bulk-len', 'client-query-buffer-limit']) {
+      const [, value] = new RegExp(`'${name} (\\w+)'`).exec(local) ?? [];
+      expect(line).toContain(`--${name} ${value}`);
+    }
+  });
+
+  test.each(['docker-compose.yml', 'docker-compose.worker.yml'])(
+    'nobody of %s fills the disk with its log, or the machine with processes',
+    (file) => {
+      for (const [name, service] of Object.entries(readCompose(ROOT, file).services)) {
+        const { 'max-size': size, 'max-file': files } = service.logging?.options ?? {};
+        expect(size, name).toMatch(/^\d+m$/);
+        // Compose refuses a number here.
+        expect(files, name).toBeTypeOf('string');
+        if (name !== 'init') expect(service.pids_limit, name).toBeGreaterThan(0);
+        if (name !== 'worker') continue;
+        expect(substitute(service.mem_limit ?? '', {})).toBe('0');
+        expect(substitute(service.mem_limit ?? '', { WORKER_MEMORY: '16g' })).toBe('16g');
+      }
+    },
+  );
+
   test('who stays may finish its work before it is killed', () => {
     for (const [name, service] of Object.entries(compose.services)) {
       if (name === 'init') continue;

@@ -57,8 +57,8 @@ export class Assigner {
   /** What the last plan was made of: while it is the same, so is the plan. */
   #seen = '';
   #planned = Number.NEGATIVE_INFINITY;
-  /** Monotonic ms since which each look has found a better plan. */
-  #betterSince: number | null = null;
+  /** A plan that each look has found better, and since when, monotonic ms. */
+  #better: { plan: Pipeline[]; since: number } | null = null;
   /** Ids of the last assignments of each node, the newest first. */
   readonly #recent = new Map<string, string[]>();
   /** Monotonic ms before which no plan is made. */
@@ -75,6 +75,7 @@ export class Assigner {
     if (model?.hash === this.#wanted?.hash) return;
     this.#wanted = model;
     this.#remembered = [];
+    this.#better = null;
     this.#seen = '';
   }
 
@@ -126,6 +127,11 @@ export class Assigner {
       .catch((error: Error) => {
         logger.warn({ nodeId, problem: error.message }, 'the channels of a node were not opened');
       });
+  }
+
+  /** A node is gone for good. */
+  forget(nodeId: string): void {
+    this.#recent.delete(nodeId);
   }
 
   /** What could not be written yet is told by the next leader. */
@@ -264,7 +270,8 @@ export class Assigner {
       .list()
       .filter((p) => p.assignment.model === wanted.hash && !p.closing);
     const before = [...current.map(planOf), ...this.#remembered];
-    const next = this.#choose(replan(before, candidates.map(planNode), wanted.plan), now);
+    const replanned = replan(before, candidates.map(planNode), wanted.plan, this.#better?.plan);
+    const next = this.#choose(replanned, now);
     const kept = new Set<AssignedPipeline>();
     const added: Pipeline[] = [];
     for (const pipeline of next) {
@@ -292,14 +299,14 @@ export class Assigner {
 
   /**
    * A better plan moves what serves, and rests on measured speeds: at once only if it makes more pipelines
-   * of the nodes, else when it has been better for a while.
+   * of the nodes, else when the very same one has been better for a while.
    */
   #choose({ plan, better }: Replan, now: number): Pipeline[] {
-    if (better === null) this.#betterSince = null;
-    else this.#betterSince ??= now;
-    const lasts = this.#betterSince !== null && now - this.#betterSince >= GAIN_LASTS_MS;
+    if (better === null) this.#better = null;
+    else if (better !== this.#better?.plan) this.#better = { plan: better, since: now };
+    const lasts = this.#better !== null && now - this.#better.since >= GAIN_LASTS_MS;
     if (better === null || !(lasts || better.length > plan.length)) return plan;
-    this.#betterSince = null;
+    this.#better = null;
     return better;
   }
 

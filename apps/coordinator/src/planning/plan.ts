@@ -20,7 +20,10 @@ export function planFleet(nodes: readonly PlanNode[], model: PlanModel): Pipelin
 export interface Replan {
   /** Pipelines whose members are all there stay, and free nodes are made use of. */
   plan: Pipeline[];
-  /** A plan from nothing that is worth more than MIN_GAIN times as much; null when there is none. */
+  /**
+   * A plan from nothing that is worth more than MIN_GAIN times as much; null when there is none. The
+   * candidate itself as long as it is so, unless one makes more pipelines.
+   */
   better: Pipeline[] | null;
 }
 
@@ -29,11 +32,14 @@ export interface Replan {
  *
  * @param before in order of preference: of those that share a member the first one counts. A pipeline
  *   that was broken may be among them: when its members are back they have their layers loaded.
+ * @param candidate what was better at the last look. Speeds are noisy, and of many plans some one nearly
+ *   always looks better; only one that stays so is.
  */
 export function replan(
   before: readonly Pipeline[],
   nodes: readonly PlanNode[],
   model: PlanModel,
+  candidate: Pipeline[] | null = null,
 ): Replan {
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const taken = new Set<string>();
@@ -46,6 +52,22 @@ export function replan(
   const free = nodes.filter(({ id }) => !taken.has(id));
   const plan = [...kept, ...planFleet(free, model)];
   const anew = planFleet(nodes, model);
-  const [now, then] = [worth(plan, byId, model), worth(anew, byId, model)];
-  return { plan, better: then > now * MIN_GAIN ? anew : null };
+  const enough = worth(plan, byId, model) * MIN_GAIN;
+  const isBetter = (other: Pipeline[]) => worth(other, byId, model) > enough;
+  const makesMore = anew.length > plan.length && isBetter(anew);
+  if (!makesMore && candidate && isPossible(candidate, byId, model) && isBetter(candidate))
+    return { plan, better: candidate };
+  return { plan, better: isBetter(anew) ? anew : null };
 }
+
+const isPossible = (
+  pipelines: readonly Pipeline[],
+  nodes: ReadonlyMap<string, PlanNode>,
+  model: PlanModel,
+): boolean =>
+  pipelines.every((pipeline) =>
+    pipeline.every(({ nodeId, layers }, i) => {
+      const node = nodes.get(nodeId);
+      return node !== undefined && fits(node, model, layers, i === 0);
+    }),
+  );
