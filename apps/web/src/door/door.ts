@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ApiError } from '../server/http/errors.ts';
 import { clientAddress, comesFromProxy, limitedAs, type Network } from './address.ts';
 import { type HostRules, hostCheck } from './hosts.ts';
+import { dropUnread } from './unread.ts';
 
 export interface DoorRules extends HostRules {
   /** Origins whose pages may use the API from a browser; `*` is any. */
@@ -25,7 +26,7 @@ const ADDRESS_HEADER = 'x-forwarded-for';
 const FORWARDED = ['x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-forwarded-port'];
 
 export interface Door {
-  /** The client as limits count it, or null when the request was answered here. */
+  /** The client as limits count it, or null when nothing is left to be done about the request. */
   enter(request: IncomingMessage, response: ServerResponse): string | null;
 }
 
@@ -62,6 +63,7 @@ export function createDoor(rules: DoorRules): Door {
 
   return {
     enter(request, response) {
+      if (!dropUnread(request, response)) return null;
       const trusted = comesFromProxy(request, rules.trustedProxies);
       const address = clientAddress(request, rules.trustedProxies);
       if (!trusted) for (const name of FORWARDED) delete request.headers[name];
@@ -114,12 +116,10 @@ function isFetchedElsewhere({ headers }: IncomingMessage): boolean {
 
 function refuse(response: ServerResponse, { status, body }: ApiError): void {
   response
-    // The body of the request is not read, so nothing can follow on this connection.
     .writeHead(status, {
       'content-type': 'application/json',
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
-      connection: 'close',
     })
     .end(JSON.stringify(body));
 }
