@@ -63,7 +63,7 @@ export function aiSdkTests(context: ClientContext): void {
         { ...greedy, prompt: 'word '.repeat(2500) },
         MODEL,
         400,
-        /takes at most/,
+        /maximum context length is \d+ tokens/,
       ],
     ])('%s is a typed error', async (_name, call, name, status, words) => {
       const refused = await refusalOf(generateText({ model: model(name), ...call }));

@@ -1,4 +1,5 @@
 /** LangChain's OpenAI client, unmodified. */
+import { ContextOverflowError } from '@langchain/core/errors';
 import { ChatOpenAI } from '@langchain/openai';
 import { describe, expect, test } from 'vitest';
 import { type ClientContext, MODEL, refusalOf } from './support.ts';
@@ -68,10 +69,16 @@ export function langchainTests(context: ClientContext): void {
     test.each([
       ['a wrong parameter', { topP: 0 }, 'Hello', 400, 'out_of_range'],
       ['an unknown model', { model: 'none' }, 'Hello', 404, 'model_not_found'],
-      ['a prompt over the context', {}, 'word '.repeat(2500), 400, 'context_length_exceeded'],
     ])('%s is a typed error', async (_name, fields, prompt, status, code) => {
       const refused = await refusalOf(model(fields).invoke(prompt));
       expect(refused).toMatchObject({ status, code });
+    });
+
+    test('a conversation over the context is known as such', async () => {
+      const long = await refusalOf(model().invoke('word '.repeat(2500)));
+      expect(ContextOverflowError.isInstance(long)).toBe(true);
+      const longTogether = await refusalOf(model({ maxTokens: 2040 }).invoke('word '.repeat(50)));
+      expect(ContextOverflowError.isInstance(longTogether)).toBe(true);
     });
   });
 }
