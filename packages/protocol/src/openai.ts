@@ -11,6 +11,40 @@ const refusal = (path: string | (string | number)[], code: string, message: stri
   params: { code },
 });
 
+/**
+ * A field of OpenAI's that would change what the answer is, and that cannot be done here: only values that
+ * ask for nothing are taken. An answer without what was asked for would look like one with it.
+ */
+const only = (isNothing: (value: unknown) => boolean, message: string) =>
+  z
+    .unknown()
+    .refine((value) => value == null || isNothing(value), {
+      error: message,
+      params: { code: 'unsupported_value' },
+    })
+    .optional()
+    .meta({ description: message });
+const isEmptyList = (value: unknown) => Array.isArray(value) && value.length === 0;
+const isTyped = (type: string) => (value: unknown) =>
+  typeof value === 'object' && value !== null && 'type' in value && value.type === type;
+
+const unsupportedFields = {
+  response_format: only(
+    isTyped('text'),
+    '"response_format" can only be {"type":"text"}: answers are not held to a format.',
+  ),
+  tools: only(isEmptyList, '"tools" can only be an empty list: tools are not called here.'),
+  tool_choice: only((value) => value === 'none', '"tool_choice" can only be "none".'),
+  functions: only(isEmptyList, '"functions" can only be an empty list: none is called here.'),
+  function_call: only((value) => value === 'none', '"function_call" can only be "none".'),
+  modalities: only(
+    (value) => Array.isArray(value) && value.every((item) => item === 'text'),
+    '"modalities" can only be ["text"].',
+  ),
+  audio: only(() => false, '"audio" cannot be had: answers are text.'),
+  web_search_options: only(() => false, '"web_search_options": the web is not searched here.'),
+} as const;
+
 const sharedFields = {
   ...samplingFields,
   stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
@@ -26,6 +60,7 @@ export const ChatCompletionRequest = z
     max_completion_tokens: z.number().int().min(1).nullish(),
     logprobs: z.boolean().nullish(),
     top_logprobs: z.number().int().min(0).max(MAX_TOP_LOGPROBS).nullish(),
+    ...unsupportedFields,
   })
   .superRefine((body, ctx) => {
     const last = body.messages.length - 1;

@@ -109,6 +109,20 @@ describe('POST /v1/chat/completions', () => {
     expect(body.stream_options?.include_usage).toBe(true);
   });
 
+  test('takes fields of what it cannot do when they ask for nothing', () => {
+    const nothing = {
+      response_format: { type: 'text' },
+      tools: [],
+      tool_choice: 'none',
+      functions: null,
+      function_call: 'none',
+      modalities: ['text'],
+      audio: null,
+    };
+    const body = { messages: [{ role: 'user', content: 'Hi' }], ...nothing };
+    expect(ChatCompletionRequest.safeParse(body).error).toBeUndefined();
+  });
+
   test.each([
     [{ messages: [{ role: 'user', content: 'a' }], n: 9 }, 'n', 'out_of_range'],
     [{ messages: [{ role: 'user', content: 'a' }], n: 0 }, 'n', 'out_of_range'],
@@ -123,6 +137,28 @@ describe('POST /v1/chat/completions', () => {
       'top_logprobs',
       'out_of_range',
     ],
+    ...(
+      [
+        ['response_format', { type: 'json_object' }],
+        ['response_format', { type: 'json_schema', json_schema: { name: 'x' } }],
+        ['response_format', 'text'],
+        ['tools', [{ type: 'function', function: { name: 'look' } }]],
+        ['tool_choice', 'auto'],
+        ['tool_choice', { type: 'function', function: { name: 'look' } }],
+        ['functions', [{ name: 'look' }]],
+        ['function_call', 'auto'],
+        ['modalities', ['text', 'audio']],
+        ['audio', { voice: 'alloy', format: 'wav' }],
+        ['web_search_options', {}],
+      ] as const
+    ).map(
+      ([field, value]) =>
+        [
+          { messages: [{ role: 'user', content: 'a' }], [field]: value },
+          field,
+          'unsupported_value',
+        ] as const,
+    ),
     [{ prompt: 'a' }, 'messages', 'missing_field'],
     [{ messages: [{ role: 'user', content: ' ' }] }, 'messages.0.content', 'empty_prompt'],
   ])('refuses %j', (body, param, code) => {

@@ -69,6 +69,13 @@ export function langchainTests(context: ClientContext): void {
     test.each([
       ['a wrong parameter', { topP: 0 }, 'Hello', 400, 'out_of_range'],
       ['an unknown model', { model: 'none' }, 'Hello', 404, 'model_not_found'],
+      [
+        'a format that cannot be promised',
+        { modelKwargs: { response_format: { type: 'json_object' } } },
+        'Hello',
+        400,
+        'unsupported_value',
+      ],
     ])('%s is a typed error', async (_name, fields, prompt, status, code) => {
       const refused = await refusalOf(model(fields).invoke(prompt));
       expect(refused).toMatchObject({ status, code });

@@ -122,6 +122,13 @@ export function openaiTests(context: ClientContext): void {
     test.each([
       ['a wrong parameter', { temperature: 9 }, 400, 'out_of_range', 'temperature'],
       ['no message', { messages: [] }, 400, 'invalid_length', 'messages'],
+      [
+        'a format that cannot be promised',
+        { response_format: { type: 'json_object' as const } },
+        400,
+        'unsupported_value',
+        'response_format',
+      ],
       ['an unknown model', { model: 'none' }, 404, 'model_not_found', 'model'],
       [
         'a prompt over the context',
