@@ -241,6 +241,8 @@ describe('log-probabilities', () => {
 test('usage counts a prompt once and all answers', () => {
   const usages = [3, 4, 5].map((completionTokens) => ({ promptTokens: 10, completionTokens }));
   expect(sumUsage(usages)).toEqual({ promptTokens: 10, completionTokens: 12 });
+  const ofTwo = [10, 10, 20, 20].map((promptTokens) => ({ promptTokens, completionTokens: 1 }));
+  expect(sumUsage(ofTwo, 2)).toEqual({ promptTokens: 30, completionTokens: 4 });
 });
 
 describe('availability', () => {

@@ -2,7 +2,14 @@
 import { z } from 'zod';
 import { ApiUsage, ChatMessage, samplingFields, Text } from './api.ts';
 import { TokenId } from './ids.ts';
-import { MAX_CHOICES, MAX_MESSAGES, MAX_PROMPT_TOKENS, MAX_TOP_LOGPROBS } from './limits.ts';
+import {
+  MAX_ANSWERS,
+  MAX_CHOICES,
+  MAX_MESSAGES,
+  MAX_PROMPT_TOKENS,
+  MAX_PROMPTS,
+  MAX_TOP_LOGPROBS,
+} from './limits.ts';
 
 const refusal = (path: string | (string | number)[], code: string, message: string) => ({
   code: 'custom' as const,
@@ -75,13 +82,20 @@ export const ChatCompletionRequest = z
   });
 export type ChatCompletionRequest = z.infer<typeof ChatCompletionRequest>;
 
-/** `POST /v1/completions`: continues a text as it is, without a chat template. */
+const PromptIds = z.array(TokenId).min(1).max(MAX_PROMPT_TOKENS);
+const PROMPT = 'expected a text, a list of token ids, or a list of one of them, not empty';
+
+/** `POST /v1/completions`: continues each text as it is, without a chat template. */
 export const CompletionRequest = z
   .object({
     ...sharedFields,
-    prompt: z.union([Text.min(1), z.array(TokenId).min(1).max(MAX_PROMPT_TOKENS)], {
-      error: 'expected a text or a list of token ids, not empty',
-    }),
+    prompt: z
+      .union([Text.min(1), PromptIds, z.array(Text.min(1)).min(1), z.array(PromptIds).min(1)], {
+        error: PROMPT,
+      })
+      .meta({
+        description: `Or a list of at most ${MAX_PROMPTS}: choice j of prompt i has the index i * n + j.`,
+      }),
     logprobs: z.number().int().min(0).max(MAX_TOP_LOGPROBS).nullish(),
     echo: z.boolean().nullish(),
     best_of: z.number().int().nullish(),
@@ -94,8 +108,30 @@ export const CompletionRequest = z
     if (body.best_of != null && body.best_of !== (body.n ?? 1))
       unsupported('best_of', '"best_of" can only be equal to "n".');
     if (body.suffix) unsupported('suffix', 'Text in front of a suffix cannot be filled in.');
+    const prompts = promptsOf(body.prompt).length;
+    const answers = prompts * (body.n ?? 1);
+    if (prompts > MAX_PROMPTS)
+      ctx.addIssue(
+        refusal('prompt', 'invalid_length', `Send at most ${MAX_PROMPTS} prompts at a time.`),
+      );
+    else if (answers > MAX_ANSWERS)
+      ctx.addIssue(
+        refusal(
+          'n',
+          'out_of_range',
+          `These are ${answers} answers; one request gets at most ${MAX_ANSWERS}.`,
+        ),
+      );
   });
 export type CompletionRequest = z.infer<typeof CompletionRequest>;
+
+/** The prompts of a request, one or more. */
+export function promptsOf(
+  prompt: string | number[] | string[] | number[][],
+): (string | number[])[] {
+  if (typeof prompt === 'string') return [prompt];
+  return typeof prompt[0] === 'number' ? [prompt as number[]] : (prompt as string[] | number[][]);
+}
 
 /** `token` is its text, or its bytes as `\\xe2\\x80` where they are no whole characters. */
 export const LikelyToken = z.object({

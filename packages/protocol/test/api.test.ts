@@ -3,7 +3,7 @@ import { BlocksQuery, ChatRequest, ChatStreamQuery, StreamEntryId } from '../src
 import { Assignment } from '../src/assignment.ts';
 import { firstProblem } from '../src/issues.ts';
 import { NodeCapacity } from '../src/node.ts';
-import { ChatCompletionRequest, CompletionRequest } from '../src/openai.ts';
+import { ChatCompletionRequest, CompletionRequest, promptsOf } from '../src/openai.ts';
 import { NEUTRAL, SamplingParams } from '../src/sampling.ts';
 
 type Requests = typeof ChatRequest | typeof ChatCompletionRequest | typeof CompletionRequest;
@@ -174,10 +174,31 @@ describe('POST /v1/completions', () => {
   });
 
   test.each([
+    ['a', ['a']],
+    [[1, 2], [[1, 2]]],
+    [
+      ['a', 'b'],
+      ['a', 'b'],
+    ],
+    [
+      [[1, 2], [3]],
+      [[1, 2], [3]],
+    ],
+  ])('the prompts of %j', (prompt, prompts) => {
+    expect(promptsOf(CompletionRequest.parse({ prompt }).prompt)).toEqual(prompts);
+  });
+
+  test.each([
     [{}, 'prompt', 'invalid_type'],
     [{ prompt: '' }, 'prompt', 'invalid_length'],
-    [{ prompt: [] }, 'prompt', 'invalid_length'],
-    [{ prompt: ['a', 'b'] }, 'prompt', 'invalid_type'],
+    [{ prompt: [] }, 'prompt', 'invalid_type'],
+    [{ prompt: [[]] }, 'prompt.0', 'invalid_length'],
+    [{ prompt: ['a', ''] }, 'prompt.1', 'invalid_length'],
+    [{ prompt: ['a', 1] }, 'prompt', 'invalid_type'],
+    [{ prompt: ['a', [1]] }, 'prompt', 'invalid_type'],
+    [{ prompt: [[1], ['a']] }, 'prompt', 'invalid_type'],
+    [{ prompt: Array(21).fill('a') }, 'prompt', 'invalid_length'],
+    [{ prompt: Array(5).fill('a'), n: 7 }, 'n', 'out_of_range'],
     [{ prompt: 'a', logprobs: true }, 'logprobs', 'invalid_type'],
     [{ prompt: 'a', logprobs: 21 }, 'logprobs', 'out_of_range'],
     [{ prompt: 'a', echo: true }, 'echo', 'unsupported_value'],

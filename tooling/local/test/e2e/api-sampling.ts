@@ -147,6 +147,52 @@ export function samplingTests(post: (path: string, body: unknown) => Promise<Res
       expect(cut.message.content).toBe(text(content.slice(0, end)));
     });
 
+    test('prompts of one request are answered like each alone, choices in their order', async () => {
+      const body = { ...HOT, seed: 3, max_tokens: 12, n: 2 };
+      const prompts = ['Blyan is', 'A block', 'The chain'];
+      const ask = async (prompt: unknown) => {
+        const response = await post('/v1/completions', { ...body, prompt });
+        expect(response.status).toBe(200);
+        return (await response.json()) as {
+          choices: { index: number; text: string }[];
+          usage: { prompt_tokens: number; completion_tokens: number };
+        };
+      };
+      const { choices, usage } = await ask(prompts);
+      expect(choices.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4, 5]);
+      const texts = choices.map(({ text }) => text);
+      const alone = { texts: [] as string[], read: 0, written: 0 };
+      for (const prompt of prompts) {
+        const one = await ask(prompt);
+        alone.texts.push(...one.choices.map((choice) => choice.text));
+        alone.read += one.usage.prompt_tokens;
+        alone.written += one.usage.completion_tokens;
+      }
+      expect(texts).toEqual(alone.texts);
+      expect(usage).toMatchObject({
+        prompt_tokens: alone.read,
+        completion_tokens: alone.written,
+      });
+
+      const streamed = await readEvents(
+        await post('/v1/completions', {
+          ...{ ...body, prompt: prompts, stream: true },
+          stream_options: { include_usage: true },
+        }),
+      );
+      expect(streamed.pop()!.data).toBe('[DONE]');
+      const chunks = streamed.map(({ data }) => JSON.parse(data));
+      expect(chunks.at(-1)).toMatchObject({ choices: [], usage });
+      const parts = chunks.flatMap((chunk) => chunk.choices);
+      const together = texts.map((_, index) =>
+        parts.filter((part) => part.index === index).map((part) => part.text),
+      );
+      expect(together.map((own) => own.join(''))).toEqual(texts);
+
+      const ids = [[idOf('The'), idOf(' chain')], [idOf('The')]];
+      expect((await ask(ids)).choices).toHaveLength(4);
+    });
+
     test('older completions go on with a text', async () => {
       const body = { prompt: 'Blyan is', temperature: 0, max_tokens: 12, logprobs: 2 };
       const completion = await (await post('/v1/completions', body)).json();

@@ -1,6 +1,6 @@
 /** LangChain's OpenAI client, unmodified. */
 import { ContextOverflowError } from '@langchain/core/errors';
-import { ChatOpenAI } from '@langchain/openai';
+import { ChatOpenAI, OpenAI } from '@langchain/openai';
 import { describe, expect, test } from 'vitest';
 import { type ClientContext, MODEL, refusalOf } from './support.ts';
 
@@ -50,6 +50,26 @@ export function langchainTests(context: ClientContext): void {
         second!.text,
       ]);
       expect(first!.generationInfo?.logprobs).toMatchObject({ content: expect.any(Array) });
+    });
+
+    test('completions of several prompts at a time, streamed and not', async () => {
+      const completions = (fields: object = {}) =>
+        new OpenAI({
+          ...{ model: MODEL, apiKey: 'none', configuration: { baseURL: context.baseUrl() } },
+          ...{ temperature: 0, maxTokens: 8, maxRetries: 0 },
+          ...fields,
+        });
+      const prompts = ['Blyan is', 'A block'];
+      const whole = await completions().generate(prompts);
+      const texts = whole.generations.map(([generation]) => generation!.text);
+      expect(texts).toEqual([
+        await completions().invoke(prompts[0]!),
+        await completions().invoke(prompts[1]!),
+      ]);
+      const { tokenUsage } = whole.llmOutput as { tokenUsage: Record<string, number> };
+      expect(tokenUsage.totalTokens).toBe(tokenUsage.promptTokens! + tokenUsage.completionTokens!);
+      const streamed = await completions({ streaming: true }).generate(prompts);
+      expect(streamed.generations.map(([generation]) => generation!.text)).toEqual(texts);
     });
 
     test('a stream that is left ends the work', async () => {
