@@ -5,7 +5,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Product, startProduct } from '../../src/product.ts';
 import { explorerTests } from './api-explorer.ts';
 import { samplingTests } from './api-sampling.ts';
-import { readEvents, type TempDir, tempDataDir } from './support.ts';
+import { readEvents, slowEngine, type TempDir, tempDataDir } from './support.ts';
+
+/** The machine may be busy; less than a test's time, so that the failure says what did not come. */
+const PATIENT_MS = 240_000;
 
 let data: TempDir;
 let product: Product;
@@ -23,11 +26,11 @@ const post = (path: string, body: unknown, init: RequestInit = {}) =>
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: typeof body === 'string' ? body : JSON.stringify(body),
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(PATIENT_MS),
     ...init,
   });
 const get = (path: string, headers: Record<string, string> = {}) =>
-  fetch(product.url + path, { headers, signal: AbortSignal.timeout(30_000) });
+  fetch(product.url + path, { headers, signal: AbortSignal.timeout(PATIENT_MS) });
 
 interface ReadableBlock {
   hash: string;
@@ -132,6 +135,7 @@ describe('answers', () => {
   });
 
   test('cancelling ends the answer with what was written', async () => {
+    using _slow = await slowEngine(product);
     const response = await post('/chat/stream', {
       messages: [{ role: 'user', content: 'Write a long story.' }],
       max_tokens: 1500,
