@@ -4,6 +4,7 @@ import { challengeText } from '@blyan/protocol/register';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Product, startProduct } from '../../src/product.ts';
 import { explorerTests } from './api-explorer.ts';
+import { APP_ORIGIN, refusalTests } from './api-refusals.ts';
 import { samplingTests } from './api-sampling.ts';
 import { readEvents, slowEngine, type TempDir, tempDataDir } from './support.ts';
 
@@ -14,7 +15,10 @@ let data: TempDir;
 let product: Product;
 beforeAll(async () => {
   data = await tempDataDir();
-  product = await startProduct({ dataDir: data.dir });
+  product = await startProduct({
+    dataDir: data.dir,
+    env: { BLYAN_CORS_ORIGINS: APP_ORIGIN },
+  });
 });
 afterAll(async () => {
   await product?.stop();
@@ -278,4 +282,5 @@ describe('chain and blobs', () => {
   });
 });
 
+refusalTests(() => product.url);
 explorerTests(() => product.url);
