@@ -20,7 +20,7 @@ const MAX_SHOWN = 200;
 
 function documented(): Address[] {
   const byPath = new Map<string, Address>();
-  for (const { method, path, params } of OPERATIONS) {
+  for (const { method, path, params, errors } of OPERATIONS) {
     const isList = (name: string) => params?.shape[name]?._zod.def.type === 'array';
     const source = path
       .replaceAll('.', '\\.')
@@ -29,8 +29,9 @@ function documented(): Address[] {
     const address = known ?? { pattern: new RegExp(`^${source}$`), allowed: new Set(['OPTIONS']) };
     byPath.set(path, address);
     address.allowed.add(method.toUpperCase());
-    // Next.js answers it like a GET.
-    if (method === 'get') address.allowed.add('HEAD');
+    // Next.js does for it what a GET does: no answer may begin that nobody reads.
+    const mayAsk = errors.includes(429);
+    if (method === 'get' && !mayAsk) address.allowed.add('HEAD');
   }
   return [...byPath.values()];
 }

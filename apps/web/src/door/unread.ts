@@ -38,9 +38,13 @@ function drop(request: IncomingMessage): void {
   const look = setInterval(() => {
     if (socket.bytesRead - bytesRead > MAX_BYTES || performance.now() > until) socket.destroy();
   }, LOOK_MS);
-  socket.once('close', () => clearInterval(look));
-  request.once('end', () => {
+  const stopLooking = () => {
     clearInterval(look);
+    socket.off('close', stopLooking);
+  };
+  socket.once('close', stopLooking);
+  request.once('end', () => {
+    stopLooking();
     // The method of its class again.
     Reflect.deleteProperty(socket, 'destroySoon');
     if (ending) socket.destroy();
