@@ -65,7 +65,7 @@ export async function admit(
     },
     async waste(tokens) {
       const { id, tokens: limit } = caller;
-      if (limit > 0) await rates.use('tokens', id, limit, tokens);
+      if (limit > 0 && tokens > 0) await rates.use('tokens', id, limit, tokens);
     },
     taken: place.free,
     headers: () => told,
