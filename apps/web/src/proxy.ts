@@ -1,6 +1,13 @@
-/** Content security policy of pages, with a nonce for each view; API routes send no documents. */
+/**
+ * What pages come with: a content security policy with a nonce for each view, and on the chat's own pages the
+ * browser's session. API routes send no documents.
+ */
 import { type NextRequest, NextResponse } from 'next/server';
 import { isDevelopment } from './env.ts';
+import { openSession } from './server/session.ts';
+
+/** Pages that ask. */
+const CHAT = /^\/(c\/[^/]+)?$/;
 
 export function proxy(request: NextRequest): NextResponse {
   const nonce = crypto.randomUUID().replaceAll('-', '');
@@ -24,7 +31,21 @@ export function proxy(request: NextRequest): NextResponse {
   headers.set('content-security-policy', policy);
   const response = NextResponse.next({ request: { headers } });
   response.headers.set('content-security-policy', policy);
+  if (CHAT.test(request.nextUrl.pathname)) beginSession(request, response);
   return response;
+}
+
+/**
+ * Before the first question: two tabs that ask theirs at the same time would get a session each, and the
+ * browser keeps the last one only.
+ */
+function beginSession(request: NextRequest, response: NextResponse): void {
+  const protocol = request.headers.get('x-forwarded-proto') ?? request.nextUrl.protocol;
+  const session = openSession(request.headers.get('cookie'), {
+    secure: protocol.startsWith('https'),
+    setCookie: (cookie) => response.headers.append('set-cookie', cookie),
+  });
+  if (session.owner === null) session.begin();
 }
 
 export const config = {

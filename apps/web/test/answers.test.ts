@@ -66,9 +66,9 @@ describe('parameters', () => {
   });
 
   test.each([
-    [{ maxTokens: 11 }, input, 'out_of_range', 'max_tokens'],
     [{ maxTokens: 1e9 }, input, 'out_of_range', 'max_tokens'],
-    [{ maxTokens: 11, maxTokensField: 'max_new_tokens' }, input, 'out_of_range', 'max_new_tokens'],
+    [{ maxTokens: 100, maxTokensField: 'max_new_tokens' }, input, 'out_of_range', 'max_new_tokens'],
+    [{ maxTokens: 11 }, input, 'context_length_exceeded', 'max_tokens'],
     [{ logitBias: { 512: 1 } }, input, 'out_of_range', 'logit_bias'],
     [{ stopTokens: [1, 512] }, input, 'out_of_range', 'stop_token_ids'],
     [{}, { ...input, promptTokens: 100 }, 'context_length_exceeded', 'prompt'],
@@ -77,6 +77,13 @@ describe('parameters', () => {
     expect(() => resolveParams(asked, model, given)).toThrow(
       expect.objectContaining({ status: 400, code, param }),
     );
+  });
+
+  test.each([
+    [{}, 5000, /maximum context length is 100 tokens\. .*5000/],
+    [{ maxTokens: 30 }, 80, /maximum context length is 100 tokens\. .*110 .*80 .*30 .*20/],
+  ])('what exceeds the context is told in OpenAI’s words: %j', (asked, promptTokens, words) => {
+    expect(() => resolveParams(asked, model, { ...input, promptTokens })).toThrow(words);
   });
 
   test('seeds differ when nobody chose one', () => {
@@ -234,6 +241,8 @@ describe('log-probabilities', () => {
 test('usage counts a prompt once and all answers', () => {
   const usages = [3, 4, 5].map((completionTokens) => ({ promptTokens: 10, completionTokens }));
   expect(sumUsage(usages)).toEqual({ promptTokens: 10, completionTokens: 12 });
+  const ofTwo = [10, 10, 20, 20].map((promptTokens) => ({ promptTokens, completionTokens: 1 }));
+  expect(sumUsage(ofTwo, 2)).toEqual({ promptTokens: 30, completionTokens: 4 });
 });
 
 describe('availability', () => {

@@ -126,7 +126,7 @@ describe('origins', () => {
     [{ host, 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'no-cors' }, 200],
   ])('without CORS: %j is %i', async (headers, status) => {
     for (const method of ['GET', 'POST', 'OPTIONS']) {
-      const answer = await ask({}, headers, { method });
+      const answer = await ask({}, headers, { method, path: '/chat/stream' });
       expect(answer.status).toBe(status);
       expect(answer.headers['access-control-allow-origin']).toBeUndefined();
     }
@@ -139,11 +139,37 @@ describe('origins', () => {
     expect(answer.status).toBe(200);
     expect(answer.headers).toMatchObject({
       'access-control-allow-origin': 'https://app.example',
-      'access-control-expose-headers': expect.stringContaining('x-ratelimit-remaining-tokens'),
       vary: 'Origin',
     });
+    const exposed = answer.headers['access-control-expose-headers']?.split(', ');
+    for (const name of ['retry-after', 'x-ratelimit-remaining-tokens', 'x-request-id'])
+      expect(exposed).toContain(name);
     expect(answer.headers['access-control-allow-credentials']).toBeUndefined();
-    expect((await ask(rules, { host, origin: 'https://app.example.evil' })).status).toBe(403);
+  });
+
+  test('it may read refusals, too, and others may read nothing', async () => {
+    const rules = { corsOrigins: ['https://app.example'] };
+    const ours = { host, origin: 'https://app.example' };
+    for (const [headers, path, status] of [
+      [ours, '/v1/nothing', 404],
+      [ours, '/v1/completions', 405],
+      [{ ...ours, host: 'evil.example' }, '/health', 421],
+    ] as const) {
+      const answer = await ask(rules, headers, { path });
+      expect(answer.status).toBe(status);
+      expect(answer.headers).toMatchObject({
+        'access-control-allow-origin': 'https://app.example',
+        'access-control-expose-headers': expect.stringContaining('x-request-id'),
+        vary: 'Origin',
+      });
+    }
+    for (const headers of [{ host, origin: 'https://app.example.evil' }, { host }]) {
+      const answer = await ask(rules, headers, { path: '/v1/nothing' });
+      expect(answer.status).toBe('origin' in headers ? 403 : 404);
+      expect(Object.keys(answer.headers).join()).not.toContain('access-control');
+      // A cache in between must not give this answer to the page that may.
+      expect(answer.headers.vary).toBe('Origin');
+    }
   });
 
   test('a preflight is answered here', async () => {
@@ -163,6 +189,73 @@ describe('origins', () => {
       'access-control-allow-methods': expect.stringContaining('POST'),
       'access-control-allow-headers': 'authorization,x-stainless-lang',
     });
+  });
+});
+
+describe('addresses of the API', () => {
+  const GET = 'GET, HEAD, OPTIONS';
+  const POST = 'OPTIONS, POST';
+
+  test.each([
+    ['GET', '/v1', 404],
+    ['GET', '/v1/nothing', 404],
+    ['POST', '/v1/embeddings', 404],
+    ['POST', '/v1/chat/completions/x', 404],
+    ['OPTIONS', '/v1/nothing', 404],
+    ['GET', '/chat/a/b/c', 404],
+    ['GET', '/health/x', 404],
+    ['GET', '/openapiXjson', 200],
+    ['GET', '/proofs', 404],
+    ['DELETE', '/blobs', 404],
+    ['GET', '/chain/A/block', 404],
+    ['GET', '/v1/completions', 405, POST],
+    ['GET', '/v1/chat/completions?x=1', 405, POST],
+    ['POST', '/v1/models', 405, GET],
+    ['DELETE', '/v1/models/org/name', 405, GET],
+    ['GET', '/chat', 405, POST],
+    ['PUT', '/chat/stream', 405, 'GET, OPTIONS, POST'],
+    ['HEAD', '/chat/stream?prompt=Hi', 405, 'GET, OPTIONS, POST'],
+    ['GET', '/chat/some/cancel', 405, POST],
+    ['POST', '/chain/A/blocks', 405, GET],
+    ['POST', '/blobs/some', 405, GET],
+    ['PATCH', '/proofs/inclusion', 405, GET],
+    ['TRACE', '/health', 405, GET],
+    ['HEAD', '/health', 200],
+    ['OPTIONS', '/v1/completions', 200],
+    ['GET', '/v1/models/org/name', 200],
+    ['POST', '/chat/some/cancel', 200],
+    // Next.js leads these to the address that is meant.
+    ['GET', '/v1/models/', 200],
+    ['GET', '/v1//models', 200],
+  ])('%s %s, at the root and under /api: %i', async (method, path, status, allow?: string) => {
+    for (const root of ['', '/api']) {
+      if (path === '/openapiXjson' && root) continue;
+      const { status: got, headers, body } = await ask({}, {}, { method, path: root + path });
+      expect(got).toBe(status);
+      expect(headers.allow).toBe(allow);
+      expect(headers['x-request-id']).toMatch(/^[\w-]{36}$/);
+      if (status === 200 || method === 'HEAD') continue;
+      expect(headers['content-type']).toBe('application/json');
+      expect(JSON.parse(body).error).toEqual({
+        message: expect.stringContaining(`${method} ${root}${path.split('?')[0]}`),
+        type: status === 404 ? 'not_found_error' : 'invalid_request_error',
+        code: status === 404 ? 'unknown_url' : 'method_not_supported',
+        param: null,
+      });
+    }
+  });
+
+  test.each([
+    ['GET', '/explorer/nothing', 200],
+    ['GET', '/api', 404],
+    ['GET', '/api/trpc', 404],
+    ['GET', '/trpc/a.b', 200],
+    ['GET', '/api/trpc/a.b,c.d?batch=1', 200],
+    ['DELETE', '/api/trpc/a.b', 405],
+    ['POST', '/api/auth/sign-in/email', 200],
+    ['GET', '/api/auth/sign-in/email', 405],
+  ])('of pages, and for our own ones: %s %s is %i', async (method, path, status) => {
+    expect((await ask({}, {}, { method, path })).status).toBe(status);
   });
 });
 

@@ -40,6 +40,8 @@ afterAll(async () => {
 });
 
 const never = new AbortController().signal;
+/** The machine may be busy. */
+const PATIENT = { timeout: 18_000 };
 const params = { ...NEUTRAL, maxTokens: 8, temperature: 0, seed: 1 };
 
 /** A question that was taken in and that no coordinator takes up. */
@@ -94,7 +96,7 @@ test('a database that is away for a moment ends no answer', async () => {
     for await (const entry of followAnswer({ id, from: '0', deadline }, away, never))
       seen.push('replaced' in entry ? 'replaced' : entry.id);
   })();
-  await vi.waitFor(() => expect(warn).toHaveBeenCalled(), { timeout: 10_000 });
+  await vi.waitFor(() => expect(warn).toHaveBeenCalled(), PATIENT);
   const end = { type: 'error', code: 'no_worker', message: 'gone' };
   await ctx.redis.xadd(`gen:${id}`, '1-0', 'e', JSON.stringify(end));
   const wakeUp = `1-0 ${JSON.stringify(end)}`;
@@ -238,7 +240,7 @@ describe.concurrent('several choices', () => {
     await reader.cancel();
     await vi.waitFor(async () => {
       for (const { id } of choices) expect((await rowOf(id)).cancelled).toBe(true);
-    });
+    }, PATIENT);
   });
 
   test.each(['streamed', 'whole'])('end together when one fails, %s', async (way) => {
@@ -253,7 +255,7 @@ describe.concurrent('several choices', () => {
     }
     await vi.waitFor(async () => {
       for (const i of [0, 2]) expect((await rowOf(choices[i]!.id)).cancelled).toBe(true);
-    });
+    }, PATIENT);
   });
 });
 

@@ -1,5 +1,6 @@
+import { setImmediate } from 'node:timers/promises';
 import { RequestId } from '@blyan/protocol/ids';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { readJson } from '../src/server/http/body.ts';
 import { ApiError, toApiError } from '../src/server/http/errors.ts';
@@ -37,17 +38,21 @@ describe('bodies', () => {
     expect(await refusal(readJson(post(body), 100))).toEqual({ status, code });
   });
 
-  test('a body without a length is cut off at the limit, not read to its end', async () => {
+  test('a body without a length is refused at the limit, and its rest is dropped', async () => {
     let pulled = 0;
-    const endless = new ReadableStream<Uint8Array>({
-      pull(controller) {
-        pulled += 1;
-        controller.enqueue(new Uint8Array(50));
+    let last = Number.POSITIVE_INFINITY;
+    const body = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        await setImmediate();
+        if (++pulled > last) controller.close();
+        else controller.enqueue(new Uint8Array(50));
       },
     });
-    const answer = await refusal(readJson(post(endless), 100));
+    const answer = await refusal(readJson(post(body), 100));
     expect(answer).toEqual({ status: 413, code: 'body_too_large' });
     expect(pulled).toBeLessThan(8);
+    last = pulled + 10;
+    await vi.waitFor(() => expect(pulled).toBeGreaterThan(last), { timeout: 15_000 });
   });
 });
 

@@ -10,7 +10,7 @@ import { z } from 'zod';
 import type {} from '../../../tooling/local/src/test-context.ts';
 import { withCaller } from '../src/door/caller.ts';
 import { readConfig } from '../src/env.ts';
-import { ask } from '../src/server/answers/ask.ts';
+import { ask, askChoices, type Question } from '../src/server/answers/ask.ts';
 import { questionOf } from '../src/server/answers/chat.ts';
 import { type Context, createContext } from '../src/server/context.ts';
 import { route } from '../src/server/http/route.ts';
@@ -66,6 +66,7 @@ const POST = route({
   }),
   async handler({ body, ctx }) {
     handled += 1;
+    await ctx.admission.check(body.answers);
     await ctx.admission.spend(body);
     return { ok: true };
   },
@@ -282,6 +283,45 @@ describe('the line', () => {
     expect(taken.filter((place) => place !== 'queue_full')).toHaveLength(1);
     for (const place of taken) if (place !== 'queue_full') place.free();
     (await ctx.limits.places.take()).free();
+  });
+
+  test('takes in all prompts of a request or none, and reads none when it is full', async () => {
+    await serve(ctx);
+    const model = await readModel();
+    let read = 0;
+    const { encode } = model.tokenizer;
+    model.tokenizer.encode = (text) => {
+      read += 1;
+      return encode(text);
+    };
+    const questions = ['Blyan', 'A block', 'A hash'].map((text) => ({
+      ...{ id: null, model: null, prompt: { text }, promptField: 'prompt', stop: [] },
+      params: { maxTokens: 2 },
+    })) as [Question, Question, Question];
+    const asking = async (each: number) => {
+      const admission = await admit(new Headers(), address, ctx.limits);
+      try {
+        return await askChoices(questions, each, { ...withModel(ctx, model), admission });
+      } finally {
+        admission.taken();
+      }
+    };
+    await waiting(1);
+    await expect(asking(1)).rejects.toMatchObject({ status: 503, code: 'queue_full' });
+    // Not ever: nobody need try again.
+    await expect(asking(2)).rejects.toMatchObject({
+      status: 400,
+      code: 'out_of_range',
+      param: 'n',
+    });
+    expect(read).toBe(0);
+    expect(await ctx.db.request.count()).toBe(1);
+    await ctx.db.request.deleteMany();
+    const { asked } = await asking(1);
+    expect(await ctx.db.request.count()).toBe(3);
+    expect(asked.map(({ promptTokens }) => promptTokens)).toEqual(
+      questions.map(({ prompt }) => encode((prompt as { text: string }).text).length),
+    );
   });
 
   test('counts each of several answers, and gives places back', async () => {

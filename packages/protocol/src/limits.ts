@@ -19,8 +19,12 @@ export const MAX_JOB_STOP_TOKENS = 64 + MAX_STOP_TOKENS;
 export const MAX_LOGIT_BIAS = 300;
 /** Alternatives with a log-probability, as in the OpenAI API. */
 export const MAX_TOP_LOGPROBS = 20;
-/** Answers to one request: each takes a node's slot. */
+/** Answers to one prompt: each takes a node's slot. */
 export const MAX_CHOICES = 8;
+/** Prompts of one request: as many as LangChain sends at a time. */
+export const MAX_PROMPTS = 20;
+/** Answers to all of them: one connection may not fill the line. */
+export const MAX_ANSWERS = 32;
 /** Tokens in one event of a node: a 20 ms flush of the fastest model stays far below. */
 export const MAX_EVENT_TOKENS = 1024;
 /** Characters of an error message that a node may write. */

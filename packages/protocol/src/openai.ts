@@ -2,7 +2,14 @@
 import { z } from 'zod';
 import { ApiUsage, ChatMessage, samplingFields, Text } from './api.ts';
 import { TokenId } from './ids.ts';
-import { MAX_CHOICES, MAX_MESSAGES, MAX_PROMPT_TOKENS, MAX_TOP_LOGPROBS } from './limits.ts';
+import {
+  MAX_ANSWERS,
+  MAX_CHOICES,
+  MAX_MESSAGES,
+  MAX_PROMPT_TOKENS,
+  MAX_PROMPTS,
+  MAX_TOP_LOGPROBS,
+} from './limits.ts';
 
 const refusal = (path: string | (string | number)[], code: string, message: string) => ({
   code: 'custom' as const,
@@ -10,6 +17,40 @@ const refusal = (path: string | (string | number)[], code: string, message: stri
   message,
   params: { code },
 });
+
+/**
+ * A field of OpenAI's that would change what the answer is, and that cannot be done here: only values that
+ * ask for nothing are taken. An answer without what was asked for would look like one with it.
+ */
+const only = (isNothing: (value: unknown) => boolean, message: string) =>
+  z
+    .unknown()
+    .refine((value) => value == null || isNothing(value), {
+      error: message,
+      params: { code: 'unsupported_value' },
+    })
+    .optional()
+    .meta({ description: message });
+const isEmptyList = (value: unknown) => Array.isArray(value) && value.length === 0;
+const isTyped = (type: string) => (value: unknown) =>
+  typeof value === 'object' && value !== null && 'type' in value && value.type === type;
+
+const unsupportedFields = {
+  response_format: only(
+    isTyped('text'),
+    '"response_format" can only be {"type":"text"}: answers are not held to a format.',
+  ),
+  tools: only(isEmptyList, '"tools" can only be an empty list: tools are not called here.'),
+  tool_choice: only((value) => value === 'none', '"tool_choice" can only be "none".'),
+  functions: only(isEmptyList, '"functions" can only be an empty list: none is called here.'),
+  function_call: only((value) => value === 'none', '"function_call" can only be "none".'),
+  modalities: only(
+    (value) => Array.isArray(value) && value.every((item) => item === 'text'),
+    '"modalities" can only be ["text"].',
+  ),
+  audio: only(() => false, '"audio" cannot be had: answers are text.'),
+  web_search_options: only(() => false, '"web_search_options": the web is not searched here.'),
+} as const;
 
 const sharedFields = {
   ...samplingFields,
@@ -26,6 +67,7 @@ export const ChatCompletionRequest = z
     max_completion_tokens: z.number().int().min(1).nullish(),
     logprobs: z.boolean().nullish(),
     top_logprobs: z.number().int().min(0).max(MAX_TOP_LOGPROBS).nullish(),
+    ...unsupportedFields,
   })
   .superRefine((body, ctx) => {
     const last = body.messages.length - 1;
@@ -40,13 +82,20 @@ export const ChatCompletionRequest = z
   });
 export type ChatCompletionRequest = z.infer<typeof ChatCompletionRequest>;
 
-/** `POST /v1/completions`: continues a text as it is, without a chat template. */
+const PromptIds = z.array(TokenId).min(1).max(MAX_PROMPT_TOKENS);
+const PROMPT = 'expected a text, a list of token ids, or a list of one of them, not empty';
+
+/** `POST /v1/completions`: continues each text as it is, without a chat template. */
 export const CompletionRequest = z
   .object({
     ...sharedFields,
-    prompt: z.union([Text.min(1), z.array(TokenId).min(1).max(MAX_PROMPT_TOKENS)], {
-      error: 'expected a text or a list of token ids, not empty',
-    }),
+    prompt: z
+      .union([Text.min(1), PromptIds, z.array(Text.min(1)).min(1), z.array(PromptIds).min(1)], {
+        error: PROMPT,
+      })
+      .meta({
+        description: `Or a list of at most ${MAX_PROMPTS}: choice j of prompt i has the index i * n + j.`,
+      }),
     logprobs: z.number().int().min(0).max(MAX_TOP_LOGPROBS).nullish(),
     echo: z.boolean().nullish(),
     best_of: z.number().int().nullish(),
@@ -59,8 +108,30 @@ export const CompletionRequest = z
     if (body.best_of != null && body.best_of !== (body.n ?? 1))
       unsupported('best_of', '"best_of" can only be equal to "n".');
     if (body.suffix) unsupported('suffix', 'Text in front of a suffix cannot be filled in.');
+    const prompts = promptsOf(body.prompt).length;
+    const answers = prompts * (body.n ?? 1);
+    if (prompts > MAX_PROMPTS)
+      ctx.addIssue(
+        refusal('prompt', 'invalid_length', `Send at most ${MAX_PROMPTS} prompts at a time.`),
+      );
+    else if (answers > MAX_ANSWERS)
+      ctx.addIssue(
+        refusal(
+          'n',
+          'out_of_range',
+          `These are ${answers} answers; one request gets at most ${MAX_ANSWERS}.`,
+        ),
+      );
   });
 export type CompletionRequest = z.infer<typeof CompletionRequest>;
+
+/** The prompts of a request, one or more. */
+export function promptsOf(
+  prompt: string | number[] | string[] | number[][],
+): (string | number[])[] {
+  if (typeof prompt === 'string') return [prompt];
+  return typeof prompt[0] === 'number' ? [prompt as number[]] : (prompt as string[] | number[][]);
+}
 
 /** `token` is its text, or its bytes as `\\xe2\\x80` where they are no whole characters. */
 export const LikelyToken = z.object({

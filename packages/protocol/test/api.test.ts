@@ -3,7 +3,7 @@ import { BlocksQuery, ChatRequest, ChatStreamQuery, StreamEntryId } from '../src
 import { Assignment } from '../src/assignment.ts';
 import { firstProblem } from '../src/issues.ts';
 import { NodeCapacity } from '../src/node.ts';
-import { ChatCompletionRequest, CompletionRequest } from '../src/openai.ts';
+import { ChatCompletionRequest, CompletionRequest, promptsOf } from '../src/openai.ts';
 import { NEUTRAL, SamplingParams } from '../src/sampling.ts';
 
 type Requests = typeof ChatRequest | typeof ChatCompletionRequest | typeof CompletionRequest;
@@ -109,6 +109,20 @@ describe('POST /v1/chat/completions', () => {
     expect(body.stream_options?.include_usage).toBe(true);
   });
 
+  test('takes fields of what it cannot do when they ask for nothing', () => {
+    const nothing = {
+      response_format: { type: 'text' },
+      tools: [],
+      tool_choice: 'none',
+      functions: null,
+      function_call: 'none',
+      modalities: ['text'],
+      audio: null,
+    };
+    const body = { messages: [{ role: 'user', content: 'Hi' }], ...nothing };
+    expect(ChatCompletionRequest.safeParse(body).error).toBeUndefined();
+  });
+
   test.each([
     [{ messages: [{ role: 'user', content: 'a' }], n: 9 }, 'n', 'out_of_range'],
     [{ messages: [{ role: 'user', content: 'a' }], n: 0 }, 'n', 'out_of_range'],
@@ -123,6 +137,28 @@ describe('POST /v1/chat/completions', () => {
       'top_logprobs',
       'out_of_range',
     ],
+    ...(
+      [
+        ['response_format', { type: 'json_object' }],
+        ['response_format', { type: 'json_schema', json_schema: { name: 'x' } }],
+        ['response_format', 'text'],
+        ['tools', [{ type: 'function', function: { name: 'look' } }]],
+        ['tool_choice', 'auto'],
+        ['tool_choice', { type: 'function', function: { name: 'look' } }],
+        ['functions', [{ name: 'look' }]],
+        ['function_call', 'auto'],
+        ['modalities', ['text', 'audio']],
+        ['audio', { voice: 'alloy', format: 'wav' }],
+        ['web_search_options', {}],
+      ] as const
+    ).map(
+      ([field, value]) =>
+        [
+          { messages: [{ role: 'user', content: 'a' }], [field]: value },
+          field,
+          'unsupported_value',
+        ] as const,
+    ),
     [{ prompt: 'a' }, 'messages', 'missing_field'],
     [{ messages: [{ role: 'user', content: ' ' }] }, 'messages.0.content', 'empty_prompt'],
   ])('refuses %j', (body, param, code) => {
@@ -138,10 +174,31 @@ describe('POST /v1/completions', () => {
   });
 
   test.each([
+    ['a', ['a']],
+    [[1, 2], [[1, 2]]],
+    [
+      ['a', 'b'],
+      ['a', 'b'],
+    ],
+    [
+      [[1, 2], [3]],
+      [[1, 2], [3]],
+    ],
+  ])('the prompts of %j', (prompt, prompts) => {
+    expect(promptsOf(CompletionRequest.parse({ prompt }).prompt)).toEqual(prompts);
+  });
+
+  test.each([
     [{}, 'prompt', 'invalid_type'],
     [{ prompt: '' }, 'prompt', 'invalid_length'],
-    [{ prompt: [] }, 'prompt', 'invalid_length'],
-    [{ prompt: ['a', 'b'] }, 'prompt', 'invalid_type'],
+    [{ prompt: [] }, 'prompt', 'invalid_type'],
+    [{ prompt: [[]] }, 'prompt.0', 'invalid_length'],
+    [{ prompt: ['a', ''] }, 'prompt.1', 'invalid_length'],
+    [{ prompt: ['a', 1] }, 'prompt', 'invalid_type'],
+    [{ prompt: ['a', [1]] }, 'prompt', 'invalid_type'],
+    [{ prompt: [[1], ['a']] }, 'prompt', 'invalid_type'],
+    [{ prompt: Array(21).fill('a') }, 'prompt', 'invalid_length'],
+    [{ prompt: Array(5).fill('a'), n: 7 }, 'n', 'out_of_range'],
     [{ prompt: 'a', logprobs: true }, 'logprobs', 'invalid_type'],
     [{ prompt: 'a', logprobs: 21 }, 'logprobs', 'out_of_range'],
     [{ prompt: 'a', echo: true }, 'echo', 'unsupported_value'],

@@ -1,8 +1,11 @@
-/** What is looked at before Next.js gets a request: whom it is for, and which page sent it. */
+/** What is looked at before Next.js gets a request: whom it is for, which page sent it, and whether it can be. */
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ApiError } from '../server/http/errors.ts';
 import { clientAddress, comesFromProxy, limitedAs, type Network } from './address.ts';
+import { addressCheck } from './addresses.ts';
 import { type HostRules, hostCheck } from './hosts.ts';
+import { dropUnread } from './unread.ts';
 
 export interface DoorRules extends HostRules {
   /** Origins whose pages may use the API from a browser; `*` is any. */
@@ -12,8 +15,12 @@ export interface DoorRules extends HostRules {
 
 /** What a page may read of an answer. */
 const EXPOSED = [
+  'content-range',
+  'link',
   'retry-after',
   'x-blob-length',
+  'x-queue-length',
+  'x-request-id',
   ...['limit', 'remaining', 'reset'].flatMap((what) =>
     ['requests', 'tokens'].map((of) => `x-ratelimit-${what}-${of}`),
   ),
@@ -22,15 +29,18 @@ const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE';
 const PREFLIGHT_S = 600;
 /** Believed from a trusted proxy only, so nothing behind the door may find others. */
 const ADDRESS_HEADER = 'x-forwarded-for';
+/** Told to the client and written into our logs, so that the one can be found by the other. */
+const ID_HEADER = 'x-request-id';
 const FORWARDED = ['x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-forwarded-port'];
 
 export interface Door {
-  /** The client as limits count it, or null when the request was answered here. */
+  /** The client as limits count it, or null when nothing is left to be done about the request. */
   enter(request: IncomingMessage, response: ServerResponse): string | null;
 }
 
 export function createDoor(rules: DoorRules): Door {
   const isOurs = hostCheck(rules);
+  const checkAddress = addressCheck();
   const publicOrigin = rules.publicUrl && new URL(rules.publicUrl).origin;
   const anyOrigin = rules.corsOrigins.includes('*');
   const allowed = new Set(rules.corsOrigins);
@@ -62,34 +72,49 @@ export function createDoor(rules: DoorRules): Door {
 
   return {
     enter(request, response) {
+      if (!dropUnread(request, response)) return null;
       const trusted = comesFromProxy(request, rules.trustedProxies);
       const address = clientAddress(request, rules.trustedProxies);
       if (!trusted) for (const name of FORWARDED) delete request.headers[name];
       // Next.js would keep one that the client made up.
       request.headers[ADDRESS_HEADER] = address;
+      const id = randomUUID();
+      request.headers[ID_HEADER] = id;
+      response.setHeader(ID_HEADER, id);
       const { origin, 'x-forwarded-host': forwarded } = request.headers;
+      const isShared = origin !== undefined && isAllowed(origin);
+      // Refusals, too: a page could not tell them from a network that is down.
       if (rules.corsOrigins.length > 0) response.setHeader('vary', 'Origin');
+      if (isShared) {
+        response.setHeader('access-control-allow-origin', anyOrigin ? '*' : origin);
+        response.setHeader('access-control-expose-headers', EXPOSED);
+      }
       try {
         check(request, [forwarded].flat()[0] ?? request.headers.host);
+        if (isShared && request.method === 'OPTIONS') {
+          allowAll(request, response);
+          return null;
+        }
+        checkAddress(request.method ?? 'GET', request.url ?? '/');
       } catch (error) {
         refuse(response, error as ApiError);
         return null;
       }
-      if (origin === undefined || !isAllowed(origin)) return limitedAs(address);
-      response.setHeader('access-control-allow-origin', anyOrigin ? '*' : origin);
-      response.setHeader('access-control-expose-headers', EXPOSED);
-      if (request.method !== 'OPTIONS') return limitedAs(address);
-      const wanted = request.headers['access-control-request-headers'];
-      response
-        .writeHead(204, {
-          'access-control-allow-methods': METHODS,
-          ...(wanted ? { 'access-control-allow-headers': wanted } : {}),
-          'access-control-max-age': String(PREFLIGHT_S),
-        })
-        .end();
-      return null;
+      return limitedAs(address);
     },
   };
+}
+
+/** Answers a preflight: what the route says to the request itself, it says then. */
+function allowAll({ headers }: IncomingMessage, response: ServerResponse): void {
+  const wanted = headers['access-control-request-headers'];
+  response
+    .writeHead(204, {
+      'access-control-allow-methods': METHODS,
+      ...(wanted ? { 'access-control-allow-headers': wanted } : {}),
+      'access-control-max-age': String(PREFLIGHT_S),
+    })
+    .end();
 }
 
 /** Next.js answers such an address with status 500, before any route is asked. */
@@ -112,14 +137,13 @@ function isFetchedElsewhere({ headers }: IncomingMessage): boolean {
   return (site === 'cross-site' || site === 'same-site') && headers['sec-fetch-mode'] === 'no-cors';
 }
 
-function refuse(response: ServerResponse, { status, body }: ApiError): void {
+function refuse(response: ServerResponse, { status, body, headers }: ApiError): void {
   response
-    // The body of the request is not read, so nothing can follow on this connection.
     .writeHead(status, {
+      ...headers,
       'content-type': 'application/json',
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
-      connection: 'close',
     })
     .end(JSON.stringify(body));
 }

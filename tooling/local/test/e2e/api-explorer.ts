@@ -33,7 +33,7 @@ export function explorerTests(urlOf: () => string): void {
 }
 
 const get = (at: string, headers: Record<string, string> = {}, method = 'GET') =>
-  fetch(url + at, { method, headers, signal: AbortSignal.timeout(30_000) });
+  fetch(url + at, { method, headers, signal: AbortSignal.timeout(240_000) });
 async function json(at: string) {
   const response = await get(at);
   expect(response.status, at).toBe(200);

@@ -79,14 +79,13 @@ export function samplingTests(post: (path: string, body: unknown) => Promise<Res
       const { choices, usage } = await complete(body);
       expect(choices.map(({ index }) => index)).toEqual([0, 1, 2]);
       const texts = choices.map(({ message }) => message.content);
-      const alone: string[] = [];
-      let written = 0;
-      for (const seed of [11, 12, 13]) {
-        const one = await complete({ ...body, n: 1, seed });
-        alone.push(one.choices[0]!.message.content);
-        written += (one.usage as { completion_tokens: number }).completion_tokens;
-      }
-      expect(texts).toEqual(alone);
+      const alone = await Promise.all(
+        [11, 12, 13].map((seed) => complete({ ...body, n: 1, seed })),
+      );
+      expect(texts).toEqual(alone.map((one) => one.choices[0]!.message.content));
+      const written = alone
+        .map((one) => (one.usage as { completion_tokens: number }).completion_tokens)
+        .reduce((sum, tokens) => sum + tokens);
       expect(new Set(texts).size).toBe(3);
       expect(usage).toMatchObject({ completion_tokens: written });
       const chunks = await chunksOf('/v1/chat/completions', { ...QUESTION, ...body });
@@ -119,20 +118,23 @@ export function samplingTests(post: (path: string, body: unknown) => Promise<Res
         const said = await contentOf({ ...forced, ...more });
         return words.map((word) => said.split(word).length - 1).sort((a, b) => b - a);
       };
-      const [most, , least] = await counts({});
+      const [plainly, byFrequency, byRepetition] = await Promise.all(
+        [{}, { frequency_penalty: 2 }, { repetition_penalty: 2 }].map(counts),
+      );
+      const [most, , least] = plainly!;
       // Each time makes a word less likely, until all are said as often.
-      const [more, , fewer] = await counts({ frequency_penalty: 2 });
+      const [more, , fewer] = byFrequency!;
       expect(more! - fewer!).toBeLessThan(most! - least!);
       // Half of a logit of 50 and more is lost at once.
-      expect((await counts({ repetition_penalty: 2 }))[2]).toBeGreaterThan(0);
+      expect(byRepetition![2]).toBeGreaterThan(0);
 
       const hot = { ...HOT, seed: 5 };
       const plain = await contentOf(hot);
       for (const penalty of ['repetition_penalty', 'presence_penalty', 'frequency_penalty']) {
         const body = { ...hot, [penalty]: 1.8 };
-        const said = await contentOf(body);
+        const [said, again] = await Promise.all([contentOf(body), contentOf(body)]);
         expect(said).not.toBe(plain);
-        expect(await contentOf(body)).toBe(said);
+        expect(again).toBe(said);
       }
     });
 
@@ -145,6 +147,48 @@ export function samplingTests(post: (path: string, body: unknown) => Promise<Res
       expect(cut.finish_reason).toBe('stop');
       expect(cut.logprobs!.content).toEqual(content.slice(0, end));
       expect(cut.message.content).toBe(text(content.slice(0, end)));
+    });
+
+    test('prompts of one request are answered like each alone, choices in their order', async () => {
+      const body = { ...HOT, seed: 3, max_tokens: 12, n: 2 };
+      const prompts = ['Blyan is', 'A block', 'The chain'];
+      const ask = async (prompt: unknown) => {
+        const response = await post('/v1/completions', { ...body, prompt });
+        expect(response.status).toBe(200);
+        return (await response.json()) as {
+          choices: { index: number; text: string }[];
+          usage: { prompt_tokens: number; completion_tokens: number };
+        };
+      };
+      const { choices, usage } = await ask(prompts);
+      expect(choices.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4, 5]);
+      const texts = choices.map(({ text }) => text);
+      const alone = await Promise.all(prompts.map(ask));
+      expect(texts).toEqual(alone.flatMap((one) => one.choices.map((choice) => choice.text)));
+      const sum = (field: 'prompt_tokens' | 'completion_tokens') =>
+        alone.reduce((all, one) => all + one.usage[field], 0);
+      expect(usage).toMatchObject({
+        prompt_tokens: sum('prompt_tokens'),
+        completion_tokens: sum('completion_tokens'),
+      });
+
+      const streamed = await readEvents(
+        await post('/v1/completions', {
+          ...{ ...body, prompt: prompts, stream: true },
+          stream_options: { include_usage: true },
+        }),
+      );
+      expect(streamed.pop()!.data).toBe('[DONE]');
+      const chunks = streamed.map(({ data }) => JSON.parse(data));
+      expect(chunks.at(-1)).toMatchObject({ choices: [], usage });
+      const parts = chunks.flatMap((chunk) => chunk.choices);
+      const together = texts.map((_, index) =>
+        parts.filter((part) => part.index === index).map((part) => part.text),
+      );
+      expect(together.map((own) => own.join(''))).toEqual(texts);
+
+      const ids = [[idOf('The'), idOf(' chain')], [idOf('The')]];
+      expect((await ask(ids)).choices).toHaveLength(4);
     });
 
     test('older completions go on with a text', async () => {

@@ -9,7 +9,7 @@ import { aiSdkTests } from './clients/ai-sdk.ts';
 import { langchainTests } from './clients/langchain.ts';
 import { limitTests } from './clients/limits.ts';
 import { openaiTests } from './clients/openai.ts';
-import type { ClientContext } from './clients/support.ts';
+import { type ClientContext, PATIENT_MS } from './clients/support.ts';
 import { slowEngine, type TempDir, tempDataDir } from './support.ts';
 
 const SLOTS = 2;
@@ -59,7 +59,7 @@ const context: ClientContext = {
         const statuses = asked.map(({ status }) => status);
         expect(statuses).toEqual(Array(count).fill('cancelled'));
       },
-      { timeout: 10_000, interval: 100 },
+      { timeout: PATIENT_MS, interval: 100 },
     );
   },
 };

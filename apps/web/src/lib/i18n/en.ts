@@ -135,7 +135,8 @@ export const en = {
   },
   problem: {
     ready: 'A worker is ready now. Ask again.',
-    tooLong: 'The conversation has grown longer than the model can read. Start a new one.',
+    tooLong:
+      'The conversation and its next answer do not fit into what the model can read. Start a new one, or lower “Longest answer” under “Parameters”.',
     retry: 'Ask again',
     /** By code; what is not here is said in the server's own words. */
     codes: {

@@ -136,7 +136,7 @@ export const ko: Dictionary = {
   },
   problem: {
     ready: '이제 워커가 준비되었습니다. 다시 물어보세요.',
-    tooLong: '대화가 모델이 읽을 수 있는 길이를 넘었습니다. 새 대화를 시작하세요.',
+    tooLong: '새 대화를 시작하거나, 매개변수의 “답변의 최대 길이(토큰)”를 줄이세요.',
     retry: '다시 묻기',
     codes: {
       no_worker: '실행 중인 워커가 없습니다.',
@@ -151,7 +151,7 @@ export const ko: Dictionary = {
       shutting_down: '서버가 다시 시작되고 있습니다. 다시 물어보세요.',
       deadline_exceeded: '답변이 제한 시간 안에 끝나지 않았습니다.',
       attempts_exhausted: '여러 번 시도했지만 워커가 모두 실패했습니다.',
-      context_length_exceeded: '대화가 모델이 읽을 수 있는 길이를 넘었습니다.',
+      context_length_exceeded: '대화와 다음 답변이 모델이 읽을 수 있는 길이를 넘었습니다.',
       stopped_offline: '여기서는 중지했지만 서버에 알리지 못했습니다.',
       model_gone: '이 답변을 쓴 모델은 더 이상 제공되지 않습니다.',
     },

@@ -1,5 +1,6 @@
 /** Takes in a question: checks it whole, writes the row that is the truth, announces its id. */
 import { randomBytes } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { fromHex, toHex } from '@blyan/chain/hex';
 import type { Prisma } from '@blyan/db/client';
 import type { Tokenizer } from '@blyan/model/tokenizer';
@@ -57,9 +58,9 @@ export async function ask(question: Question, ctx: Context): Promise<Asked> {
     return known;
   }
   const id = question.id ?? newId();
-  const ready = await prepare(question, 1, ctx);
+  const ready = await prepare([question], 1, ctx);
   try {
-    const [asked] = await take([id], ready, ctx);
+    const [asked] = await take([{ id, prompt: ready.prompts[0]!, choice: 0 }], ready.model, ctx);
     return asked!;
   } catch (error) {
     const other = isUniqueViolation(error) ? await findAsked(id, ctx) : null;
@@ -69,17 +70,20 @@ export async function ask(question: Question, ctx: Context): Promise<Asked> {
 }
 
 /**
- * Asks for several answers to one question, one or more: all or none are taken in.
+ * Asks questions of one request, so many answers to each: all or none are taken in.
+ * @returns the answers to the first question, to the second, and so on
  * @throws ApiError as `ask` does
  */
 export async function askChoices(
-  question: Question,
-  count: number,
+  questions: [Question, ...Question[]],
+  each: number,
   ctx: Context,
 ): Promise<{ asked: Asked[]; tokenizer: Tokenizer }> {
-  const ready = await prepare(question, count, ctx);
-  const asked = await take(Array.from({ length: count }, newId), ready, ctx);
-  return { asked, tokenizer: ready.model.tokenizer };
+  const { model, prompts } = await prepare(questions, each, ctx);
+  const choices = prompts.flatMap((prompt) =>
+    Array.from({ length: each }, (_, choice) => ({ id: newId(), prompt, choice })),
+  );
+  return { asked: await take(choices, model, ctx), tokenizer: model.tokenizer };
 }
 
 /**
@@ -91,78 +95,104 @@ export async function askWith(
   writes: Prisma.PrismaPromise<unknown>[],
   ctx: Context,
 ): Promise<void> {
-  await take([question.id], await prepare(question, 1, ctx), ctx, writes);
+  const { model, prompts } = await prepare([question], 1, ctx);
+  await take([{ id: question.id, prompt: prompts[0]!, choice: 0 }], model, ctx, writes);
 }
 
 const newId = () => randomBytes(18).toString('base64url');
 
 /** A question that can be answered. */
-interface Ready {
-  model: ServedModel;
-  prompt: number[];
+interface ReadPrompt {
+  ids: number[];
   continues: number;
   params: SamplingParams;
   stop: string[];
 }
 
-async function prepare(question: Question, answers: number, ctx: Context): Promise<Ready> {
+/** @param questions of one request, so of one model */
+async function prepare(
+  questions: [Question, ...Question[]],
+  each: number,
+  ctx: Context,
+): Promise<{ model: ServedModel; prompts: ReadPrompt[] }> {
   if (ctx.stopping.asked.aborted) throw shuttingDown();
-  const [cluster] = await Promise.all([freshCluster(ctx.redis), ctx.admission.check()]);
-  const listed = await ctx.models.resolve(question.model, servedHashes(cluster));
+  const [cluster] = await Promise.all([
+    freshCluster(ctx.redis),
+    ctx.admission.check(questions.length * each),
+  ]);
+  const listed = await ctx.models.resolve(questions[0].model, servedHashes(cluster));
   // Before it is loaded: one that nobody serves would take the place of one that is served.
   const state = availability(cluster, listed.hash);
   if (state.state === 'unavailable') throw unavailableError(state);
   const model = await ctx.models.load(listed);
-  const prompt = promptIds(question, model);
-  const read = prompt.length;
-  let params: SamplingParams;
+  const prompts: ReadPrompt[] = [];
+  let read = 0;
+  let longest = 0;
   try {
-    params = resolveParams(question.params, model, {
-      promptTokens: read,
-      promptField: question.promptField,
-      defaultMaxTokens: ctx.config.defaultMaxTokens,
-    });
+    for (const question of questions) {
+      // Reading a prompt blocks this thread: others get their turn before the next one.
+      if (prompts.length > 0) await setImmediate();
+      const ids = promptIds(question, model);
+      read += ids.length;
+      const params = resolveParams(question.params, model, {
+        promptTokens: ids.length,
+        promptField: question.promptField,
+        defaultMaxTokens: ctx.config.defaultMaxTokens,
+      });
+      longest += each * params.maxTokens;
+      const continues = 'ids' in question.prompt ? (question.prompt.continues ?? 0) : 0;
+      prompts.push({ ids, continues, params, stop: question.stop });
+    }
   } catch (error) {
     await ctx.admission.waste(read);
     throw error;
   }
-  await ctx.admission.spend({ tokens: read + answers * params.maxTokens, answers, read });
-  const continues = 'ids' in question.prompt ? (question.prompt.continues ?? 0) : 0;
-  return { model, prompt, continues, params, stop: question.stop };
+  await ctx.admission.spend({ tokens: read + longest, read });
+  return { model, prompts };
 }
 
-/** Writes a row for each id, with other writes where there are some, and announces them. */
+/** One answer to a prompt, of several. */
+interface Choice {
+  id: string;
+  prompt: ReadPrompt;
+  /** Its number. */
+  choice: number;
+}
+
+/** Writes a row for each choice, with other writes where there are some, and announces them. */
 async function take(
-  ids: string[],
-  ready: Ready,
+  choices: Choice[],
+  model: ServedModel,
   ctx: Context,
   writes: Prisma.PrismaPromise<unknown>[] = [],
-) {
-  const { model, prompt, continues, params, stop } = ready;
+): Promise<Asked[]> {
   const deadline = Date.now() + ctx.config.requestTimeoutMs;
   const block = { chain: 'A' as const, height: model.block.height, hash: model.hash };
-  const asked: Asked[] = ids.map((id, i) => ({
-    id,
-    model: { name: model.name, block },
-    promptTokens: prompt.length,
-    params: { ...params, seed: choiceSeed(params.seed, i) },
-    deadline,
-  }));
+  const paramsOf = ({ prompt: { params }, choice }: Choice) => ({
+    ...params,
+    seed: choiceSeed(params.seed, choice),
+  });
   const rows = ctx.db.request.createMany({
-    data: asked.map(({ id, params }) => ({
-      id,
+    data: choices.map((choice) => ({
+      id: choice.id,
       model: Buffer.from(fromHex(model.hash)),
-      prompt,
-      continues,
-      params,
-      stop,
+      prompt: choice.prompt.ids,
+      continues: choice.prompt.continues,
+      params: paramsOf(choice),
+      stop: choice.prompt.stop,
       deadline: new Date(deadline),
     })),
   });
   await (writes.length > 0 ? ctx.db.$transaction([rows, ...writes]) : rows);
   ctx.admission.taken();
-  await Promise.all(ids.map((id) => announce(id, ctx)));
-  return asked;
+  await Promise.all(choices.map(({ id }) => announce(id, ctx)));
+  return choices.map((choice) => ({
+    id: choice.id,
+    model: { name: model.name, block },
+    promptTokens: choice.prompt.ids.length,
+    params: paramsOf(choice),
+    deadline,
+  }));
 }
 
 /** The row is the truth: the coordinator finds it by itself when the announcement is lost. */

@@ -1,4 +1,4 @@
-/** Several answers to one question as one stream for an OpenAI client. */
+/** Several answers, to one question or more, as one stream for an OpenAI client. */
 import type { AnswerFinish, Usage } from '@blyan/protocol/answer';
 import type { ApiErrorBody } from '@blyan/protocol/api';
 import type { AnswerEntry } from '@blyan/queue/answer-reader';
@@ -32,10 +32,11 @@ export interface ChoiceWriter {
 export const finishReason = (reason: AnswerFinish['reason']) =>
   reason === 'length' ? 'length' : 'stop';
 
-/** The prompt was read once, whatever the number of answers. */
-export function sumUsage(usages: Usage[]): Usage {
+/** A prompt was read once, whatever the number of answers to `each`. */
+export function sumUsage(usages: Usage[], each = usages.length): Usage {
+  const prompts = usages.filter((_, index) => index % each === 0);
   return {
-    promptTokens: usages[0]?.promptTokens ?? 0,
+    promptTokens: prompts.reduce((sum, usage) => sum + usage.promptTokens, 0),
     completionTokens: usages.reduce((sum, usage) => sum + usage.completionTokens, 0),
   };
 }
@@ -46,9 +47,10 @@ export function streamChoices(
   write: ChoiceWriter,
   ctx: Context,
   client: AbortSignal,
+  each = asked.length,
 ): Response {
   const line = openLine(client, ctx.stopping.cut);
-  return sseResponse(events(asked, write, ctx, line.signal), (ended) => {
+  return sseResponse(events({ asked, each, write }, ctx, line.signal), (ended) => {
     line.close();
     if (!ended) void abandonAll(asked, ctx);
   });
@@ -62,13 +64,13 @@ const abandonAll = (asked: Asked[], ctx: Context) =>
 const encodeError = (body: ApiErrorBody) => encodeSse({ data: JSON.stringify(body) });
 
 async function* events(
-  asked: Asked[],
-  write: ChoiceWriter,
+  { asked, each, write }: { asked: Asked[]; each: number; write: ChoiceWriter },
   ctx: Context,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
   const tokens = asked.map(() => new ShownTokens());
-  const usages: Usage[] = [];
+  /** By index. */
+  const usages = new Map<number, Usage>();
   for (const index of asked.keys()) {
     const start = write.start(index);
     if (start) yield start;
@@ -107,12 +109,13 @@ async function* events(
           const shown = tokens[index]!.take(event);
           if (text || shown.length > 0) yield write.part(index, { text, thinking: '', shown });
           yield write.finish(index, finishReason(event.reason));
-          usages.push(event.usage);
+          usages.set(index, event.usage);
         }
       }
     }
-    if (usages.length === asked.length) {
-      yield write.end(sumUsage(usages)) + encodeSse({ data: '[DONE]' });
+    if (usages.size === asked.length) {
+      const inOrder = asked.map((_, index) => usages.get(index)!);
+      yield write.end(sumUsage(inOrder, each)) + encodeSse({ data: '[DONE]' });
       return;
     }
     // Aborted: by the client, who reads no more, or because this process ends.

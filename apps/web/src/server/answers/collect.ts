@@ -20,7 +20,7 @@ export interface WholeAnswer {
 type Expected = Pick<Asked, 'id' | 'deadline' | 'params'>;
 
 /**
- * The same for several answers to one question: the first that fails ends all.
+ * The same for all answers to one request: the first that fails ends all.
  * @throws ApiError as `collectAnswer` does
  */
 export async function collectChoices(

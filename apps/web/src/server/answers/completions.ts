@@ -1,6 +1,6 @@
-/** Answers in the shape of OpenAI's older completions: a text that goes on, without a chat. */
+/** Answers in the shape of OpenAI's older completions: texts that go on, without a chat. */
 import type { Tokenizer } from '@blyan/model/tokenizer';
-import type { Completion, CompletionRequest } from '@blyan/protocol/openai';
+import { type Completion, type CompletionRequest, promptsOf } from '@blyan/protocol/openai';
 import type { Context } from '../context.ts';
 import { encodeSse } from '../http/sse.ts';
 import { type Asked, askChoices, type Question } from './ask.ts';
@@ -10,16 +10,18 @@ import { CompletionTokens, type ShownToken } from './logprobs.ts';
 import { sharedParams } from './params.ts';
 import { apiUsage } from './provenance.ts';
 
-function questionOf(body: CompletionRequest): Question {
-  const { prompt } = body;
-  return {
+function questionsOf(body: CompletionRequest): [Question, ...Question[]] {
+  const prompts = promptsOf(body.prompt);
+  const questions = prompts.map((prompt, i) => ({
     id: null,
     model: body.model ?? null,
     prompt: typeof prompt === 'string' ? { text: prompt } : { ids: prompt },
-    promptField: 'prompt',
+    promptField: prompts.length > 1 ? `prompt.${i}` : 'prompt',
     params: { ...sharedParams(body), maxTokens: body.max_tokens, logprobs: body.logprobs },
     stop: [body.stop ?? []].flat(),
-  };
+  }));
+  // No list of prompts is empty.
+  return questions as [Question, ...Question[]];
 }
 
 type Head = Pick<Completion, 'id' | 'object' | 'created' | 'model'>;
@@ -35,7 +37,8 @@ export async function continueWhole(
   ctx: Context,
   client: AbortSignal,
 ): Promise<Completion> {
-  const { asked, tokenizer } = await askChoices(questionOf(body), body.n ?? 1, ctx);
+  const each = body.n ?? 1;
+  const { asked, tokenizer } = await askChoices(questionsOf(body), each, ctx);
   const head = headOf(asked[0]!);
   const answers = await collectChoices(asked, ctx, client);
   return {
@@ -47,7 +50,12 @@ export async function continueWhole(
       logprobs: tokens && new CompletionTokens(tokenizer).logprobs(tokens),
       finish_reason: finishReason(finish.reason),
     })),
-    usage: apiUsage(sumUsage(answers.map(({ finish }) => finish.usage))),
+    usage: apiUsage(
+      sumUsage(
+        answers.map(({ finish }) => finish.usage),
+        each,
+      ),
+    ),
   };
 }
 
@@ -56,10 +64,11 @@ export async function continueStream(
   ctx: Context,
   client: AbortSignal,
 ): Promise<Response> {
-  const { asked, tokenizer } = await askChoices(questionOf(body), body.n ?? 1, ctx);
+  const each = body.n ?? 1;
+  const { asked, tokenizer } = await askChoices(questionsOf(body), each, ctx);
   const includeUsage = body.stream_options?.include_usage ?? false;
   const write = completionWriter(headOf(asked[0]!), { includeUsage, tokenizer });
-  return streamChoices(asked, write, ctx, client);
+  return streamChoices(asked, write, ctx, client, each);
 }
 
 export function completionWriter(

@@ -38,7 +38,7 @@ export async function completeWhole(
   client: AbortSignal,
 ): Promise<ChatCompletion> {
   const created = Math.floor(Date.now() / 1000);
-  const { asked, tokenizer } = await askChoices(questionOfCompletion(body), body.n ?? 1, ctx);
+  const { asked, tokenizer } = await askChoices([questionOfCompletion(body)], body.n ?? 1, ctx);
   const answers = await collectChoices(asked, ctx, client);
   return {
     id: completionId(asked[0]!.id),
@@ -65,7 +65,7 @@ export async function completeStream(
   ctx: Context,
   client: AbortSignal,
 ): Promise<Response> {
-  const { asked, tokenizer } = await askChoices(questionOfCompletion(body), body.n ?? 1, ctx);
+  const { asked, tokenizer } = await askChoices([questionOfCompletion(body)], body.n ?? 1, ctx);
   const write = chunkWriter({
     id: completionId(asked[0]!.id),
     created: Math.floor(Date.now() / 1000),

@@ -63,16 +63,12 @@ export function resolveParams(
   model: ModelDefaults,
   input: { promptTokens: number; promptField: string; defaultMaxTokens: number },
 ): SamplingParams {
-  const room = model.context - input.promptTokens;
-  if (room < 1) throw contextExceeded(model, String(input.promptTokens), input.promptField);
-  const maxTokens = asked.maxTokens ?? Math.min(room, input.defaultMaxTokens);
+  const { promptTokens, promptField, defaultMaxTokens } = input;
+  const room = model.context - promptTokens;
+  if (room < 1) throw contextExceeded(model, String(promptTokens), promptField);
+  const maxTokens = asked.maxTokens ?? Math.min(room, defaultMaxTokens);
   if (maxTokens < 1 || maxTokens > room)
-    throw new ApiError(
-      400,
-      'out_of_range',
-      `With this prompt of ${input.promptTokens} tokens, the answer can have 1 to ${room} tokens (context ${model.context}).`,
-      { param: asked.maxTokensField ?? 'max_tokens' },
-    );
+    throw tooLong(model, { maxTokens, promptTokens, param: asked.maxTokensField ?? 'max_tokens' });
   const { generation } = model;
   const logitBias = Object.entries(asked.logitBias ?? {})
     .map(([id, bias]): [number, number] => [Number(id), bias])
@@ -102,7 +98,10 @@ export function resolveParams(
   };
 }
 
-/** @param has how many tokens the prompt has, in words */
+/**
+ * Code and words are OpenAI's: clients cut a conversation shorter when they see them.
+ * @param has how many tokens the prompt has, in words
+ */
 export const contextExceeded = (
   { context }: Pick<ModelDefaults, 'context'>,
   has: string,
@@ -111,9 +110,30 @@ export const contextExceeded = (
   new ApiError(
     400,
     'context_length_exceeded',
-    `The prompt has ${has} tokens; with room for an answer the model takes at most ${context - 1}.`,
+    `This model's maximum context length is ${context} tokens. However, the prompt has ${has} tokens, and an answer needs room, too: send at most ${context - 1}.`,
     { param },
   );
+
+/** An answer that would not fit behind its prompt, or that is longer than any that the model can give. */
+function tooLong(
+  { context }: Pick<ModelDefaults, 'context'>,
+  { maxTokens, promptTokens, param }: { maxTokens: number; promptTokens: number; param: string },
+): ApiError {
+  const room = context - promptTokens;
+  if (maxTokens >= context || maxTokens < 1)
+    return new ApiError(
+      400,
+      'out_of_range',
+      `${param} is ${maxTokens}; with this prompt of ${promptTokens} tokens, an answer can have 1 to ${room} (context ${context}).`,
+      { param },
+    );
+  return new ApiError(
+    400,
+    'context_length_exceeded',
+    `This model's maximum context length is ${context} tokens. However, you requested ${promptTokens + maxTokens} tokens (${promptTokens} in the prompt, ${maxTokens} for the answer): shorten the prompt, or ask for at most ${room}.`,
+    { param },
+  );
+}
 
 /** @throws ApiError 400 out_of_range */
 export function checkIds(ids: number[], param: string, { vocab }: ModelDefaults): void {

@@ -78,7 +78,12 @@ export function route<
       const failure = toApiError(error);
       if (failure.status >= 500 && failure.cause)
         ctx?.logger.error(
-          { err: failure.cause, path: new URL(request.url).pathname },
+          {
+            err: failure.cause,
+            path: new URL(request.url).pathname,
+            // The door's own (door/door.ts): what the client was told.
+            request: request.headers.get('x-request-id'),
+          },
           'request failed',
         );
       return withHeaders(failure.toResponse(), admission);

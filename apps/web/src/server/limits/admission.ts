@@ -6,15 +6,18 @@ import type { Counted, Rates, Spent } from './rates.ts';
 
 /** One request's part of the limits. */
 export interface Admission {
-  /** Before a prompt is read, which costs time. @throws ApiError 429 when no token is left */
-  check(): Promise<void>;
   /**
-   * For answers that begin now. @param tokens of the prompt and of the longest answers, of which those of
-   * the prompt, `read`, count also when this is refused
-   * @throws ApiError 400 out_of_range, 429, 503
+   * Before a prompt is read, which costs time. @param answers that are to begin
+   * @throws ApiError 400 out_of_range, 429 when no token is left, 503 when there is no room for so many
    */
-  spend(use: { tokens: number; answers: number; read?: number }): Promise<void>;
-  /** A prompt of so many tokens was read in vain. */
+  check(answers: number): Promise<void>;
+  /**
+   * For answers that begin now. @param tokens of the prompts and of the longest answers, of which those of
+   * the prompts, `read`, count also when this is refused
+   * @throws ApiError 400 out_of_range, 429
+   */
+  spend(use: { tokens: number; read?: number }): Promise<void>;
+  /** Prompts of so many tokens were read in vain. */
   waste(tokens: number): Promise<void>;
   /** The answers' rows are written. */
   taken(): void;
@@ -48,7 +51,8 @@ export async function admit(
   await spend('requests', { points: 1, used: 0 }, caller, { rates, told });
   const place: Place = await places.take();
   return {
-    async check() {
+    async check(answers) {
+      if (answers > 1) place.grow(answers - 1);
       const { id, tokens: limit } = caller;
       if (limit === 0) return;
       const left = await rates.left('tokens', id, limit);
@@ -56,13 +60,12 @@ export async function admit(
       Object.assign(told, limitHeaders('tokens', left));
       throw refusal('tokens', left, told);
     },
-    async spend({ tokens, answers, read = 0 }) {
-      if (answers > 1) place.grow(answers - 1);
+    async spend({ tokens, read = 0 }) {
       await spend('tokens', { points: tokens, used: read }, caller, { rates, told });
     },
     async waste(tokens) {
       const { id, tokens: limit } = caller;
-      if (limit > 0) await rates.use('tokens', id, limit, tokens);
+      if (limit > 0 && tokens > 0) await rates.use('tokens', id, limit, tokens);
     },
     taken: place.free,
     headers: () => told,

@@ -7,7 +7,7 @@ const RETRY_AFTER_S = 5;
 
 /** A place in the line for questions whose rows are not written yet. */
 export interface Place {
-  /** @throws ApiError 503 when there is no room for so many more */
+  /** @throws ApiError 400 when so many can never be, 503 when there is no room for them now */
   grow(more: number): void;
   /** The rows are there and count by themselves, or nothing comes of it. More than once is harmless. */
   free(): void;
@@ -43,6 +43,7 @@ export class WaitingPlaces {
         grow: (more) => {
           this.#taken += more;
           own += more;
+          if (own > this.#max) throw tooMany(own, this.#max);
           this.#check(waiting);
         },
         free,
@@ -63,3 +64,12 @@ export class WaitingPlaces {
     );
   }
 }
+
+/** No client repeats what gets 400. */
+const tooMany = (answers: number, max: number) =>
+  new ApiError(
+    400,
+    'out_of_range',
+    `${answers} answers are asked for, and no more than ${max} may wait for a worker here: ask for fewer.`,
+    { param: 'n' },
+  );

@@ -1,6 +1,6 @@
 /** The AI SDK with its provider for OpenAI-compatible servers, unmodified. */
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
-import { APICallError, generateText, streamText } from 'ai';
+import { APICallError, generateText, jsonSchema, streamText, tool } from 'ai';
 import { describe, expect, test } from 'vitest';
 import { type ClientContext, MODEL, refusalOf } from './support.ts';
 
@@ -59,11 +59,18 @@ export function aiSdkTests(context: ClientContext): void {
       ['a wrong parameter', { ...greedy, topP: 0 }, MODEL, 400, /top_p/],
       ['an unknown model', greedy, 'none', 404, /no model named "none"/],
       [
+        'tools',
+        { ...greedy, tools: { look: tool({ inputSchema: jsonSchema({ type: 'object' }) }) } },
+        MODEL,
+        400,
+        /"tools" can only be/,
+      ],
+      [
         'a prompt over the context',
         { ...greedy, prompt: 'word '.repeat(2500) },
         MODEL,
         400,
-        /takes at most/,
+        /maximum context length is \d+ tokens/,
       ],
     ])('%s is a typed error', async (_name, call, name, status, words) => {
       const refused = await refusalOf(generateText({ model: model(name), ...call }));

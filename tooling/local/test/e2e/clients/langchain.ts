@@ -1,5 +1,6 @@
 /** LangChain's OpenAI client, unmodified. */
-import { ChatOpenAI } from '@langchain/openai';
+import { ContextOverflowError } from '@langchain/core/errors';
+import { ChatOpenAI, OpenAI } from '@langchain/openai';
 import { describe, expect, test } from 'vitest';
 import { type ClientContext, MODEL, refusalOf } from './support.ts';
 
@@ -51,6 +52,26 @@ export function langchainTests(context: ClientContext): void {
       expect(first!.generationInfo?.logprobs).toMatchObject({ content: expect.any(Array) });
     });
 
+    test('completions of several prompts at a time, streamed and not', async () => {
+      const completions = (fields: object = {}) =>
+        new OpenAI({
+          ...{ model: MODEL, apiKey: 'none', configuration: { baseURL: context.baseUrl() } },
+          ...{ temperature: 0, maxTokens: 8, maxRetries: 0 },
+          ...fields,
+        });
+      const prompts = ['Blyan is', 'A block'];
+      const whole = await completions().generate(prompts);
+      const texts = whole.generations.map(([generation]) => generation!.text);
+      expect(texts).toEqual([
+        await completions().invoke(prompts[0]!),
+        await completions().invoke(prompts[1]!),
+      ]);
+      const { tokenUsage } = whole.llmOutput as { tokenUsage: Record<string, number> };
+      expect(tokenUsage.totalTokens).toBe(tokenUsage.promptTokens! + tokenUsage.completionTokens!);
+      const streamed = await completions({ streaming: true }).generate(prompts);
+      expect(streamed.generations.map(([generation]) => generation!.text)).toEqual(texts);
+    });
+
     test('a stream that is left ends the work', async () => {
       using _slow = await context.slow();
       const before = await context.answers();
@@ -68,10 +89,23 @@ export function langchainTests(context: ClientContext): void {
     test.each([
       ['a wrong parameter', { topP: 0 }, 'Hello', 400, 'out_of_range'],
       ['an unknown model', { model: 'none' }, 'Hello', 404, 'model_not_found'],
-      ['a prompt over the context', {}, 'word '.repeat(2500), 400, 'context_length_exceeded'],
+      [
+        'a format that cannot be promised',
+        { modelKwargs: { response_format: { type: 'json_object' } } },
+        'Hello',
+        400,
+        'unsupported_value',
+      ],
     ])('%s is a typed error', async (_name, fields, prompt, status, code) => {
       const refused = await refusalOf(model(fields).invoke(prompt));
       expect(refused).toMatchObject({ status, code });
+    });
+
+    test('a conversation over the context is known as such', async () => {
+      const long = await refusalOf(model().invoke('word '.repeat(2500)));
+      expect(ContextOverflowError.isInstance(long)).toBe(true);
+      const longTogether = await refusalOf(model({ maxTokens: 2040 }).invoke('word '.repeat(50)));
+      expect(ContextOverflowError.isInstance(longTogether)).toBe(true);
     });
   });
 }

@@ -8,7 +8,7 @@ import { generateText } from 'ai';
 import OpenAI from 'openai';
 import { describe, expect, test, vi } from 'vitest';
 import { ROOT } from '../../../src/product.ts';
-import { type ClientContext, HELLO, MODEL, refusalOf } from './support.ts';
+import { type ClientContext, HELLO, MODEL, PATIENT_MS, refusalOf } from './support.ts';
 
 /** Runs `npm run api-keys` as an operator does. @returns what it prints */
 async function apiKeys(dataDir: string, ...args: string[]): Promise<string> {
@@ -44,7 +44,7 @@ export function limitTests(context: ClientContext): void {
       await Promise.all(
         many.slice(0, context.slots).map(() => client().chat.completions.create(long, options)),
       );
-      await vi.waitFor(async () => expect(await context.queued()).toBe(0), { timeout: 10_000 });
+      await vi.waitFor(async () => expect(await context.queued()).toBe(0), { timeout: PATIENT_MS });
       await Promise.all(
         many.slice(context.slots).map(() => client().chat.completions.create(long, options)),
       );

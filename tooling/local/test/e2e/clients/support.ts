@@ -1,6 +1,8 @@
 /** What the suites of the clients share. */
 
 export const MODEL = 'blyan-guide';
+/** What comes at once where nothing else is done; the machine may be busy. */
+export const PATIENT_MS = 120_000;
 export const HELLO = { role: 'user' as const, content: 'Hello' };
 
 export interface ClientContext {
