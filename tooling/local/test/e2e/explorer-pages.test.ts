@@ -2,7 +2,7 @@
  * The explorer's pages in a real browser, before the product and before a server that tampers: every
  * verification must catch it at the right step. Set BLYAN_SHOTS to a directory to get pictures.
  */
-import { copyFile, open } from 'node:fs/promises';
+import { copyFile, open, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import axe from 'axe-core';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
@@ -16,6 +16,7 @@ import {
   flip,
   flipBase64,
   flipHex,
+  renameHash,
   type Tamper,
   TamperingServer,
 } from './tampering.ts';
@@ -83,6 +84,11 @@ afterEach(async ({ task }) => {
   await context.close();
   expect(problems).toEqual([]);
 });
+
+async function writeAt(file: string, at: number, bytes: number[]): Promise<void> {
+  await using handle = await open(file, 'r+');
+  await handle.write(Uint8Array.from(bytes), 0, bytes.length, at);
+}
 
 const json = async (at: string) => (await fetch(product.url + at)).json();
 const failure = () => page.getByTestId('verify-failure');
@@ -254,16 +260,18 @@ describe('pages', () => {
     await inspect('own-file');
     const changed = path.join(data.dir, 'model-00001-of-00003.safetensors');
     await copyFile(file, changed);
-    const handle = await open(changed, 'r+');
-    const byte = Buffer.alloc(1);
     const at = 5712 + 1_000_000;
-    await handle.read(byte, 0, 1, at);
-    byte[0]! ^= 4;
-    await handle.write(byte, 0, 1, at);
-    await handle.close();
+    const byte = (await readFile(file))[at]!;
+    await writeAt(changed, at, [byte ^ 4]);
     await page.locator('input[type=file]').setInputFiles(changed);
     await page.getByText(`1 tensor differs: ${embedding.name}`).waitFor();
     await page.getByText('its bytes are not those that were imported').waitFor();
+    // bf16: a NaN.
+    await writeAt(changed, at & ~1, [0xc0, 0x7f]);
+    await page.locator('input[type=file]').setInputFiles(changed);
+    await page.getByText(`1 tensor cannot have been imported: ${embedding.name}`).waitFor();
+    await page.getByText(`${embedding.name} holds NaN or an infinity`).waitFor();
+    await inspect('own-file-refused');
   });
 });
 
@@ -296,10 +304,7 @@ const TENSOR_CASES: TensorCase[] = [
   ],
   [
     'another block as the one that describes it',
-    () => (at, bytes) =>
-      at.startsWith('/explorer/tensor/')
-        ? Buffer.from(bytes.toString().replaceAll(embedding.block, query.block))
-        : bytes,
+    () => renameHash('/explorer/tensor/', embedding.block, query.block),
     'tensor',
     'descriptor',
     'TENSOR_UNKNOWN',
