@@ -4,11 +4,11 @@
  */
 import { copyFile, open, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import axe from 'axe-core';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { findChromium } from '../../src/chromium.ts';
 import { type Product, ROOT, startProduct } from '../../src/product.ts';
+import { inspectPage } from './inspect-page.ts';
 import { chat, type TempDir, tempDataDir } from './support.ts';
 import {
   changeBlock,
@@ -96,44 +96,7 @@ const step = (name: string) => page.locator(`[data-step="${name}"][data-mark]`).
 const holds = () => page.getByText('verified: everything holds');
 const press = (name: string) => page.getByRole('button', { name, exact: true }).click();
 
-interface Violation {
-  id: string;
-  impact: string | null;
-  nodes: { html: string }[];
-}
-
-/** Nothing serious by axe, nothing wider than the screen, in both themes and on a phone. */
-async function inspect(name: string): Promise<void> {
-  await page.evaluate(axe.source);
-  for (const [device, width, height] of [
-    ['phone', 390, 844],
-    ['desktop', 1280, 800],
-  ] as const) {
-    await page.setViewportSize({ width, height });
-    for (const theme of ['dark', 'light'] as const) {
-      const dir = process.env.BLYAN_SHOTS;
-      if (device === 'phone' && theme === 'dark' && !dir) continue;
-      await page.emulateMedia({ colorScheme: theme });
-      await page.waitForTimeout(100);
-      const overflow = await page.evaluate(
-        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-      );
-      expect(overflow, `${name} on ${device} is too wide`).toBeLessThanOrEqual(0);
-      const shot = { path: path.join(dir ?? '', `${name}-${device}-${theme}.png`), fullPage: true };
-      if (dir) await page.screenshot(shot);
-      // A narrow page has the same elements, and a theme changes nothing but colours.
-      if (device === 'phone') continue;
-      const rules = theme === 'dark' ? ', runOnly: ["color-contrast"]' : '';
-      const found = await page.evaluate(
-        `axe.run(document, { resultTypes: ["violations"]${rules} }).then((found) => found.violations)`,
-      );
-      const serious = (found as Violation[])
-        .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-        .map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
-      expect(serious, `${name}, ${theme}`).toEqual([]);
-    }
-  }
-}
+const inspect = (name: string) => inspectPage(page, name);
 
 describe('pages', () => {
   test('home: chains, growth, blocks; the search finds, leads on, or says that nothing matches', async () => {
@@ -175,6 +138,31 @@ describe('pages', () => {
     // What was verified is remembered: the next walk holds the history against it.
     await press('Verify again');
     await step('history').and(page.locator('[data-mark=held]')).waitFor();
+  });
+
+  test('without storage everything is verified, and the pin is said not to be kept', async () => {
+    await page.addInitScript(() => {
+      for (const name of ['localStorage', 'sessionStorage', 'indexedDB']) {
+        const get = () => {
+          throw new DOMException('Access is denied for this document.', 'SecurityError');
+        };
+        Object.defineProperty(window, name, { get });
+      }
+    });
+    await page.goto(`${product.url}/explorer/B/${query.block}`);
+    await page.getByText('the pin is not kept').waitFor();
+    await press('Verify this block');
+    await holds().waitFor();
+    await press('Verify again');
+    await step('history').and(page.locator('[data-mark=held]')).waitFor();
+    await inspect('unkept-pin');
+    // The same document: what was pinned in it still is.
+    await page.getByRole('link', { name: 'Explorer' }).first().click();
+    await page.getByText('Latest blocks of chain B').waitFor();
+    await page.getByText('the pin is not kept').waitFor();
+    await page.goto(`${product.url}/explorer/own-file/${model}`);
+    await page.getByText('the pin is not kept').waitFor();
+    expect(await page.locator('input[type=file]').isEnabled()).toBe(true);
   });
 
   test('model: the whole of it is verified, its layers open, tensors are filtered', async () => {
