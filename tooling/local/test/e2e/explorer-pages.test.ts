@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { findChromium } from '../../src/chromium.ts';
 import { type Product, ROOT, startProduct } from '../../src/product.ts';
 import { inspectPage } from './inspect-page.ts';
-import { chat, type TempDir, tempDataDir } from './support.ts';
+import { chat, readEvents, slowEngine, type TempDir, tempDataDir } from './support.ts';
 import {
   changeBlock,
   changeJson,
@@ -220,9 +220,24 @@ describe('pages', () => {
     await page.waitForURL(`**/explorer/tensor/${query.root}`);
   });
 
-  test('worker: from a receipt or the search to what ran on it', async () => {
-    const { body } = await chat(product.url, { prompt: 'Hello', max_tokens: 4 });
-    await page.goto(product.url + body.provenance.receipt);
+  test('worker: from a receipt, which comes when the answer ends, or the search to what ran on it', async () => {
+    const slow = await slowEngine(product);
+    slow.hold();
+    const response = await fetch(`${product.url}/chat/stream`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ prompt: 'Hello', max_tokens: 4 }),
+    });
+    let answered: Promise<unknown> | undefined;
+    const answer = await new Promise<string>((resolve) => {
+      answered = readEvents(response, (start) => {
+        if (start.event === 'start') resolve(JSON.parse(start.data).id);
+      });
+    });
+    await page.goto(`${product.url}/explorer/receipt/${answer}`);
+    await page.getByText('appears here then').waitFor();
+    slow[Symbol.dispose]();
+    await answered;
     const link = page.getByRole('region', { name: 'Workers' }).getByRole('link');
     const id = (await link.textContent()) ?? '';
     await link.click();

@@ -132,7 +132,11 @@ function Line({ result }: { result: TensorResult }) {
       <td className="text-right text-soft">{formatBytes(result.bytes)}</td>
       <td>
         <State kind={kind}>{word}</State>
-        {result.note && <span className="block text-[0.8125rem] text-soft">{result.note}</span>}
+        {result.note && (
+          <span className="block max-w-80 text-[0.8125rem] whitespace-normal text-soft">
+            {result.note}
+          </span>
+        )}
       </td>
       <td>{result.source && <Roots {...result.source} />}</td>
       <td>{result.stored && <Roots {...result.stored} />}</td>
