@@ -204,6 +204,21 @@ describe('pages', () => {
     await holds().nth(1).waitFor();
   });
 
+  test('what is not there is said, beside the search', async () => {
+    await page.goto(`${product.url}/explorer/B/999999999`);
+    await page.getByText('There is nothing at this address.').waitFor();
+    await page.getByRole('combobox').waitFor();
+    await inspect('not-found');
+    // A whole hash in a message is broken, and does not widen the page.
+    const message = `There is no blob with root ${embedding.root} here.`;
+    const answer = { status: 404, json: { error: { code: 'blob_not_found', message } } };
+    await page.route('**/blobs/**', (route) => route.fulfill(answer));
+    await page.goto(`${product.url}/explorer/tensor/${embedding.root}`);
+    await page.getByText(message).waitFor();
+    await inspect('unreadable');
+    problems = problems.filter((problem) => !problem.includes('404'));
+  });
+
   test('lineage: from an answer to the file, as a graph and as a list', async () => {
     const { body } = await chat(product.url, { prompt: 'Hello', max_tokens: 4 });
     await page.goto(product.url + body.provenance.receipt);
