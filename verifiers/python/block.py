@@ -11,6 +11,7 @@ from refused import Refused
 
 MAX_HEADER, MAX_BODY, MAX_HEIGHT = 1024, 1 << 20, 2**31 - 1
 MAX_COUNT = 2**53 - 1
+MAX_BLOB = 2**40
 TYPES = {
     "A": ("genesis", "model", "authority", "retire"),
     "B": ("genesis", "layer"),
@@ -88,14 +89,18 @@ def is_recipe(value):
     )
 
 
-def is_file(value, *more):
+def is_file(value, *more, most=MAX_COUNT):
     return (
         has_fields(value, "path", "byteLength", "sha256", *more)
         and is_path(value["path"])
-        and is_count(value["byteLength"])
+        and is_count(value["byteLength"], 0, most)
         and is_hash(value["sha256"])
         and all(is_hash(value[name]) for name in more)
     )
+
+
+def is_stored_file(value):
+    return is_file(value, "root", most=MAX_BLOB)
 
 
 def is_group(value):
@@ -125,7 +130,7 @@ def is_tensor(value):
         return False
     if not is_list(value["shape"], 0, 8, lambda size: is_count(size, 1)):
         return False
-    if not is_count(value["byteLength"], 1, 2**40) or value["leafSize"] != LEAF_SIZE:
+    if not is_count(value["byteLength"], 1, MAX_BLOB) or value["leafSize"] != LEAF_SIZE:
         return False
     width = WEIGHT_BYTES.get(value["format"])
     weights = 1
@@ -154,7 +159,7 @@ def is_model(value):
         and is_name(value["name"])
         and is_name(value["family"])
         and is_count(value["parameters"], 1)
-        and is_list(value["files"], 1, 64, lambda f: is_file(f, "root"), lambda f: f["path"])
+        and is_list(value["files"], 1, 64, is_stored_file, lambda file: file["path"])
         and is_list(
             value["layers"],
             1,

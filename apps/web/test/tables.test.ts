@@ -52,6 +52,24 @@ describe('a list as a table', () => {
     expect(await response.text()).toBe(numbers(0, LENGTH));
   });
 
+  test('its first rows wait for nothing else, and no page is read before it is wanted', async () => {
+    const limits: number[] = [];
+    const read: typeof list.read = (query) => {
+      limits.push(query.limit);
+      return list.read(query);
+    };
+    const response = await csvOfList(new Request('http://localhost/x'), { ...list, read });
+    const reader = response.body!.getReader();
+    const first = await reader.read();
+    expect(new TextDecoder().decode(first.value)).toBe(numbers(0, 50));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(limits).toEqual([50]);
+    await reader.read();
+    expect(limits).toEqual([50, 100]);
+    await reader.cancel();
+    expect(limits).toEqual([50, 100]);
+  });
+
   test('with a limit a page, and where the next one is', async () => {
     const at = 'http://localhost/x?format=csv&limit=3';
     const response = await csvOfList(new Request(at), list);

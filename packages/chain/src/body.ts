@@ -45,6 +45,8 @@ const DerivedGenesis = z.strictObject({ network: Network, root: Hash });
 const Authority = z.strictObject({ action: z.enum(['add', 'remove']), key: Hash });
 const Retire = z.strictObject({ model: Hash, reason: Name });
 
+/** Of what is kept by its root; a source file, which is in no store, may be longer. */
+const BlobLength = Count.max(limits.MAX_BLOB_BYTES);
 const fileRef = { path: Path, byteLength: Count, sha256: Hash };
 const paths = (files: readonly { path: string }[]) => unique(files.map((file) => file.path));
 const Model = z.strictObject({
@@ -52,7 +54,7 @@ const Model = z.strictObject({
   family: Name,
   parameters: Count.min(1),
   files: z
-    .array(z.strictObject({ ...fileRef, root: Hash }))
+    .array(z.strictObject({ ...fileRef, byteLength: BlobLength, root: Hash }))
     .min(1)
     .max(limits.MAX_STORED_FILES)
     .refine(paths, 'expected each path once'),
@@ -84,7 +86,7 @@ const Tensor = z
     dtype: z.enum(['f32', 'f16', 'bf16', 'fp8']),
     shape: z.array(Count.min(1)).max(limits.MAX_RANK),
     format: z.enum(['f32', 'f16', 'bf16', 'fp8', 'q8', 'q4', 'nf4']),
-    byteLength: Count.min(1).max(limits.LEAF_SIZE * limits.MAX_LEAVES),
+    byteLength: BlobLength.min(1),
     /** The format leaves room for other sizes; v1 has this one, in blobs and proofs alike. */
     leafSize: z.literal(limits.LEAF_SIZE),
     root: Hash,

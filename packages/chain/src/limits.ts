@@ -27,5 +27,7 @@ export const MAX_NAME = 256;
 export const MAX_PATH = 512;
 /** One leaf of a tree over bytes: big enough that proofs stay short, small enough to refetch. */
 export const LEAF_SIZE = 1 << 20;
-/** Leaves of one blob: 1 TiB, far above any tensor. */
+/** Leaves of one blob, far above any tensor: what a walk fetches for one is bounded by them. */
 export const MAX_LEAVES = 1 << 20;
+/** 1 TiB. */
+export const MAX_BLOB_BYTES = LEAF_SIZE * MAX_LEAVES;

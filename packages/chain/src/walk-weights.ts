@@ -2,7 +2,7 @@
 import { isType, type OpenedBlock } from './block.ts';
 import { ChainError } from './errors.ts';
 import { equalBytes, toHex } from './hex.ts';
-import { LEAF_SIZE, MAX_LEAVES } from './limits.ts';
+import { LEAF_SIZE } from './limits.ts';
 import { leafCount, leafHashAsync, rootOfLeafList, verifyInclusion } from './merkle.ts';
 import { createSha256 } from './sha256.ts';
 import type { Hash, LayerBody, StoredFile, TensorDescriptor } from './types.ts';
@@ -193,7 +193,6 @@ async function* walkChunks(
 function* requests(source: WalkSource, blobs: readonly Blob[]) {
   for (const { root, byteLength } of blobs) {
     const count = leafCount(byteLength);
-    if (count > MAX_LEAVES) throw new RangeError(`a blob of ${count} chunks`);
     if (count > 1) yield () => source.leaves(root, count);
     for (let i = 0; i < count; i++) {
       const start = i * LEAF_SIZE;

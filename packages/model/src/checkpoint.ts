@@ -8,11 +8,12 @@ import { sha256 } from '@blyan/chain/sha256';
 import { ModelError } from './errors.ts';
 import { type ExpectedTensor, expectedTensors, familyOf } from './families/families.ts';
 import { MAX_MODEL_FILE_BYTES, MODEL_FILES, type ModelFiles, readModelFiles } from './files.ts';
-import { fp8Layout, type SourceDtype } from './formats/layout.ts';
+import { fp8Layout, type SourceDtype, scalesName } from './formats/layout.ts';
 import {
   headerLength,
   PREFIX_BYTES,
   parseHeader,
+  SCALE_DTYPES,
   type SourceTensor,
   sourceDtype,
 } from './safetensors.ts';
@@ -20,8 +21,6 @@ import { readIndex, type ShardIndex } from './shard-index.ts';
 
 const SINGLE = 'model.safetensors';
 const INDEX = 'model.safetensors.index.json';
-
-const SCALE_DTYPES: Readonly<Record<string, ScaleTensor['dtype']>> = { F32: 'f32', BF16: 'bf16' };
 
 export interface Shard {
   /** File name in the directory. */
@@ -285,7 +284,7 @@ function takeScales(
   { name, shape }: ExpectedTensor,
   found: Map<string, { shard: number; tensor: SourceTensor }>,
 ): ScaleTensor {
-  const scales = `${name}_scale_inv`;
+  const scales = scalesName(name);
   const entry = found.get(scales);
   if (!entry) {
     throw new ModelError(

@@ -48,6 +48,9 @@ const SUPPORTED: Readonly<Record<string, SourceDtype>> = {
   F8_E4M3: 'fp8',
 };
 
+/** Types of the scales of an fp8 tensor. */
+export const SCALE_DTYPES: Readonly<Record<string, 'f32' | 'bf16'>> = { F32: 'f32', BF16: 'bf16' };
+
 export interface SourceTensor {
   name: string;
   /** As in the header, e.g. `BF16`; `sourceDtype` says whether it can be imported. */

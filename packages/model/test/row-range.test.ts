@@ -4,8 +4,8 @@ import type { StoredFormat, TensorDescriptor } from '@blyan/chain/types';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { decodeTensor, rowDecoder } from '../src/formats/decode.ts';
-import { encodeTensor } from '../src/formats/encode.ts';
-import { FORMATS, recipeFor } from '../src/formats/layout.ts';
+import { encodeTensor, rowEncoder } from '../src/formats/encode.ts';
+import { FORMATS, recipeFor, storedLength } from '../src/formats/layout.ts';
 import { rowRange } from '../src/formats/row-range.ts';
 import { runAgain } from '../src/formats/run-again.ts';
 
@@ -62,14 +62,22 @@ test('rows outside of the tensor are refused', () => {
 });
 
 /** A tensor at byte 100 of a file of zeros, with the descriptor that an import would have written. */
-function recorded(format: StoredFormat, shape: number[]) {
+function recorded(
+  format: StoredFormat,
+  shape: number[],
+  { recipe } = { recipe: recipeFor('f32', format) },
+) {
   const [rows, columns] = [shape[0] ?? 1, shape[1] ?? 1];
   const raw = source(rows, columns);
-  const bytes = encodeTensor({ name: 't', shape, dtype: 'f32' }, format, raw);
+  const block = /-sym-(\d+)$/.exec(recipe.name)?.[1];
+  const size = block === undefined ? undefined : Number(block);
+  const encoder = rowEncoder({ name: 't', shape, dtype: 'f32' }, format, rows, size);
+  const bytes = Buffer.concat([encoder.push(raw).slice(), encoder.finish()]);
   const file = new Uint8Array(100 + raw.length);
   file.set(raw, 100);
   const tensor: TensorDescriptor = {
     ...stored(format, shape),
+    recipe,
     role: 'r',
     dtype: 'f32',
     byteLength: bytes.length,
@@ -106,13 +114,70 @@ test.each(FORMATS)(
   },
 );
 
-test('a recipe that is not run here is said, and the raw bytes are compared all the same', async () => {
-  const { file, tensor } = recorded('q4', [4, 256]);
-  const older = { ...tensor, recipe: { name: 'q4-sym-32', version: 1 } };
-  const result = await runAgain(older, async (start, end) => file.slice(start, end));
+const recipe = (name: string, version = 1) => ({ recipe: { name, version } });
+
+test.each([
+  ['q4', recipe('q4-sym-16')],
+  ['q4', recipe('q4-sym-128', 2)],
+  ['bf16', recipe('chop-bf16')],
+] as const)(
+  'a recipe of %s that is not known is named, and the raw bytes are compared all the same',
+  async (format, other) => {
+    const { file, tensor } = recorded(format, [4, 256]);
+    const result = await runAgain({ ...tensor, ...other }, async (a, b) => file.slice(a, b));
+    const { name, version } = other.recipe;
+    expect(result).toMatchObject({
+      ok: true,
+      stored: null,
+      refused: null,
+      reason: expect.stringContaining(`${name} ${version}`),
+    });
+  },
+);
+
+test.each(['q8', 'q4'] as const)(
+  'older recipes of %s are run with blocks of their own',
+  async (format) => {
+    for (const block of [32, 64, 128]) {
+      const { file, tensor } = recorded(format, [6, 200], recipe(`${format}-sym-${block}`));
+      expect(tensor.byteLength).toBe(storedLength(tensor));
+      const result = await runAgain(tensor, async (a, b) => file.slice(a, b));
+      expect(result).toMatchObject({
+        ok: true,
+        reason: null,
+        stored: { actual: expect.any(String) },
+      });
+    }
+  },
+);
+
+test.each(FORMATS)('weights that no import takes are refused, in %s', async (format) => {
+  for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
+    const { file, tensor } = recorded(format, [1500, 770]);
+    new DataView(file.buffer).setFloat32(100 + 4_300_000, value, true);
+    let seen = 0;
+    const onBytes = (bytes: Uint8Array) => {
+      seen += bytes.length;
+    };
+    const result = await runAgain(tensor, async (a, b) => file.slice(a, b), { onBytes });
+    expect(result).toMatchObject({
+      ok: false,
+      stored: null,
+      reason: null,
+      refused: expect.stringContaining('t holds NaN or an infinity'),
+    });
+    // The file as a whole is hashed all the same.
+    expect(seen).toBe(tensor.source.length);
+    expect(result.source.actual).not.toBe(result.source.expected);
+  }
+});
+
+test('a value that the format has no room for is refused', async () => {
+  const { file, tensor } = recorded('f16', [4, 8]);
+  new DataView(file.buffer).setFloat32(100, 1e6, true);
+  const result = await runAgain(tensor, async (a, b) => file.slice(a, b));
   expect(result).toMatchObject({
-    ok: true,
-    stored: null,
-    reason: expect.stringContaining('q4-sym-32'),
+    ok: false,
+    refused: expect.stringContaining('too large for f16'),
   });
 });

@@ -2,12 +2,13 @@
 import { equalBytes, toHex } from '@blyan/chain/hex';
 import { createSha256 } from '@blyan/chain/sha256';
 import type { FileRef, TensorDescriptor } from '@blyan/chain/types';
-import type { SourceDtype } from '@blyan/model/formats/layout';
-import { runAgain, type Scales } from '@blyan/model/formats/run-again';
+import { FP8_BLOCK, type SourceDtype, scalesName } from '@blyan/model/formats/layout';
+import { type Rerun, runAgain, type Scales } from '@blyan/model/formats/run-again';
 import {
   headerLength,
   PREFIX_BYTES,
   parseHeader,
+  SCALE_DTYPES,
   type SourceTensor,
   sourceDtype,
 } from '@blyan/model/safetensors';
@@ -51,7 +52,8 @@ export async function* checkFile(
   for (const source of found) {
     yield { kind: 'progress', done, total: file.size, name: source.name };
     const tensor = byName.get(source.name);
-    const why = tensor ? otherShape(source, tensor) : null;
+    const scales = tensor ? await scalesOf(tensor, found, read) : null;
+    const why = tensor && (otherShape(source, tensor) ?? scales?.problem ?? null);
     if (!tensor || why) {
       const { offset, length: bytes, name } = source;
       const end = offset + bytes;
@@ -62,10 +64,9 @@ export async function* checkFile(
       yield { kind: 'tensor', result: { name, state: why ? 'differs' : 'unused', note, bytes } };
       continue;
     }
-    const scales = await scalesOf(tensor, found, read);
     const here = { ...tensor, source: { ...tensor.source, offset: source.offset } };
-    const result = await rerun(here, read, { scales, onBytes });
-    yield { kind: 'tensor', result };
+    const again = await runAgain(here, read, { scales: scales?.found ?? null, onBytes });
+    yield { kind: 'tensor', result: resultOf(tensor, again) };
   }
   const sha256 = whole.digest();
   const recorded = recordedFile(file, sha256, files);
@@ -84,23 +85,29 @@ export async function* checkFile(
   };
 }
 
-async function rerun(
-  tensor: TensorDescriptor,
-  read: (start: number, end: number) => Promise<Uint8Array>,
-  options: { scales: Scales | null; onBytes: (bytes: Uint8Array) => void },
-): Promise<TensorResult> {
-  const { name, source } = tensor;
-  const again = await runAgain(tensor, read, options);
-  const note = again.ok ? again.reason : differenceOf(again);
-  return { ...again, name, state: again.ok ? 'same' : 'differs', note, bytes: source.length };
+function resultOf(
+  { name, source: { length: bytes } }: TensorDescriptor,
+  again: Rerun,
+): TensorResult {
+  const { stored, reason, refused, ok } = again;
+  if (refused !== null) {
+    const recorded = [again.source, again.scales].every((two) => two?.expected === two?.actual);
+    const yet = recorded
+      ? ' Yet its bytes are the recorded ones: the block was not made of them.'
+      : '';
+    const note = refused + yet;
+    return { ...again, name, state: 'refused', note, bytes };
+  }
+  if (!ok) return { ...again, name, state: 'differs', note: differenceOf(again), bytes };
+  return { ...again, name, state: stored ? 'same' : 'partly', note: reason, bytes };
 }
 
-function differenceOf({
-  source,
-  stored,
-}: Pick<Required<TensorResult>, 'source' | 'stored'>): string {
+function differenceOf({ source, scales }: Rerun): string {
   if (source.expected !== source.actual) return 'its bytes are not those that were imported';
-  return stored ? 'the recipe makes other bytes of it than those on the chain' : 'it differs';
+  if (scales && scales.expected !== scales.actual) {
+    return 'its scales are not those that were imported';
+  }
+  return 'the recipe makes other bytes of it than those on the chain';
 }
 
 function otherShape(
@@ -125,19 +132,30 @@ function dtypeOf(tensor: SourceTensor): SourceDtype | null {
   }
 }
 
-/** Scales of an fp8 tensor, when they are in the same file. */
+/**
+ * Scales of an fp8 tensor in this file: by their name, since whoever wrote it may have put them elsewhere.
+ * `problem`: they are of a form that no import takes.
+ */
 async function scalesOf(
-  { source: { file, scales } }: TensorDescriptor,
+  { name, shape, source: { file, scales } }: TensorDescriptor,
   found: readonly SourceTensor[],
   read: (start: number, end: number) => Promise<Uint8Array>,
-): Promise<Scales | null> {
-  if (!scales || !equalBytes(scales.file, file)) return null;
-  const entry = found.find(
-    ({ offset, length }) => offset === scales.offset && length === scales.length,
-  );
-  const dtype = entry && dtypeOf(entry);
-  if (!dtype || dtype === 'fp8') return null;
-  return { dtype, bytes: await read(scales.offset, scales.offset + scales.length) };
+): Promise<{ found: Scales; problem?: undefined } | { found?: undefined; problem: string } | null> {
+  if (!scales) return null;
+  const entry =
+    found.find((tensor) => tensor.name === scalesName(name)) ??
+    found.find(
+      ({ offset, length }) =>
+        equalBytes(scales.file, file) && offset === scales.offset && length === scales.length,
+    );
+  if (!entry) return null;
+  const dtype = SCALE_DTYPES[entry.dtype];
+  const wanted = shape.map((size) => Math.ceil(size / FP8_BLOCK)).join(', ');
+  if (!dtype || entry.shape.join(', ') !== wanted) {
+    const here = `${entry.dtype} [${entry.shape.join(', ')}]`;
+    return { problem: `its scales ${entry.name} are ${here}, not F32 or BF16 [${wanted}]` };
+  }
+  return { found: { dtype, bytes: await read(entry.offset, entry.offset + entry.length) } };
 }
 
 function recordedFile(

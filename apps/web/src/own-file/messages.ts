@@ -11,9 +11,12 @@ export interface OwnFileRequest {
 
 export interface TensorResult extends Partial<Rerun> {
   name: string;
-  /** `unused`: part of the file, and not of the model. */
-  state: 'same' | 'differs' | 'unused';
-  /** Why it differs, or what was not compared. */
+  /**
+   * `partly`: the bytes of the file are the recorded ones, and the recipe was not run. `refused`: no import
+   * takes such weights. `unused`: part of the file, and no tensor of the model.
+   */
+  state: 'same' | 'partly' | 'differs' | 'refused' | 'unused';
+  /** Why it differs or is refused, or what was not compared. */
   note: string | null;
   bytes: number;
 }

@@ -8,6 +8,7 @@ import { BlobStore } from '@blyan/store/blob-store';
 import { type Logger, pino } from 'pino';
 import { type Config, readEnvironment } from '../env.ts';
 import { type Auth, createAuth } from './admin/auth.ts';
+import { createParsed, type Parsed } from './chain/parsed.ts';
 import { type Admission, type AdmissionDeps, UNLIMITED } from './limits/admission.ts';
 import { Callers } from './limits/callers.ts';
 import { WaitingPlaces } from './limits/line.ts';
@@ -29,6 +30,8 @@ export interface Context {
   /** Opened at the first use, because opening sweeps the directory. */
   store: () => Promise<BlobStore>;
   models: ModelCatalog;
+  /** What pages of the explorer read again and again. */
+  parsed: Parsed;
   /** Null: there is no secret for sessions, and nobody can sign in. */
   auth: Auth | null;
   stopping: Stopping;
@@ -72,6 +75,7 @@ export function createContext(config: Config): Context {
     answers: AnswerReader.open({ url: config.redisUrl, logger: queueLogger }),
     store,
     models: new ModelCatalog({ modelName: config.modelName }, { db, store }),
+    parsed: createParsed(),
     auth: createAuth(config, db),
     stopping: stopOnSignal(),
     limits: {

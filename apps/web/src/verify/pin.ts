@@ -20,9 +20,15 @@ export interface Pin {
   /** Who named it: the server, at the first visit, or the reader. */
   by: 'server' | 'reader';
 }
+/** A pin, and whether the next visit will find it. */
+export type HeldPin = Pin & { kept: boolean };
 
-/** Storage may be off, or full: then nothing is remembered. */
+/** What storage that is off, or full, did not take: it holds until the page is left or loaded anew. */
+const unkept = new Map<string, string>();
+
 function read(key: string): string | null {
+  const here = unkept.get(key);
+  if (here !== undefined) return here;
   try {
     return localStorage.getItem(key);
   } catch {
@@ -32,8 +38,17 @@ function read(key: string): string | null {
 function write(key: string, value: string): void {
   try {
     localStorage.setItem(key, value);
+    unkept.delete(key);
   } catch {
-    // Without storage each visit is a first one; the note beside the pin says since when it is.
+    unkept.set(key, value);
+  }
+}
+function remove(key: string): void {
+  unkept.delete(key);
+  try {
+    localStorage.removeItem(key);
+  } catch {
+    // Nothing is stored then.
   }
 }
 
@@ -67,16 +82,20 @@ function subscribe(onChange: () => void): () => void {
 }
 
 /**
- * The pinned genesis; the first visit pins the one that the server names.
+ * The pinned genesis; the first visit pins the one that the server names. Without storage each page is a
+ * first visit.
  * @param named by the server, null when it has no chain yet
  */
-export function usePin(named: string | null): Pin | null {
+export function usePin(named: string | null): HeldPin | null {
   const text = useSyncExternalStore(
     subscribe,
     () => read(PIN_KEY),
     () => null,
   );
-  const pin = useMemo(() => parsePin(text), [text]);
+  const pin = useMemo(() => {
+    const parsed = parsePin(text);
+    return parsed && { ...parsed, kept: !unkept.has(PIN_KEY) };
+  }, [text]);
   useEffect(() => {
     if (named && !parsePin(read(PIN_KEY))) setPin(named, 'server');
   }, [named]);
@@ -110,9 +129,5 @@ export function writeCheckpoints(genesis: string, kept: KeptCheckpoints): void {
 
 /** For a reader who knows that a network was started anew. */
 export function forgetCheckpoints(): void {
-  try {
-    localStorage.removeItem(CHECKPOINTS_KEY);
-  } catch {
-    // Nothing is stored then.
-  }
+  remove(CHECKPOINTS_KEY);
 }

@@ -45,11 +45,17 @@ const EMPTY = new Uint8Array(0);
 
 /**
  * @param maxRows most rows that one push will carry
+ * @param block of q8 and q4: weights that share a scale, to run an older recipe again
  * @throws ModelError VALUE_NOT_FINITE for NaN and infinities, VALUE_OUT_OF_RANGE where rounding would make one
  */
-export function rowEncoder(tensor: SourceShape, format: StoredFormat, maxRows: number): RowEncoder {
+export function rowEncoder(
+  tensor: SourceShape,
+  format: StoredFormat,
+  maxRows: number,
+  block?: number,
+): RowEncoder {
   const { dtype, name, shape } = tensor;
-  if (dtype === 'fp8') return fromFp8(tensor, format, maxRows);
+  if (dtype === 'fp8') return fromFp8(tensor, format, maxRows, block);
   if (dtype === format) {
     return {
       push(rows) {
@@ -70,7 +76,7 @@ export function rowEncoder(tensor: SourceShape, format: StoredFormat, maxRows: n
     case 'nf4':
       return quantized(new Nf4Quantizer(source, maxRows));
     default:
-      return quantized(new Quantizer(source, format, maxRows));
+      return quantized(new Quantizer(source, format, maxRows, block));
   }
 }
 
@@ -106,7 +112,12 @@ function floatEncoder(
 }
 
 /** Kept as it is, scales behind the codes; for every other format the way goes through binary32. */
-function fromFp8(tensor: SourceShape, format: StoredFormat, maxRows: number): RowEncoder {
+function fromFp8(
+  tensor: SourceShape,
+  format: StoredFormat,
+  maxRows: number,
+  block: number | undefined,
+): RowEncoder {
   const { name, shape, scales } = tensor;
   const { columns, rowBlocks, columnBlocks } = fp8Layout(shape);
   if (scales?.length !== rowBlocks * columnBlocks) {
@@ -130,7 +141,7 @@ function fromFp8(tensor: SourceShape, format: StoredFormat, maxRows: number): Ro
   }
   const values = new Float32Array(maxRows * columns);
   const bytes = new Uint8Array(values.buffer);
-  const next = rowEncoder({ name, shape, dtype: 'f32' }, format, maxRows);
+  const next = rowEncoder({ name, shape, dtype: 'f32' }, format, maxRows, block);
   let row = 0;
   return {
     push(rows) {

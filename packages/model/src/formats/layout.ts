@@ -25,6 +25,9 @@ const BLOCKS: Readonly<Record<RunFormat, readonly number[]>> = {
 /** In fp8, along both N and K, as published checkpoints have it. */
 export const FP8_BLOCK = 128;
 
+/** Name of the tensor with the scales of an fp8 tensor, as published checkpoints have it. */
+export const scalesName = (tensor: string) => `${tensor}_scale_inv`;
+
 /** Bytes of one value of a type, without scales. */
 export const VALUE_BYTES = { f32: 4, f16: 2, bf16: 2, fp8: 1 } as const;
 

@@ -28,14 +28,16 @@ export class Quantizer {
   readonly #cellValue = new Float32Array(this.#cell.buffer);
   #row = 0;
 
+  /** @param weights that share a scale, where a recipe has others than those of now */
   constructor(
     tensor: { name: string; shape: readonly number[]; dtype: FloatDtype },
     format: 'q8' | 'q4',
     maxRows: number,
+    weights?: number,
   ) {
     this.#name = tensor.name;
     this.#format = format;
-    this.#layout = runLayout(format, tensor.shape);
+    this.#layout = runLayout(format, tensor.shape, weights);
     this.#wide = tensor.dtype === 'f32';
     this.#load = LOADERS[tensor.dtype];
     const { rows, block, blocks, blockBytes } = this.#layout;

@@ -96,3 +96,17 @@ export const changeJson =
 /** Another digit at one place of a hash in hex. */
 export const flipHex = (text: string, at = 5) =>
   text.slice(0, at) + (Number.parseInt(text[at]!, 16) ^ 1).toString(16) + text.slice(at + 1);
+
+/** As pages show a hash. */
+const cut = (hash: string) => `${hash.slice(0, 8)}…${hash.slice(-6)}`;
+
+/**
+ * Another hash in place of one, in all answers under a path, be they pages. Its cut form, too: else React could
+ * notice that a text which it was sent is not what the data beside it say, before anything is verified.
+ */
+export const renameHash =
+  (path: string, from: string, to: string): Tamper =>
+  (asked, bytes) =>
+    asked.startsWith(path)
+      ? Buffer.from(bytes.toString().replaceAll(from, to).replaceAll(cut(from), cut(to)))
+      : bytes;

@@ -1,25 +1,27 @@
 'use client';
 
+import type { ReactNode } from 'react';
 import { Hash } from '@/components/hash';
 import { ScrollArea } from '@/components/scroll-area';
 import { State } from '@/components/state';
-import { formatBytes, formatCount, formatDuration } from '@/lib/format';
+import { formatBytes, formatCount, formatDuration, plural } from '@/lib/format';
 import type { TensorResult } from '@/own-file/messages';
 import type { OwnFileState } from './use-own-file';
 
 export function OwnFileResults({ state }: { state: OwnFileState }) {
   const { results, end, file } = state;
   if (results.length === 0 && !end) return null;
-  const differ = results.filter((result) => result.state === 'differs');
+  const first = results.filter((result) => FIRST.has(result.state));
+  const others = results.filter((result) => !FIRST.has(result.state));
   return (
     <div className="mt-4 text-sm">
-      {end && file && <Conclusion state={state} differ={differ} />}
+      {end && file && <Conclusion state={state} />}
       <ScrollArea label="Tensors of your file">
         <table className="data-table mt-3" data-testid="own-file-tensors">
           <thead>
             <tr>
               <th scope="col">Tensor</th>
-              <th scope="col" className="!text-right">
+              <th scope="col" className="hidden !text-right sm:table-cell">
                 Size
               </th>
               <th scope="col">State</th>
@@ -28,11 +30,9 @@ export function OwnFileResults({ state }: { state: OwnFileState }) {
             </tr>
           </thead>
           <tbody>
-            {[...differ, ...results.filter((result) => result.state !== 'differs')].map(
-              (result) => (
-                <Line key={result.name} result={result} />
-              ),
-            )}
+            {[...first, ...others].map((result) => (
+              <Line key={result.name} result={result} />
+            ))}
           </tbody>
         </table>
       </ScrollArea>
@@ -40,35 +40,45 @@ export function OwnFileResults({ state }: { state: OwnFileState }) {
   );
 }
 
-function Conclusion({ state, differ }: { state: OwnFileState; differ: TensorResult[] }) {
+/** States that a reader looks for, before all others. */
+const FIRST: ReadonlySet<TensorResult['state']> = new Set(['refused', 'differs', 'partly']);
+
+function Conclusion({ state }: { state: OwnFileState }) {
   const { end, results, file } = state;
   if (!end || !file) return null;
+  const of = (wanted: TensorResult['state']) => results.filter((result) => result.state === wanted);
+  const [refused, differ, partly] = [of('refused'), of('differs'), of('partly')];
+  const same = of('same').length;
   const equal = end.recorded?.sha256 === end.sha256;
-  const same = results.filter((result) => result.state === 'same').length;
-  const good = equal && differ.length === 0 && end.missing.length === 0;
+  const broken = refused.length + differ.length > 0;
+  const good = equal && !broken && partly.length === 0 && end.missing.length === 0;
   return (
     <div role="status" data-testid="own-file-verdict" data-good={good} className="space-y-1">
-      <p className="font-medium">
-        {good ? (
-          <State kind="good">the blocks were made from this file</State>
-        ) : differ.length > 0 ? (
-          <State kind="bad">
-            {formatCount(differ.length)} {differ.length === 1 ? 'tensor differs' : 'tensors differ'}
-            :{' '}
-            {differ
-              .slice(0, 3)
-              .map(({ name }) => name)
-              .join(', ')}
-            {differ.length > 3 && ' and others'}
-          </State>
-        ) : same === 0 ? (
-          <State kind="bad">no tensor of this file is one of the model</State>
-        ) : (
-          <State kind="warn">
-            every tensor is the same, but the file as a whole is another one
-          </State>
-        )}
-      </p>
+      {refused.length > 0 && (
+        <Verdict kind="bad">
+          {plural(refused.length, 'tensor')} cannot have been imported: {namesOf(refused)}
+        </Verdict>
+      )}
+      {differ.length > 0 && (
+        <Verdict kind="bad">
+          {plural(differ.length, 'tensor')} {differ.length === 1 ? 'differs' : 'differ'}:{' '}
+          {namesOf(differ)}
+        </Verdict>
+      )}
+      {good ? (
+        <Verdict kind="good">the blocks were made from this file</Verdict>
+      ) : broken ? null : same + partly.length === 0 ? (
+        <Verdict kind="bad">no tensor of this file is one of the model</Verdict>
+      ) : partly.length > 0 ? (
+        <Verdict kind="warn">
+          its tensors are those that were imported, but the recipe of{' '}
+          {plural(partly.length, 'tensor')} was not run again: {namesOf(partly)}
+        </Verdict>
+      ) : (
+        <Verdict kind="warn">
+          every tensor is the same, but the file as a whole is another one
+        </Verdict>
+      )}
       <p className="flex flex-wrap items-center gap-x-2 text-soft">
         SHA-256 of your file: <Hash value={end.sha256} label="SHA-256 of your file" />
         {equal
@@ -92,8 +102,24 @@ function Conclusion({ state, differ }: { state: OwnFileState; differ: TensorResu
   );
 }
 
+function Verdict({ kind, children }: { kind: 'good' | 'warn' | 'bad'; children: ReactNode }) {
+  return (
+    <p className="font-medium">
+      <State kind={kind}>{children}</State>
+    </p>
+  );
+}
+
+const namesOf = (results: readonly TensorResult[]): string =>
+  results
+    .slice(0, 3)
+    .map(({ name }) => name)
+    .join(', ') + (results.length > 3 ? ' and others' : '');
+
 const STATES = {
   same: ['good', 'same'],
+  partly: ['warn', 'same bytes, recipe not run'],
+  refused: ['bad', 'cannot have been imported'],
   differs: ['bad', 'differs'],
   unused: ['open', 'not of the model'],
 } as const;
@@ -102,11 +128,18 @@ function Line({ result }: { result: TensorResult }) {
   const [kind, word] = STATES[result.state];
   return (
     <tr>
-      <td className="font-mono text-[0.8125rem]">{result.name}</td>
-      <td className="text-right text-soft">{formatBytes(result.bytes)}</td>
+      {/* On a phone the state is to be seen beside the name. */}
+      <td className="font-mono text-[0.8125rem] max-sm:min-w-40 max-sm:break-all max-sm:whitespace-normal">
+        {result.name}
+      </td>
+      <td className="hidden text-right text-soft sm:table-cell">{formatBytes(result.bytes)}</td>
       <td>
         <State kind={kind}>{word}</State>
-        {result.note && <span className="block text-[0.8125rem] text-soft">{result.note}</span>}
+        {result.note && (
+          <span className="block max-w-80 min-w-36 text-[0.8125rem] whitespace-normal text-soft">
+            {result.note}
+          </span>
+        )}
       </td>
       <td>{result.source && <Roots {...result.source} />}</td>
       <td>{result.stored && <Roots {...result.stored} />}</td>

@@ -4,10 +4,10 @@ import { useState } from 'react';
 import { Hash } from '@/components/hash';
 import { State } from '@/components/state';
 import { formatTime } from '@/lib/format';
-import { forgetCheckpoints, type Pin, setPin } from '@/verify/pin';
+import { forgetCheckpoints, type HeldPin, setPin } from '@/verify/pin';
 
 /** What the verification starts from, where that came from, and how to change it. */
-export function PinNote({ pin, named }: { pin: Pin | null; named: string | null }) {
+export function PinNote({ pin, named }: { pin: HeldPin | null; named: string | null }) {
   const [editing, setEditing] = useState(false);
   if (!pin) {
     return (
@@ -22,16 +22,28 @@ export function PinNote({ pin, named }: { pin: Pin | null; named: string | null 
     <div className="mt-4 text-[0.8125rem] text-faint">
       <p className="flex flex-wrap items-center gap-x-2">
         Pinned genesis: <Hash value={pin.genesis} label="pinned genesis" />
-        {pin.by === 'server'
-          ? `kept in this browser since your first visit, ${formatTime(pin.since)}.`
-          : `given by you, ${formatTime(pin.since)}.`}
+        {pin.by === 'reader'
+          ? `given by you, ${formatTime(pin.since)}.`
+          : pin.kept
+            ? `kept in this browser since your first visit, ${formatTime(pin.since)}.`
+            : `named by this server, ${formatTime(pin.since)}.`}
         <button type="button" className="link" onClick={() => setEditing(!editing)}>
           {editing ? 'Keep it' : 'Change'}
         </button>
       </p>
+      {!pin.kept && (
+        <p className="mt-1 max-w-prose">
+          <State kind="warn">
+            This browser does not let the page store anything, so the pin is not kept: it holds
+            until the page is closed or reloaded. What is verified now is verified all the same; a
+            server that changes its history later is not noticed.
+          </State>
+        </p>
+      )}
       {pin.by === 'server' && (
         <p className="max-w-prose">
-          It was this server that named it then: compare it once with one that you got elsewhere.
+          It was this server that named it{pin.kept && ' then'}: compare it{' '}
+          {pin.kept ? 'once' : 'each time'} with one that you got elsewhere.
         </p>
       )}
       {named !== null && named !== pin.genesis && (

@@ -10,6 +10,7 @@ import { getBlock, head, listBlocks } from '@blyan/db/chain';
 import type { Db } from '@blyan/db/client';
 import { type HeaderRow, listHeaders } from '@blyan/db/explorer';
 import type { BlocksQuery } from '@blyan/protocol/api';
+import type { Context } from '../context.ts';
 import { notFound } from '../http/errors.ts';
 
 /** A row of the database as lists show it. */
@@ -43,9 +44,9 @@ export async function chainSize(db: Db, chain: ChainId): Promise<number> {
  * else its `before`.
  */
 export async function readPage(db: Db, chain: ChainId, query: BlocksQuery) {
-  const size = await chainSize(db, chain);
   const { from, before, limit, bodies } = query;
   if (bodies) {
+    const size = await chainSize(db, chain);
     const end = Math.min(before ?? size, size);
     const start = from ?? Math.max(0, end - limit);
     const stop = Math.min(start + limit, end);
@@ -54,7 +55,10 @@ export async function readPage(db: Db, chain: ChainId, query: BlocksQuery) {
     const rest = from === undefined ? (start > 0 ? start : null) : stop < size ? stop : null;
     return { chain, size, blocks, next: rest };
   }
-  const heads = await filteredHeads(db, chain, query, limit + 1);
+  const [size, heads] = await Promise.all([
+    chainSize(db, chain),
+    filteredHeads(db, chain, query, limit + 1),
+  ]);
   const blocks = heads.slice(0, limit);
   const last = blocks.at(-1)?.height ?? 0;
   const more = heads.length > limit;
@@ -88,13 +92,22 @@ async function readOpened(
 const REF = /^(?:0|[1-9]\d{0,9}|[0-9a-f]{64})$/;
 
 /** @throws ApiError 404 */
-export async function readBlock(db: Db, chain: ChainId, ref: string): Promise<OpenedBlock> {
+export async function readBlock(
+  { db, parsed }: Pick<Context, 'db' | 'parsed'>,
+  chain: ChainId,
+  ref: string,
+): Promise<OpenedBlock> {
   const text = ref.toLowerCase();
-  const block = REF.test(text)
+  const known = parsed.blocks.get(text);
+  if (known?.header.chain === chain) return known;
+  const row = REF.test(text)
     ? await getBlock(db, chain, text.length === 64 ? text : Number(text))
     : null;
-  if (!block) throw notFound('block_not_found', `Chain ${chain} has no block ${ref}.`, 'ref');
-  return openBlockAs(block.hash, block.sealed);
+  if (!row) throw notFound('block_not_found', `Chain ${chain} has no block ${ref}.`, 'ref');
+  const hash = toHex(row.hash);
+  const block = parsed.blocks.get(hash) ?? openBlockAs(row.hash, row.sealed);
+  parsed.blocks.set(hash, block);
+  return block;
 }
 
 /** Heights of blocks of one chain by hex hash. */

@@ -28,9 +28,9 @@ const TENSORS = 1024;
 export async function readLineage(ctx: Context, query: LineagePlace): Promise<LineageData> {
   const row = query.answer === undefined ? null : await findAnswer(query.answer, ctx);
   const answer = row && { id: row.id, receipt: row.receipt };
-  const tensor = query.tensor === undefined ? null : await readTensor(ctx.db, query.tensor);
+  const tensor = query.tensor === undefined ? null : await readTensor(ctx, query.tensor);
   const hash = query.model ?? answer?.receipt?.model.block.hash ?? tensor?.models[0]?.hash;
-  const model = hash === undefined ? null : await readModel(ctx.db, hash);
+  const model = hash === undefined ? null : await readModel(ctx, hash);
   const group = query.group ?? tensor?.group ?? null;
   const tensors =
     model && group

@@ -20,6 +20,8 @@ import {
   type ModelTensorsQuery,
   type TensorDifference,
 } from '@blyan/protocol/explorer';
+import type { ModelSizes } from '../chain/parsed.ts';
+import type { Context } from '../context.ts';
 import { ApiError, notFound } from '../http/errors.ts';
 import { modelSummary, tensorSummary } from './shapes.ts';
 
@@ -64,20 +66,31 @@ async function requireModel(db: Db, hash: string): Promise<ModelRow> {
   throw notFound('model_not_found', `No model block has the hash ${hash}.`, 'hash');
 }
 
-export async function readModel(db: Db, hash: string): Promise<ModelDetails> {
+/** @throws ApiError 404 */
+export async function readModel(
+  { db, parsed }: Pick<Context, 'db' | 'parsed'>,
+  hash: string,
+): Promise<ModelDetails> {
   const row = await requireModel(db, hash);
-  const { groups, parts } = await modelSizes(db, row.height);
-  const sizes = <R extends { parameters: bigint; bytes: bigint }>(part: R) => ({
+  const known = parsed.sizes.get(hash);
+  if (known) return { ...modelSummary(row), ...known };
+  const sizes = sizesOf(await modelSizes(db, row.height));
+  // A layer block that is not here may come later; then nothing changes any more.
+  if (sizes.groups.every(({ height }) => height !== null)) parsed.sizes.set(hash, sizes);
+  return { ...modelSummary(row), ...sizes };
+}
+
+function sizesOf({ groups, parts }: Awaited<ReturnType<typeof modelSizes>>): ModelSizes {
+  const numbers = <R extends { parameters: bigint; bytes: bigint }>(part: R) => ({
     ...part,
     parameters: Number(part.parameters),
     bytes: Number(part.bytes),
   });
   return {
-    ...modelSummary(row),
     bytes: Number(parts.reduce((sum, part) => sum + part.bytes, 0n)),
     tensors: parts.reduce((sum, part) => sum + part.tensors, 0),
-    groups: groups.map((group) => ({ ...sizes(group), block: toHex(group.block) })),
-    parts: parts.map(sizes),
+    groups: groups.map((group) => ({ ...numbers(group), block: toHex(group.block) })),
+    parts: parts.map(numbers),
   };
 }
 

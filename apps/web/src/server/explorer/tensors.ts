@@ -3,10 +3,10 @@ import { isType } from '@blyan/chain/block';
 import { equalBytes, fromHex, toHex } from '@blyan/chain/hex';
 import { readable } from '@blyan/chain/json';
 import { leafCount } from '@blyan/chain/merkle';
-import type { Db } from '@blyan/db/client';
 import { countAnswers, MAX_ANSWERS, modelsOfLayers, usesOfTensor } from '@blyan/db/explorer';
 import type { TensorDetails } from '@blyan/protocol/explorer';
 import { readBlock } from '../chain/read.ts';
+import type { Context } from '../context.ts';
 import { notFound } from '../http/errors.ts';
 import { modelSummary, tensorSummary } from './shapes.ts';
 
@@ -15,14 +15,18 @@ const MAX_USES = 50;
 const MAX_MODELS = 50;
 
 /** @throws ApiError 404 */
-export async function readTensor(db: Db, root: string): Promise<TensorDetails> {
+export async function readTensor(
+  ctx: Pick<Context, 'db' | 'parsed'>,
+  root: string,
+): Promise<TensorDetails> {
+  const { db } = ctx;
   const hash = fromHex(root);
   const found = await usesOfTensor(db, hash, MAX_USES + 1);
   const [newest] = found;
   if (!newest) throw notFound('tensor_not_found', `No block holds a tensor ${root}.`, 'root');
   const uses = found.slice(0, MAX_USES);
   const [block, models] = await Promise.all([
-    readBlock(db, 'B', toHex(newest.block)),
+    readBlock(ctx, 'B', toHex(newest.block)),
     modelsOfLayers(
       db,
       uses.map((use) => use.height),

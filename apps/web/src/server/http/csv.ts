@@ -60,23 +60,44 @@ export async function csvOfList<Q, R>(request: Request, list: List<Q, R>): Promi
   return response;
 }
 
-/** Page by page, each read when the one before has gone out: a chain's list may have a million rows. */
-async function wholeList<Q, R>(
+/** Rows of a whole list's first page, which its reader waits for; each later page has twice as many. */
+const FIRST_ROWS = 50;
+
+/** A list's lines page by page, each read when it is asked for: a chain's list may have a million. */
+async function* pagesOf<Q, R>(
   given: Record<string, string>,
   { columns, querySchema, cursor, read }: List<Q, R>,
-): Promise<Response> {
-  const query = { ...given, limit: `${MAX_ROWS}` };
-  const encoder = new TextEncoder();
+): AsyncGenerator<string, void> {
+  let place = {};
+  let lines = head(columns);
+  for (let limit = FIRST_ROWS; ; limit = Math.min(2 * limit, MAX_ROWS)) {
+    const page = await read(querySchema.parse({ ...given, ...place, limit: `${limit}` }));
+    yield lines + linesOf(columns, page.rows);
+    if (page.next === null) return;
+    place = { [cursor]: `${page.next}` };
+    lines = '';
+  }
+}
+
+async function wholeList<Q, R>(given: Record<string, string>, list: List<Q, R>): Promise<Response> {
+  const pages = pagesOf(given, list);
   // Before the answer begins, so that what is wrong with the query is still an error of its own.
-  let page = await read(querySchema.parse(query));
-  let text = head(columns);
-  const stream = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      controller.enqueue(encoder.encode(text + linesOf(columns, page.rows)));
-      if (page.next === null) return controller.close();
-      text = '';
-      page = await read(querySchema.parse({ ...query, [cursor]: `${page.next}` }));
+  let first: string | undefined = (await pages.next()).value ?? '';
+  const encoder = new TextEncoder();
+  const stream = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const lines = first ?? (await pages.next()).value;
+        first = undefined;
+        if (lines === undefined) return controller.close();
+        controller.enqueue(encoder.encode(lines));
+      },
+      async cancel() {
+        await pages.return();
+      },
     },
-  });
+    // Nothing is read before it is wanted: the reader may have gone.
+    { highWaterMark: 0 },
+  );
   return new Response(stream, { headers: HEADERS });
 }

@@ -54,8 +54,10 @@ export const chainRouter = router({
   block: procedure
     .input(z.object({ chain: ChainId, ref: z.string().max(64) }))
     .query(async ({ ctx, input }) => {
-      const block = await readBlock(ctx.db, input.chain, input.ref);
-      const size = await chainSize(ctx.db, input.chain);
+      const [block, size] = await Promise.all([
+        readBlock(ctx, input.chain, input.ref),
+        chainSize(ctx.db, input.chain),
+      ]);
       const named = isType(block, 'model')
         ? block.body.layers.slice(0, LISTED_LAYERS).map((layer) => layer.block)
         : [];

@@ -137,6 +137,32 @@ export function forgeForms(scenario: Scenario) {
   }
   open(
     'BODY_INVALID',
+    'body-file-length',
+    'a file of more than 2^20 leaves, which a walk would fetch for years',
+    vectorOf(
+      next(
+        'A',
+        'model',
+        { ...model(), files: model().files.map((file) => ({ ...file, byteLength: 2 ** 40 + 1 })) },
+        'alice',
+      ),
+    ),
+  );
+  open(
+    'BODY_INVALID',
+    'body-tensor-length',
+    'a tensor of more than 2^20 leaves',
+    vectorOf(
+      next(
+        'B',
+        'layer',
+        layer('head', [{ ...embedding, shape: [2 ** 39 + 1], byteLength: 2 ** 40 + 2 }]),
+        'alice',
+      ),
+    ),
+  );
+  open(
+    'BODY_INVALID',
     'body-genesis-kind',
     'a genesis of chain A with the body of a derived one',
     vectorOf(

@@ -7,5 +7,5 @@ export const dynamic = 'force-dynamic';
 /** One model with its sizes; its block is `/chain/A/block/{hash}`. */
 export const GET = route({
   paramsSchema: ModelParams,
-  handler: ({ params: { hash }, ctx }) => readModel(ctx.db, hash),
+  handler: ({ params: { hash }, ctx }) => readModel(ctx, hash),
 });

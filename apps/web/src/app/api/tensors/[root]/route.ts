@@ -7,5 +7,5 @@ export const dynamic = 'force-dynamic';
 /** One tensor by the Merkle root of its bytes, which are `/blobs/{root}`. */
 export const GET = route({
   paramsSchema: BlobParams,
-  handler: ({ params: { root }, ctx }) => readTensor(ctx.db, root),
+  handler: ({ params: { root }, ctx }) => readTensor(ctx, root),
 });

@@ -23,15 +23,15 @@ export async function generateMetadata({ params }: PageProps): Promise<Metadata>
 
 export default async function Page({ params }: PageProps) {
   const hash = hashOr404((await params).hash);
-  const { db } = context();
-  const [model, block, genesis] = await Promise.all([
-    foundOr404(readModel(db, hash)),
-    foundOr404(readBlock(db, 'A', hash)),
+  const ctx = context();
+  const [model, block, genesis, { models }] = await Promise.all([
+    foundOr404(readModel(ctx, hash)),
+    foundOr404(readBlock(ctx, 'A', hash)),
     namedGenesis(),
+    readModels(ctx.db, { sort: 'height', order: 'desc', limit: VERSIONS }),
   ]);
   if (!isType(block, 'model')) notFound();
   // Every other model, those of the same name first: a new version may have a new name.
-  const { models } = await readModels(db, { sort: 'height', order: 'desc', limit: VERSIONS });
   const others = models.filter((other) => other.hash !== hash);
   others.sort((a, b) => Number(b.name === model.name) - Number(a.name === model.name));
   return <ModelPage model={model} body={readable(block.body)} others={others} genesis={genesis} />;

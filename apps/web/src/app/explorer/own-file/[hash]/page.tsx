@@ -12,7 +12,7 @@ export const dynamic = 'force-dynamic';
 
 export default async function Page({ params }: { params: Promise<{ hash: string }> }) {
   const hash = hashOr404((await params).hash);
-  const block = await foundOr404(readBlock(context().db, 'A', hash));
+  const block = await foundOr404(readBlock(context(), 'A', hash));
   if (!isType(block, 'model')) notFound();
   const { name, source, recipe } = readable(block.body);
   return <OwnFilePage model={{ hash, name, source, recipe }} genesis={await namedGenesis()} />;

@@ -17,7 +17,7 @@ export async function generateMetadata({ params }: PageProps): Promise<Metadata>
 export default async function Page({ params }: PageProps) {
   const root = hashOr404((await params).root);
   const [tensor, genesis] = await Promise.all([
-    foundOr404(readTensor(context().db, root)),
+    foundOr404(readTensor(context(), root)),
     namedGenesis(),
   ]);
   return <TensorPage tensor={tensor} genesis={genesis} />;

@@ -22,7 +22,7 @@ export const GET = route({
   paramsSchema: BlockParams,
   querySchema: BlockQuery,
   async handler({ params: { id, ref }, query: { format }, request, ctx }) {
-    const block = await readBlock(ctx.db, id, ref);
+    const block = await readBlock(ctx, id, ref);
     const hash = toHex(block.hash);
     if (format === 'json') {
       const answer = { ...readableBlock(block), wire: toWire(block) };
