@@ -141,7 +141,8 @@ export class Sequence {
     const { vocab } = session.config;
     return sequences.map((sequence, row) => {
       sequence.decodeMs += ms;
-      sequence.#drafts.plain(ms);
+      // In company a run is longer, and guesses are made for a lone sequence only.
+      if (sequences.length === 1) sequence.#drafts.plain(ms);
       try {
         return sequence.#next(result.logits!.subarray(row * vocab, (row + 1) * vocab));
       } catch (error) {
