@@ -1,8 +1,9 @@
 /** The engine loop on a real session: order, fairness, replays, cancelling, failures of one sequence. */
 import { MAX_EVENT_BYTES } from '@blyan/protocol/limits';
 import { type NodeJob, NodeTokens } from '@blyan/protocol/node';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { kvBytesPerPosition } from '../src/engine/kv-cache.ts';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { CAPACITY_STEP, KvCache, kvBytesPerPosition } from '../src/engine/kv-cache.ts';
+import { KvMemory } from '../src/engine/kv-memory.ts';
 import { EngineLoop } from '../src/engine/loop.ts';
 import type { JobEvent } from '../src/engine/messages.ts';
 import { generate } from '../src/engine/runner.ts';
@@ -162,6 +163,54 @@ describe('EngineLoop', () => {
       (e) => e.type === 'tokens' && e.requestId === requests[1]!.requestId,
     );
     expect(began).toBeGreaterThan(events.indexOf(of(requests[0]!).at(-1)!));
+  });
+
+  it('fails one sequence whose cache cannot be made, and serves the others', async () => {
+    const { config, numerics } = model.session;
+    const bytesPerPosition = kvBytesPerPosition(config, config.layers, numerics.kv);
+    let made = 0;
+    const memory = new KvMemory({ config, bytes: 2 ** 30, bytesPerPosition }, () => {
+      // No system has addresses for such a context.
+      const context = made++ === 1 ? 2 ** 50 : config.context;
+      return new KvCache({ ...config, context }, config.layers, numerics.kv);
+    });
+    const { loop, of, tokens } = start(4, undefined, memory);
+    const requests = [job(), job({ prompt: [7] }), job({ prompt: [9, 8] })];
+    for (const request of requests) loop.submit(request);
+    await loop.drain();
+    const [first, second, third] = requests as [NodeJob, NodeJob, NodeJob];
+    expect(of(second)).toMatchObject([
+      { type: 'fail', code: 'KV_MEMORY_UNAVAILABLE', retry: true },
+    ]);
+    for (const request of [first, third]) {
+      expect(tokens(request)).toEqual(await alone(request));
+      expect(of(request).at(-1)).toMatchObject({ type: 'done', count: 12 });
+    }
+    expect(loop.active).toBe(0);
+  });
+
+  it('fails one sequence whose cache cannot grow, and serves those in the same run', async () => {
+    const { kvHeads, headDim } = model.session.config;
+    const most = CAPACITY_STEP * kvHeads * headDim * Float32Array.BYTES_PER_ELEMENT;
+    const { resize } = ArrayBuffer.prototype;
+    const spy = vi.spyOn(ArrayBuffer.prototype, 'resize').mockImplementation(function (
+      this: ArrayBuffer,
+      bytes = 0,
+    ) {
+      if (bytes > most) throw new RangeError('ArrayBuffer.prototype.resize: refused');
+      resize.call(this, bytes);
+    });
+    const { loop, of, tokens } = start();
+    const good = job({}, 40);
+    const long = job({ prompt: Array.from({ length: CAPACITY_STEP - 8 }, (_, i) => i) }, 40);
+    loop.submit(good);
+    loop.submit(long);
+    await loop.drain();
+    spy.mockRestore();
+    expect(of(long).at(-1)).toMatchObject({ type: 'fail', code: 'KV_MEMORY_UNAVAILABLE' });
+    expect(tokens(long)).toHaveLength(9);
+    expect(of(good).at(-1)).toMatchObject({ type: 'done', count: 40 });
+    expect(tokens(good)).toEqual(await alone(good));
   });
 
   it('ends at a stop token, which it emits', async () => {
