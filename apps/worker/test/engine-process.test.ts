@@ -2,8 +2,10 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { toHex } from '@blyan/chain/hex';
+import { parseConfig } from '@blyan/model/config';
 import type { NodeJob } from '@blyan/protocol/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CAPACITY_STEP, kvBytesPerPosition } from '../src/engine/kv-cache.ts';
 import { loadCommand, startEngine } from './support/engine.ts';
 import { type MainNode, serveMainNode } from './support/main-node.ts';
 import { GREEDY, micro, readJson } from './support/models.ts';
@@ -166,6 +168,34 @@ describe('the process', () => {
     engine.client.load(loadCommand(own, node.url, join(own.dir, 'worker')));
     const end = await engine.until((m) => m.type === 'failed' || m.type === 'ready');
     expect(end).toMatchObject({ type: 'failed', code: 'MODEL_RETIRED' });
+  });
+
+  it('ends every answer, or refuses it, with memory for one of many', async () => {
+    await using engine = startEngine();
+    const config = parseConfig(await readJson(join(micro('qwen3-micro'), 'config.json')));
+    const kvBytes = CAPACITY_STEP * kvBytesPerPosition(config, config.layers, 'f32');
+    const limits = { slots: 9, kvBytes };
+    engine.client.load(loadCommand(network, main.url, freshDir(), limits));
+    await engine.until((m) => m.type === 'ready');
+    const ids = Array.from({ length: 12 }, (_, i) => `request-${String(i).padStart(16, '0')}`);
+    const prompt = Array.from({ length: 90 }, (_, i) => (i * 7) % 512);
+    for (const [i, requestId] of ids.entries()) {
+      // Each third one could never fit.
+      const params = { ...GREEDY, maxTokens: i % 3 === 2 ? 400 : 150 };
+      engine.client.submit(job({ requestId, prompt: [i, ...prompt], params }));
+    }
+    await engine.client.drain();
+    const ends = ids.map((id) => {
+      const events = engine.events().filter((e) => e.requestId === id);
+      const end = events.at(-1);
+      expect(events.filter((e) => e.type === 'done' || e.type === 'fail')).toEqual([end]);
+      return end?.type === 'fail' ? end.code : end?.type;
+    });
+    const small = 'KV_MEMORY_TOO_SMALL';
+    const three = ['done', 'done', small];
+    expect(ends).toEqual([...three, ...three, ...three, ...three]);
+    await engine.client.close();
+    expect(await engine.exit).toMatchObject({ code: 0, expected: true });
   });
 
   it('ends when its parent lets go, in the middle of an answer too', async () => {

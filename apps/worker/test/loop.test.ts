@@ -1,67 +1,25 @@
-/** The engine loop on a real session: order, fairness, replays, cancelling, failures of one sequence. */
+/** The engine loop on a real session: events, replays, cancelling, failures of one sequence. */
 import { MAX_EVENT_BYTES } from '@blyan/protocol/limits';
 import { type NodeJob, NodeTokens } from '@blyan/protocol/node';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { kvBytesPerPosition } from '../src/engine/kv-cache.ts';
-import { EngineLoop } from '../src/engine/loop.ts';
-import type { JobEvent } from '../src/engine/messages.ts';
-import { generate } from '../src/engine/runner.ts';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { CAPACITY_STEP, KvCache, kvBytesPerPosition } from '../src/engine/kv-cache.ts';
+import { KvMemory } from '../src/engine/kv-memory.ts';
+import { answerAlone, jobOf, type LoopSetup, startLoop } from './support/loop.ts';
 import { GREEDY, kvMemory, type LoadedModel, loadModel, micro } from './support/models.ts';
 
-const MODEL = 'ab'.repeat(32);
 let model: LoadedModel;
 beforeAll(async () => {
-  model = await loadModel(micro('qwen3-micro'));
+  model = await loadModel(micro('qwen3-micro'), { slots: 4 });
 });
 afterAll(() => model?.[Symbol.asyncDispose]());
 
-let serial = 0;
-const job = (overrides: Partial<NodeJob> = {}, maxTokens = 12): NodeJob => ({
-  requestId: `request-000000000000-${serial++}`,
-  attempt: 1,
-  model: MODEL,
-  prompt: [3, 17, 255, 9],
-  emitted: [],
-  params: { ...GREEDY, maxTokens },
-  stopTokens: [],
-  remainingMs: 60_000,
-  ...overrides,
-});
-
-function start(
-  slots = 4,
-  onEvent: (event: JobEvent, loop: EngineLoop) => void = () => undefined,
-  memory = kvMemory(model.session),
-) {
-  const events: JobEvent[] = [];
-  const loop: EngineLoop = new EngineLoop(
-    { model: MODEL, slots },
-    {
-      session: model.session,
-      memory,
-      emit(event) {
-        events.push(event);
-        onEvent(event, loop);
-      },
-    },
-  );
-  const of = (request: NodeJob) => events.filter((e) => e.requestId === request.requestId);
-  const tokens = (request: NodeJob) =>
-    of(request).flatMap((e) => (e.type === 'tokens' ? e.tokens : []));
-  return { loop, events, of, tokens };
-}
-
-const alone = async (request: NodeJob) =>
-  (
-    await generate(model.session, request.prompt, request.params, {
-      stopTokens: request.stopTokens,
-    })
-  ).tokens;
+const start = (setup: LoopSetup = {}) => startLoop(model, setup);
+const alone = (request: NodeJob) => answerAlone(model, request);
 
 describe('EngineLoop', () => {
   it('gives prefill, tokens at their positions, and done', async () => {
     const { loop, of, tokens } = start();
-    const request = job();
+    const request = jobOf();
     loop.submit(request);
     await loop.drain();
     expect(of(request)[0]).toMatchObject({ type: 'prefill', done: 4, total: 4 });
@@ -78,8 +36,8 @@ describe('EngineLoop', () => {
 
   it('says log-probabilities, in events that are not too large', async () => {
     const { loop, of, tokens } = start();
-    const request = job({ params: { ...GREEDY, logprobs: 20, maxTokens: 200 } });
-    const bare = job({ params: { ...GREEDY, maxTokens: 200 } });
+    const request = jobOf({ params: { ...GREEDY, logprobs: 20, maxTokens: 200 } });
+    const bare = jobOf({ params: { ...GREEDY, maxTokens: 200 } });
     loop.submit(request);
     loop.submit(bare);
     await loop.drain();
@@ -113,45 +71,25 @@ describe('EngineLoop', () => {
       logitBias: [[7, 6] as [number, number]],
       maxTokens: 30,
     };
-    const whole = job({ params });
+    const whole = jobOf({ params });
     loop.submit(whole);
     await loop.drain();
     const emitted = tokens(whole).slice(0, 11);
     const again = start();
-    const rest = job({ params, emitted, attempt: 2 });
+    const rest = jobOf({ params, emitted, attempt: 2 });
     again.loop.submit(rest);
     await again.loop.drain();
     expect([...emitted, ...again.tokens(rest)]).toEqual(tokens(whole));
-    expect(tokens(whole)).not.toEqual(await alone(job({ params: { ...params, seed: 6 } })));
+    expect(tokens(whole)).not.toEqual(await alone(jobOf({ params: { ...params, seed: 6 } })));
     expect(tokens(whole)).toEqual(await alone(whole));
-  });
-
-  it('serves several at once with the tokens that each has alone', async () => {
-    const { loop, events, tokens } = start();
-    const requests = [
-      job(),
-      job({ prompt: Array.from({ length: 300 }, (_, i) => (i * 7) % 512) }),
-      job({ prompt: [511, 1], params: { ...GREEDY, temperature: 1, seed: 9, maxTokens: 20 } }),
-    ];
-    for (const request of requests) loop.submit(request);
-    await loop.drain();
-    for (const request of requests) expect(tokens(request)).toEqual(await alone(request));
-    // Interleaved: the last one's first token comes before the first one's last.
-    const first = events.findIndex(
-      (e) => e.type === 'tokens' && e.requestId === requests[2]!.requestId,
-    );
-    const last = events.findLastIndex(
-      (e) => e.type === 'tokens' && e.requestId === requests[0]!.requestId,
-    );
-    expect(first).toBeLessThan(last);
   });
 
   it('reads a long prompt to its end while another waits for its memory', async () => {
     const { config } = model.session;
     const memory = kvMemory(model.session, 512 * kvBytesPerPosition(config, config.layers, 'f32'));
-    const { loop, of, events } = start(4, undefined, memory);
+    const { loop, of, events } = start({ memory });
     const prompt = Array.from({ length: 300 }, (_, i) => (i * 7) % 512);
-    const requests = [0, 1].map(() => job({ prompt, remainingMs: 10_000 }, 10));
+    const requests = [0, 1].map(() => jobOf({ prompt, remainingMs: 10_000 }, 10));
     for (const request of requests) loop.submit(request);
     await loop.drain();
     for (const request of requests) {
@@ -164,11 +102,59 @@ describe('EngineLoop', () => {
     expect(began).toBeGreaterThan(events.indexOf(of(requests[0]!).at(-1)!));
   });
 
+  it('fails one sequence whose cache cannot be made, and serves the others', async () => {
+    const { config, numerics } = model.session;
+    const bytesPerPosition = kvBytesPerPosition(config, config.layers, numerics.kv);
+    let made = 0;
+    const memory = new KvMemory({ config, bytes: 2 ** 30, bytesPerPosition }, () => {
+      // No system has addresses for such a context.
+      const context = made++ === 1 ? 2 ** 50 : config.context;
+      return new KvCache({ ...config, context }, config.layers, numerics.kv);
+    });
+    const { loop, of, tokens } = start({ memory });
+    const requests = [jobOf(), jobOf({ prompt: [7] }), jobOf({ prompt: [9, 8] })];
+    for (const request of requests) loop.submit(request);
+    await loop.drain();
+    const [first, second, third] = requests as [NodeJob, NodeJob, NodeJob];
+    expect(of(second)).toMatchObject([
+      { type: 'fail', code: 'KV_MEMORY_UNAVAILABLE', retry: true },
+    ]);
+    for (const request of [first, third]) {
+      expect(tokens(request)).toEqual(await alone(request));
+      expect(of(request).at(-1)).toMatchObject({ type: 'done', count: 12 });
+    }
+    expect(loop.active).toBe(0);
+  });
+
+  it('fails one sequence whose cache cannot grow, and serves those in the same run', async () => {
+    const { kvHeads, headDim } = model.session.config;
+    const most = CAPACITY_STEP * kvHeads * headDim * Float32Array.BYTES_PER_ELEMENT;
+    const { resize } = ArrayBuffer.prototype;
+    const spy = vi.spyOn(ArrayBuffer.prototype, 'resize').mockImplementation(function (
+      this: ArrayBuffer,
+      bytes = 0,
+    ) {
+      if (bytes > most) throw new RangeError('ArrayBuffer.prototype.resize: refused');
+      resize.call(this, bytes);
+    });
+    const { loop, of, tokens } = start();
+    const good = jobOf({}, 40);
+    const long = jobOf({ prompt: Array.from({ length: CAPACITY_STEP - 8 }, (_, i) => i) }, 40);
+    loop.submit(good);
+    loop.submit(long);
+    await loop.drain();
+    spy.mockRestore();
+    expect(of(long).at(-1)).toMatchObject({ type: 'fail', code: 'KV_MEMORY_UNAVAILABLE' });
+    expect(tokens(long)).toHaveLength(9);
+    expect(of(good).at(-1)).toMatchObject({ type: 'done', count: 40 });
+    expect(tokens(good)).toEqual(await alone(good));
+  });
+
   it('ends at a stop token, which it emits', async () => {
     const { loop, of, tokens } = start();
-    const all = await alone(job());
+    const all = await alone(jobOf());
     const stop = all.find((id, i) => i > 2 && all.indexOf(id) === i)!;
-    const request = job({ stopTokens: [stop] });
+    const request = jobOf({ stopTokens: [stop] });
     loop.submit(request);
     await loop.drain();
     expect(tokens(request)).toEqual(all.slice(0, all.indexOf(stop) + 1));
@@ -176,10 +162,10 @@ describe('EngineLoop', () => {
   });
 
   it('goes on behind the tokens of an earlier attempt', async () => {
-    const all = await alone(job());
+    const all = await alone(jobOf());
     const { loop, of, tokens } = start();
-    const request = job({ attempt: 2, emitted: all.slice(0, 5) });
-    const complete = job({ attempt: 3, emitted: all });
+    const request = jobOf({ attempt: 2, emitted: all.slice(0, 5) });
+    const complete = jobOf({ attempt: 3, emitted: all });
     loop.submit(request);
     loop.submit(complete);
     await loop.drain();
@@ -190,20 +176,19 @@ describe('EngineLoop', () => {
   });
 
   it('cancels between two tokens and gives the slot back', async () => {
-    const request = job({}, 400);
-    const next = job();
-    const { loop, of, tokens } = start(1, (event, own) => {
-      if (
-        event.type === 'tokens' &&
-        event.requestId === request.requestId &&
-        event.position === 0
-      ) {
+    const request = jobOf({}, 400);
+    const next = jobOf();
+    const { loop, of, tokens } = start({
+      slots: 1,
+      onEvent(event, own) {
+        if (event.type !== 'tokens' || event.requestId !== request.requestId) return;
+        if (event.position > 0) return;
         own.cancel(request.requestId, 2); // another attempt: not this one
         setImmediate(() => {
           own.cancel(request.requestId, 1);
           own.submit(next);
         });
-      }
+      },
     });
     loop.submit(request);
     while (!of(next).some((event) => event.type === 'done')) await new Promise(setImmediate);
@@ -214,7 +199,7 @@ describe('EngineLoop', () => {
 
   it('lets a later attempt take over, and ignores a repeated delivery', async () => {
     const { loop, of } = start();
-    const request = job();
+    const request = jobOf();
     loop.submit(request);
     loop.submit(request);
     loop.submit({ ...request, attempt: 2 });
@@ -236,8 +221,8 @@ describe('EngineLoop', () => {
     ['DEADLINE_PASSED', false, { remainingMs: 0 }],
   ])('fails one job with %s, and serves the others', async (code, retry, overrides) => {
     const { loop, of } = start();
-    const good = job();
-    const bad = job(overrides);
+    const good = jobOf();
+    const bad = jobOf(overrides);
     loop.submit(good);
     loop.submit(bad);
     await loop.drain();
@@ -246,8 +231,8 @@ describe('EngineLoop', () => {
   });
 
   it('refuses what it has no slot for, and everything once it drains', async () => {
-    const { loop, of } = start(1);
-    const [first, second, third] = [job(), job(), job()];
+    const { loop, of } = start({ slots: 1 });
+    const [first, second, third] = [jobOf(), jobOf(), jobOf()];
     loop.submit(first);
     loop.submit(second);
     const drained = loop.drain();

@@ -21,14 +21,17 @@ export class Drafts {
   #length = MIN_DRAFT;
   #pause = FIRST_PAUSE;
   #resting = 0;
-  /** Milliseconds per token; null before the first run. */
+  /** Milliseconds per token; null before the first run. Without the first of them nothing can be said to pay. */
   #plain: number | null = null;
   #drafted: number | null = null;
 
-  /** A guess at the tokens behind `tokens`, which only ever grows; empty when there is none or it rests. */
+  /**
+   * A guess at the tokens behind `tokens`, which only ever grows; empty when there is none, it rests, or no
+   * plain run has said yet what a token costs without.
+   */
   propose(tokens: readonly number[], room: number): number[] {
     this.#index(tokens);
-    if (this.#resting > 0) return [];
+    if (this.#plain === null || this.#resting > 0) return [];
     for (const [i, length] of LENGTHS.entries()) {
       if (tokens.length < length) continue;
       const from = this.#ends[i]!.get(hash(tokens, tokens.length, length));
@@ -38,7 +41,7 @@ export class Drafts {
     return [];
   }
 
-  /** A run without a draft took so long. */
+  /** A run without a draft took so long, of this sequence alone. */
   plain(ms: number): void {
     this.#plain = average(this.#plain, ms);
     if (this.#resting > 0) this.#resting--;
@@ -49,7 +52,8 @@ export class Drafts {
     this.#drafted = average(this.#drafted, ms / given);
     this.#length =
       given > drafted ? Math.min(2 * this.#length, MAX_DRAFT) : Math.max(given, MIN_DRAFT);
-    if (this.#plain === null || this.#drafted <= this.#plain) {
+    if (this.#plain === null) throw new RangeError('a draft before the first plain run');
+    if (this.#drafted <= this.#plain) {
       if (given > drafted) this.#pause = FIRST_PAUSE;
       return;
     }

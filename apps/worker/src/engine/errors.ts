@@ -12,6 +12,8 @@ export type EngineErrorCode =
   | 'SLOTS_FULL'
   /** More than all KV memory of this worker. */
   | 'KV_MEMORY_TOO_SMALL'
+  /** The system refuses memory that the budget allows. */
+  | 'KV_MEMORY_UNAVAILABLE'
   /** The layers do not fit into the disk space that the operator gives. */
   | 'DISK_CAP'
   | 'ENGINE_LOADING'
@@ -42,6 +44,7 @@ const RETRYABLE: ReadonlySet<EngineErrorCode> = new Set([
   'MODEL_MISMATCH',
   'SLOTS_FULL',
   'KV_MEMORY_TOO_SMALL',
+  'KV_MEMORY_UNAVAILABLE',
   'ENGINE_LOADING',
   'ENGINE_DRAINING',
   'ENGINE_EXITED',

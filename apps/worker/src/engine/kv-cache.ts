@@ -37,14 +37,18 @@ export class KvCache {
   readonly #keys: Numbers[];
   readonly #values: Numbers[];
 
-  /** `layers`: how many layers the stage holds. Memory is taken at the first `reserve`. */
+  /**
+   * Memory is taken at the first `reserve`, addresses for the whole context now.
+   * @param layers how many the stage holds
+   * @throws EngineError KV_MEMORY_UNAVAILABLE
+   */
   constructor(config: ModelConfig, layers: number, kv: KvType) {
     this.#config = config;
     this.kv = kv;
     this.#width = config.kvHeads * config.headDim;
     const create = (): Numbers => {
       const maxByteLength = config.context * this.#positionBytes;
-      const buffer = new ArrayBuffer(0, { maxByteLength });
+      const buffer = allocated(maxByteLength, () => new ArrayBuffer(0, { maxByteLength }));
       return kv === 'f16' ? new Uint16Array(buffer) : new Float32Array(buffer);
     };
     this.#keys = Array.from({ length: layers }, create);
@@ -57,8 +61,9 @@ export class KvCache {
   }
 
   #resize(capacity: number): void {
+    const bytes = capacity * this.#positionBytes;
     for (const { buffer } of [...this.#keys, ...this.#values]) {
-      (buffer as ArrayBuffer).resize(capacity * this.#positionBytes);
+      allocated(bytes, () => (buffer as ArrayBuffer).resize(bytes));
     }
     this.capacity = capacity;
   }
@@ -72,7 +77,7 @@ export class KvCache {
     return this.capacity * kvBytesPerPosition(this.#config, this.#keys.length, this.kv);
   }
 
-  /** Makes room for `positions` in all. Throws context_length_exceeded. */
+  /** Makes room for `positions` in all. @throws EngineError context_length_exceeded, KV_MEMORY_UNAVAILABLE */
   reserve(positions: number): void {
     const { context } = this.#config;
     if (positions > context)
@@ -144,3 +149,18 @@ export class KvCache {
 /** Positions that a cache takes memory for when it must hold `positions`. */
 export const capacityFor = (positions: number, context: number): number =>
   Math.min(context, Math.ceil(positions / CAPACITY_STEP) * CAPACITY_STEP);
+
+/** What the system refuses, it refuses with a RangeError; one sequence ends then, and the engine goes on. */
+function allocated<T>(bytes: number, allocate: () => T): T {
+  try {
+    return allocate();
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new EngineError(
+      'KV_MEMORY_UNAVAILABLE',
+      { bytes },
+      `The system has no ${bytes} bytes for a KV cache: ${cause.message}`,
+      cause,
+    );
+  }
+}

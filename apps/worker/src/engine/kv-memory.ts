@@ -71,6 +71,7 @@ export class KvMemory {
   /**
    * @param positions that the sequence may have at its end
    * @returns null while running sequences may need the memory
+   * @throws EngineError KV_MEMORY_UNAVAILABLE: nothing is leased then
    */
   lease(prefix: readonly number[], positions: number): KvLease | null {
     const needed = this.#needed(positions);

@@ -184,15 +184,24 @@ export class EngineLoop {
     const admitted: Sequence[] = [];
     const waiting: Sequence[] = [];
     // One that is in the middle of its prompt may be behind those that wait: it goes on.
-    for (const sequence of this.#active.values()) {
-      const has = sequence.admitted || (waiting.length === 0 && sequence.admit());
-      (has ? admitted : waiting).push(sequence);
+    for (const sequence of [...this.#active.values()]) {
+      const has = sequence.admitted || (waiting.length === 0 && this.#admit(sequence));
+      if (this.#isActive(sequence)) (has ? admitted : waiting).push(sequence);
     }
     if (waiting.length > 0 && performance.now() - this.#toldWaiting > WAITING_MS) {
       this.#toldWaiting = performance.now();
       for (const sequence of waiting) this.#tellProgress(sequence);
     }
     return admitted;
+  }
+
+  #admit(sequence: Sequence): boolean {
+    try {
+      return sequence.admit();
+    } catch (error) {
+      this.#abandon(sequence, error);
+      return false;
+    }
   }
 
   async #prefill(sequence: Sequence): Promise<void> {
@@ -214,7 +223,8 @@ export class EngineLoop {
 
   async #decode(group: Sequence[]): Promise<void> {
     // A run before this gave cancellations and other lanes a turn.
-    const sequences = group.filter((each) => this.#isActive(each) && !each.running);
+    const ready = group.filter((each) => this.#isActive(each) && !each.running);
+    const sequences = ready.filter((each) => this.#reserved(each));
     const [only] = sequences;
     // Each draft makes a run longer, and in a run of several sequences the others would wait for it.
     const draft = only && sequences.length === 1 ? only.draft() : [];
@@ -231,6 +241,17 @@ export class EngineLoop {
       });
     } catch (error) {
       for (const sequence of sequences) this.#abandon(sequence, error);
+    }
+  }
+
+  /** Each takes its memory before the run: what the system refuses one is no failure of the others. */
+  #reserved(sequence: Sequence): boolean {
+    try {
+      sequence.reserve();
+      return true;
+    } catch (error) {
+      this.#abandon(sequence, error);
+      return false;
     }
   }
 

@@ -59,12 +59,21 @@ export class Sequence {
     this.#sampler = new SamplerState(params, prompt, emitted);
   }
 
-  /** False while there is no memory for all that it may grow to; asks again at each call. */
+  /**
+   * False while there is no memory for all that it may grow to; asks again at each call.
+   * @throws EngineError KV_MEMORY_UNAVAILABLE
+   */
   admit(): boolean {
     const { prompt, params } = this.job;
     // What a replay reads behind the prompt has other bits than a prompt: neither taken over nor kept.
     this.#lease ??= this.#memory.lease(prompt, prompt.length + params.maxTokens);
     return this.#lease !== null;
+  }
+
+  /** Takes memory for one more position. @throws EngineError KV_MEMORY_UNAVAILABLE */
+  reserve(): void {
+    const { cache } = this.#lease!;
+    cache.reserve(cache.length + 1);
   }
 
   /** Positions that are read, of those before the answer; and how many there are. */
@@ -141,7 +150,8 @@ export class Sequence {
     const { vocab } = session.config;
     return sequences.map((sequence, row) => {
       sequence.decodeMs += ms;
-      sequence.#drafts.plain(ms);
+      // In company a run is longer, and guesses are made for a lone sequence only.
+      if (sequences.length === 1) sequence.#drafts.plain(ms);
       try {
         return sequence.#next(result.logits!.subarray(row * vocab, (row + 1) * vocab));
       } catch (error) {
