@@ -294,14 +294,16 @@ describe('the line', () => {
       read += 1;
       return encode(text);
     };
-    const questions = ['Blyan', 'A block', 'A hash'].map((text) => ({
+    const prompts = ['Blyan', 'A block', 'A hash'];
+    const asText = (text: string): Question => ({
       ...{ id: null, model: null, prompt: { text }, promptField: 'prompt', stop: [] },
       params: { maxTokens: 2 },
-    })) as [Question, Question, Question];
+    });
+    const [first, ...others] = prompts.map(asText);
     const asking = async (each: number) => {
       const admission = await admit(new Headers(), address, ctx.limits);
       try {
-        return await askChoices(questions, each, { ...withModel(ctx, model), admission });
+        return await askChoices([first!, ...others], each, { ...withModel(ctx, model), admission });
       } finally {
         admission.taken();
       }
@@ -319,9 +321,8 @@ describe('the line', () => {
     await ctx.db.request.deleteMany();
     const { asked } = await asking(1);
     expect(await ctx.db.request.count()).toBe(3);
-    expect(asked.map(({ promptTokens }) => promptTokens)).toEqual(
-      questions.map(({ prompt }) => encode((prompt as { text: string }).text).length),
-    );
+    const lengths = prompts.map((text) => encode(text).length);
+    expect(asked.map(({ promptTokens }) => promptTokens)).toEqual(lengths);
   });
 
   test('counts each of several answers, and gives places back', async () => {

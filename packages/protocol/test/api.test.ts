@@ -137,32 +137,29 @@ describe('POST /v1/chat/completions', () => {
       'top_logprobs',
       'out_of_range',
     ],
-    ...(
-      [
-        ['response_format', { type: 'json_object' }],
-        ['response_format', { type: 'json_schema', json_schema: { name: 'x' } }],
-        ['response_format', 'text'],
-        ['tools', [{ type: 'function', function: { name: 'look' } }]],
-        ['tool_choice', 'auto'],
-        ['tool_choice', { type: 'function', function: { name: 'look' } }],
-        ['functions', [{ name: 'look' }]],
-        ['function_call', 'auto'],
-        ['modalities', ['text', 'audio']],
-        ['audio', { voice: 'alloy', format: 'wav' }],
-        ['web_search_options', {}],
-      ] as const
-    ).map(
-      ([field, value]) =>
-        [
-          { messages: [{ role: 'user', content: 'a' }], [field]: value },
-          field,
-          'unsupported_value',
-        ] as const,
-    ),
     [{ prompt: 'a' }, 'messages', 'missing_field'],
     [{ messages: [{ role: 'user', content: ' ' }] }, 'messages.0.content', 'empty_prompt'],
   ])('refuses %j', (body, param, code) => {
     expect(problem(ChatCompletionRequest, body)).toMatchObject({ param, code });
+  });
+
+  test.each<[field: string, value: unknown]>([
+    ['response_format', { type: 'json_object' }],
+    ['response_format', { type: 'json_schema', json_schema: { name: 'x' } }],
+    ['response_format', 'text'],
+    ['tools', [{ type: 'function', function: { name: 'look' } }]],
+    ['tool_choice', 'auto'],
+    ['tool_choice', { type: 'function', function: { name: 'look' } }],
+    ['functions', [{ name: 'look' }]],
+    ['function_call', 'auto'],
+    ['modalities', ['text', 'audio']],
+    ['audio', { voice: 'alloy', format: 'wav' }],
+    ['web_search_options', {}],
+  ])('refuses %s of %j by its name', (field, value) => {
+    const body = { messages: [{ role: 'user', content: 'a' }], [field]: value };
+    const { param, code, message } = problem(ChatCompletionRequest, body);
+    expect({ param, code }).toEqual({ param: field, code: 'unsupported_value' });
+    expect(message).toContain(`"${field}"`);
   });
 });
 
