@@ -29,8 +29,14 @@ export interface Loaded {
 /**
  * @param dir with `chain.json` and `blobs`, as tooling/bench makes it
  * @param slots sequences that one step can serve
+ * @param partBytes of the smallest part that the stage is cut into; by default as a worker has it
  */
-export async function load(dir: string, threads: number, slots: number): Promise<Loaded> {
+export async function load(
+  dir: string,
+  threads: number,
+  slots: number,
+  partBytes?: number,
+): Promise<Loaded> {
   const { genesis, blocks } = Chain.parse(
     JSON.parse(await readFile(join(dir, 'chain.json'), 'utf8')),
   );
@@ -42,7 +48,7 @@ export async function load(dir: string, threads: number, slots: number): Promise
   const { session, bytes } = await loadStage(
     { verifier, model },
     { store, sources: [] },
-    { slots, threads },
+    { slots, threads, ...(partBytes && { partBytes }) },
   );
   const seconds = (performance.now() - start) / 1000;
   return {
