@@ -7,7 +7,14 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { ROOT } from '@blyan/local/product';
 import { median, type Result } from '../result.ts';
-import { buildOurs, type Driver, promptOf, startLlama, startOurs } from './driver.ts';
+import {
+  buildOurs,
+  type Driver,
+  promptOf,
+  sessionSeconds,
+  startLlama,
+  startOurs,
+} from './driver.ts';
 import { compare, OURS, type Rates, type Row, resultsOf, table } from './figures.ts';
 import { installPeer } from './peer.ts';
 import { prepare } from './prepare.ts';
@@ -190,17 +197,19 @@ async function benchBatch(engines: Engines, rounds: number) {
 }
 
 async function benchLoad(networkDir: string, threads: number, emit: Emit): Promise<void> {
-  const loads: { stageSeconds: number; sessionSeconds: number }[] = [];
+  const loads: { stage: number; session: number }[] = [];
   for (let i = 0; i < LOADS; i++) {
+    const session = await sessionSeconds(networkDir, threads, SLOTS);
     await using ours = await startOurs(networkDir, threads, SLOTS);
-    loads.push(ours.child.hello as (typeof loads)[number]);
+    const { stageSeconds } = ours.child.hello as { stageSeconds: number };
+    loads.push({ stage: stageSeconds, session });
   }
-  const stage = median(loads.map((load) => load.stageSeconds));
-  const session = median(loads.map((load) => load.sessionSeconds));
-  const ratio = median(loads.map((load) => load.stageSeconds / load.sessionSeconds));
+  const stage = median(loads.map((load) => load.stage));
+  const session = median(loads.map((load) => load.session));
+  const ratio = median(loads.map((load) => load.stage / load.session));
   emit({ name: 'engine.load.stage', value: stage, unit: 's' });
   emit({ name: 'engine.load.session-alone', value: session, unit: 's' });
-  emit({ name: 'engine.load.ratio', value: ratio, unit: 'x' });
+  emit({ name: 'engine.load.ratio', value: ratio, unit: 'x', bar: { most: BARS.load } });
 }
 
 /** Of processes that have done nothing yet but load. */
