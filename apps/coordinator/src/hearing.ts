@@ -24,11 +24,7 @@ export interface HearingDeps {
 }
 
 /** A stage without room for one more sequence has not broken down. */
-const FULL: ReadonlySet<string> = new Set([
-  'KV_MEMORY_TOO_SMALL',
-  'KV_MEMORY_UNAVAILABLE',
-  'STAGE_MEMORY',
-]);
+const FULL: ReadonlySet<string> = new Set(['KV_MEMORY_TOO_SMALL', 'STAGE_MEMORY']);
 
 /** It cannot take the attempt now, or was told to stop: nothing is wrong with it. */
 const NOT_NOW: ReadonlySet<string> = new Set([

@@ -20,37 +20,43 @@ const GREEDY = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0, maxTokens: 
 
 export interface Loaded {
   engine: Ours;
-  /** From blocks and blobs on disk to a session, and the runtime's part of it. */
+  /** From blocks and blobs on disk to a session. */
   stageSeconds: number;
-  sessionSeconds: number;
   weightBytes: number;
 }
 
 /**
  * @param dir with `chain.json` and `blobs`, as tooling/bench makes it
  * @param slots sequences that one step can serve
+ * @param partBytes of the smallest part that the stage is cut into; by default as a worker has it
  */
-export async function load(dir: string, threads: number, slots: number): Promise<Loaded> {
+export async function load(
+  dir: string,
+  threads: number,
+  slots: number,
+  partBytes?: number,
+): Promise<Loaded> {
+  const { from, deps } = await openNetwork(dir);
+  const start = performance.now();
+  const options = { slots, threads, ...(partBytes && { partBytes }) };
+  const { session, bytes } = await loadStage(from, deps, options);
+  const seconds = (performance.now() - start) / 1000;
+  return {
+    engine: new Ours(session),
+    stageSeconds: seconds,
+    weightBytes: bytes,
+  };
+}
+
+/** Chains and blobs of a directory that tooling/bench made, with its one model. */
+export async function openNetwork(dir: string) {
   const { genesis, blocks } = Chain.parse(
     JSON.parse(await readFile(join(dir, 'chain.json'), 'utf8')),
   );
   const verifier = new ChainVerifier({ genesis: fromHex(genesis) });
   for (const block of blocks) verifier.accept(fromWire(block).sealed);
   const store = await BlobStore.open(join(dir, 'blobs'));
-  const model = pickModel(verifier);
-  const start = performance.now();
-  const { session, bytes } = await loadStage(
-    { verifier, model },
-    { store, sources: [] },
-    { slots, threads },
-  );
-  const seconds = (performance.now() - start) / 1000;
-  return {
-    engine: new Ours(session),
-    stageSeconds: seconds,
-    sessionSeconds: session.createMs / 1000,
-    weightBytes: bytes,
-  };
+  return { from: { verifier, model: pickModel(verifier) }, deps: { store, sources: [] } };
 }
 
 /** Any number of sequences, each at its own length. */

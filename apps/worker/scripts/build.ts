@@ -14,7 +14,14 @@ const [what] = process.argv.slice(2);
 await build({
   absWorkingDir: fileURLToPath(new URL('..', import.meta.url)),
   ...(what === 'bench'
-    ? { entryPoints: { compare: 'bench/compare.ts', ...thread }, outdir: 'dist/bench' }
+    ? {
+        entryPoints: {
+          compare: 'bench/compare.ts',
+          'session-alone': 'bench/session-alone.ts',
+          ...thread,
+        },
+        outdir: 'dist/bench',
+      }
     : {
         entryPoints: { main: 'src/main.ts', engine: 'src/engine/main.ts', ...thread },
         outdir: 'dist',

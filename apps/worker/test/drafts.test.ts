@@ -1,10 +1,9 @@
 /** Prompt lookup: which guesses are made, when it rests, and that answers are the same with it. */
-import type { NodeJob } from '@blyan/protocol/node';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Drafts } from '../src/engine/drafts.ts';
-import { EngineLoop } from '../src/engine/loop.ts';
 import { generate } from '../src/engine/runner.ts';
-import { GREEDY, GUIDE, kvMemory, type LoadedModel, loadModel } from './support/models.ts';
+import { jobOf, startLoop } from './support/loop.ts';
+import { GREEDY, GUIDE, type LoadedModel, loadModel } from './support/models.ts';
 
 /** After a plain run of 10 ms: before one there is nothing that a guess could be compared with. */
 function begun(): Drafts {
@@ -86,8 +85,6 @@ describe('Drafts', () => {
   });
 });
 
-const MODEL = 'ab'.repeat(32);
-
 describe.each([undefined, 'q4'] as const)(
   'an answer of a %s model that repeats itself',
   (format) => {
@@ -110,31 +107,11 @@ describe.each([undefined, 'q4'] as const)(
       const params = { ...sampling, maxTokens: 90 };
       const expected = await generate(model.session, prompt, params);
       const checks = vi.spyOn(model.session, 'check');
-      const tokens: number[] = [];
-      const memory = kvMemory(model.session);
-      const loop = new EngineLoop(
-        { model: MODEL, slots: 2 },
-        {
-          session: model.session,
-          memory,
-          emit: (event) => {
-            if (event.type === 'tokens') tokens.push(...event.tokens);
-          },
-        },
-      );
-      const job: NodeJob = {
-        requestId: 'request-of-the-drafts-test',
-        attempt: 1,
-        model: MODEL,
-        prompt,
-        emitted: [],
-        params,
-        stopTokens: [],
-        remainingMs: 60_000,
-      };
-      loop.submit(job);
+      const { loop, tokens } = startLoop(model);
+      const request = jobOf({ prompt, params });
+      loop.submit(request);
       await loop.drain();
-      expect(tokens).toEqual(expected.tokens);
+      expect(tokens(request)).toEqual(expected.tokens);
       expect(checks).toHaveBeenCalled();
       checks.mockRestore();
     });

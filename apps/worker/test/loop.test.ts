@@ -4,6 +4,7 @@ import { type NodeJob, NodeTokens } from '@blyan/protocol/node';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { CAPACITY_STEP, KvCache, kvBytesPerPosition } from '../src/engine/kv-cache.ts';
 import { KvMemory } from '../src/engine/kv-memory.ts';
+import { prefillChunk, wholeChunks } from '../src/engine/prefill-chunks.ts';
 import { answerAlone, jobOf, type LoopSetup, startLoop } from './support/loop.ts';
 import { GREEDY, kvMemory, type LoadedModel, loadModel, micro } from './support/models.ts';
 
@@ -100,6 +101,28 @@ describe('EngineLoop', () => {
       (e) => e.type === 'tokens' && e.requestId === requests[1]!.requestId,
     );
     expect(began).toBeGreaterThan(events.indexOf(of(requests[0]!).at(-1)!));
+  });
+
+  it('reads in the second turn of a conversation what came behind the prompt of the first', async () => {
+    const { config } = model.session;
+    const memory = kvMemory(model.session);
+    const { loop, of, tokens } = start({ memory });
+    const first = jobOf({ prompt: Array.from({ length: 300 }, (_, i) => (i * 7) % 512) }, 20);
+    loop.submit(first);
+    while (loop.active > 0) await new Promise(setImmediate);
+    const question = [5, 6, 7, 8];
+    const second = jobOf({ prompt: [...first.prompt, ...tokens(first), ...question] });
+    loop.submit(second);
+    await loop.drain();
+    // Whole chunks of the first prompt are there; the next chunk reaches near the end of the history.
+    const kept = wholeChunks(config, 300);
+    expect(kept).toBeGreaterThan(200);
+    expect(of(second)[0]).toMatchObject({
+      type: 'prefill',
+      done: kept + prefillChunk(config, kept),
+      total: 324,
+    });
+    expect(tokens(second)).toEqual(await alone(second));
   });
 
   it('fails one sequence whose cache cannot be made, and serves the others', async () => {

@@ -3,8 +3,8 @@
  * stdout, with `bar` where a figure must keep to one, and then a table and progress on stderr. Ends with 1 when a bar
  * is missed.
  *
- * Of the engine's and the serving part: `--only prefill,decode`, `--work DIR`; of the engine's `--rounds N`,
- * `--threads N`; of the serving one's `--seconds N`, `--profiles DIR`; of the explorer's `--blocks N`; of that and
+ * Of the engine's and the serving part: `--only prefill,decode`, `--work DIR`; of the engine's and of waits
+ * `--rounds N`; of the engine's `--threads N`; of the serving one's `--seconds N`, `--profiles DIR`; of the explorer's `--blocks N`; of that and
  * memory: `--data DIR` of a running product.
  */
 import { parseArgs } from 'node:util';
@@ -35,7 +35,7 @@ const SUITES: Record<string, (options: Options) => Promise<void>> = {
   formats: () => benchFormats(emit, log),
   serve: (options) => benchServe({ ...options, only: partsOf(SERVE_PARTS, options) }, emit, log),
   pipeline: () => benchPipeline(emit),
-  waits: () => benchWaits(emit),
+  waits: (options) => benchWaits(options, emit),
   engine: (options) => benchEngine({ ...options, only: partsOf(ENGINE_PARTS, options) }, emit, log),
   explorer: (options) => benchExplorer(options, emit, log),
   memory: (options) => benchMemory(options, emit, log),

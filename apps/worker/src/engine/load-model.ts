@@ -84,23 +84,33 @@ export interface LoadOptions extends BuildOptions {
  * @throws ChainError, StoreError, ModelError, naming chain, height, tensor and chunk
  */
 export async function loadStage(
-  { verifier, model }: { verifier: ChainVerifier; model: VerifiedBlock<'model'> },
+  from: { verifier: ChainVerifier; model: VerifiedBlock<'model'> },
   deps: LoadDeps,
   options: LoadOptions,
 ): Promise<LoadedStage> {
-  const files = await loadFiles(model, deps);
-  const spec = options.spec?.(files) ?? wholeModel(files.config);
-  const { blocks, bytes } = await fetchGroups(stageGroups(spec), { verifier, model }, deps);
-  const [last, ...others] = parts(spec, bytes, options);
-  // The one with the head is the largest: loaded early, when little else is there, but not first, so that
-  // it is read while a smaller one is built.
-  const order = others.length > 0 ? [others[0]!, last!, ...others.slice(1)] : [last!];
+  const { files, spec, blocks, bytes, order } = await fetchStage(from, deps, options);
   const session = await StageSession.create(
     spec,
     buildParts(order, blocks, deps, options),
     options,
   );
   return { files, session, bytes: sum([...bytes.values()]), stepBytes: stepBytes(spec, bytes) };
+}
+
+/** All blobs of a stage here, and in which parts it is to be built. @throws as loadStage */
+export async function fetchStage(
+  from: { verifier: ChainVerifier; model: VerifiedBlock<'model'> },
+  deps: LoadDeps,
+  options: LoadOptions,
+) {
+  const files = await loadFiles(from.model, deps);
+  const spec = options.spec?.(files) ?? wholeModel(files.config);
+  const { blocks, bytes } = await fetchGroups(stageGroups(spec), from, deps);
+  const [last, ...others] = parts(spec, bytes, options);
+  // The one with the head is the largest: loaded early, when little else is there, but not first, so that
+  // it is read while a smaller one is built.
+  const order = others.length > 0 ? [others[0]!, last!, ...others.slice(1)] : [last!];
+  return { files, spec, blocks, bytes, order };
 }
 
 export interface LoadedHead {

@@ -5,7 +5,7 @@ import type { JobEvent } from '../../src/engine/messages.ts';
 import { generate } from '../../src/engine/runner.ts';
 import { GREEDY, kvMemory, type LoadedModel } from './models.ts';
 
-export const MODEL = 'ab'.repeat(32);
+const MODEL = 'ab'.repeat(32);
 
 let serial = 0;
 export const jobOf = (overrides: Partial<NodeJob> = {}, maxTokens = 12): NodeJob => ({

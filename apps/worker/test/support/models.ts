@@ -34,6 +34,8 @@ export interface LoadModelOptions extends StageOptions {
   spec?: (files: ModelFiles) => StageSpec;
   fetch?: string[];
   threads?: number;
+  /** Of the smallest part that the stage is cut into. */
+  partBytes?: number;
 }
 
 /** Import, verify, build: no shortcut, so that what is measured is what a worker computes. */

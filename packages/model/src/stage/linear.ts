@@ -18,7 +18,11 @@ import { BLOCK, elements, type FloatDtype, storedRunLayout } from '../formats/la
 import { transcode } from '../formats/transcode.ts';
 import type { GraphBuilder } from './builder.ts';
 
-/** 4 = activations as int8: 3 times the speed of level 0 on a CPU, and rows don't depend on the batch. */
+/**
+ * 4 = activations as int8: 3 times the speed of level 0 on a CPU. Rows in even numbers have the same bits
+ * whatever the batch; at level 0 a row alone is summed in another order than rows in company (test/batch.test.ts
+ * of the worker).
+ */
 const ACCURACY_LEVEL = 4;
 
 /** A weight as linear() and norm() refer to it. */

@@ -44,6 +44,18 @@ export async function startOurs(
   return drive(await startJsonChild(ROOT, args, ENGINE_FLAGS));
 }
 
+/** Seconds that the runtime takes to create our sessions alone, over weights in memory, in a process of its own. */
+export async function sessionSeconds(
+  networkDir: string,
+  threads: number,
+  slots: number,
+): Promise<number> {
+  const script = join(ROOT, 'apps/worker/dist/bench/session-alone.js');
+  const args = [script, networkDir, String(threads), String(slots)];
+  await using child = await startJsonChild(ROOT, args, ENGINE_FLAGS);
+  return (child.hello as { sessionSeconds: number }).sessionSeconds;
+}
+
 export async function startLlama(
   peerDir: string,
   gguf: string,

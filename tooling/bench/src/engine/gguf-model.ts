@@ -1,7 +1,8 @@
 /**
  * The very weights that lie in the blob store as q4, as a GGUF file with Q4_0: both have codes around 8
  * with one binary16 scale a block, so nothing is rounded. Blocks of Q4_0 have 32 codes: each of ours, of
- * 64, becomes two with the same scale. For 32 weights llama.cpp then reads 18 bytes, and our runtime 20.
+ * 128, becomes four with the same scale. For 32 weights llama.cpp then reads 18 bytes, and our runtime, which
+ * has a scale and a sum of 4 bytes each for a block, 18 as well.
  * Every matrix is Q4_0, the embedding too; llama.cpp's own quantizer would make that one larger.
  */
 import { resolveModel } from '@blyan/chain/model';

@@ -3,12 +3,13 @@ import { readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ROOT } from '@blyan/local/product';
 import { parseConfig } from '@blyan/model/config';
+import { BLOCK } from '@blyan/model/formats/layout';
 import { QWEN3_0_6B, writeRandomCheckpoint } from '../random-checkpoint.ts';
 import { writeGgufModel } from './gguf-model.ts';
 import { createNetwork } from './network.ts';
 
-/** Changed with the contents, so that an older directory is not taken for a new one. */
-const VERSION = 2;
+/** Changed with the contents, so that an older directory is not taken for a new one. Block sizes are in its name. */
+const VERSION = 3;
 
 export interface Workload {
   /** Chains and blobs, see network.ts. */
@@ -17,7 +18,7 @@ export interface Workload {
 }
 
 export async function prepare(work: string, log: (line: string) => void): Promise<Workload> {
-  const dir = join(work, `qwen3-0.6b-q4-v${VERSION}`);
+  const dir = join(work, `qwen3-0.6b-q4-${BLOCK.q4}-v${VERSION}`);
   const workload = { networkDir: dir, gguf: join(dir, 'model.gguf') };
   if (await stat(dir).catch(() => null)) return workload;
   const unfinished = `${dir}.unfinished`;

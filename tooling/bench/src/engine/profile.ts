@@ -1,4 +1,4 @@
-/** Where the time of our runs goes, by operator (apps/worker/bench/profile.ts), as tables on stderr. */
+/** Where the time of our steps goes, by group and by operator (apps/worker/bench/profile.ts), as tables on stderr. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -8,13 +8,17 @@ import type { Result } from '../result.ts';
 
 interface Phase {
   phase: string;
-  /** Of the session; `ms`, and those of the operators, are of one run. */
-  runs: number;
+  /** Sessions of the runtime that a step goes through. */
+  parts: number;
+  /** `ms`, and those of groups and operators, are of one. */
+  steps: number;
   ms: number;
+  /** They add up to `ms`. */
+  groups: { group: string; ms: number }[];
   ops: { op: string; ms: number; calls: number }[];
 }
 
-/** Operators below this share of a run are summed up as one. */
+/** Operators below this share of a step are not shown. */
 const SMALLEST_SHARE = 0.005;
 
 export async function benchProfile(
@@ -29,28 +33,28 @@ export async function benchProfile(
   for await (const line of createInterface({ input: child.stdout })) {
     const phase = JSON.parse(line) as Phase;
     console.error(`\n${table(phase)}`);
-    for (const { op, ms } of phase.ops) {
-      emit({ name: `engine.profile.${phase.phase}.${op}`, value: ms, unit: 'ms/run' });
+    const add = (name: string, value: number, unit: string) =>
+      emit({ name: `engine.profile.${phase.phase}.${name}`, value, unit });
+    add('step', phase.ms, 'ms');
+    for (const { group, ms } of phase.groups) {
+      add(`share.${group.replaceAll(' ', '-')}`, ms / phase.ms, 'of 1');
     }
+    for (const { op, ms } of phase.ops) add(op, ms, 'ms/step');
   }
   const [code] = await exited;
   if (code !== 0) throw new Error('the profiled engine failed; its error is above');
 }
 
-function table({ phase, runs, ms, ops }: Phase): string {
-  const shown = ops.filter((op) => op.ms >= SMALLEST_SHARE * ms);
-  const rest = ms - shown.reduce((sum, op) => sum + op.ms, 0);
-  const rows = [
-    ...shown.map(({ op, ms: of, calls }) => [op, of, String(Math.round(calls))] as const),
-    ['(smaller ones, and between them)', rest, ''] as const,
-  ];
+function table({ phase, parts, steps, ms, groups, ops }: Phase): string {
+  const row = (name: string, of: number, calls = '') =>
+    `| ${name} | ${of.toFixed(2)} | ${((100 * of) / ms).toFixed(0)}% | ${calls} |`;
   return [
-    `| ${phase}, ${runs} runs | ms of one run | share | calls |`,
+    `| ${phase}, ${steps} steps of ${parts} runs | ms of one step | share | calls |`,
     '| --- | --- | --- | --- |',
-    `| all | ${ms.toFixed(2)} | | |`,
-    ...rows.map(
-      ([op, of, calls]) =>
-        `| ${op} | ${of.toFixed(2)} | ${((100 * of) / ms).toFixed(0)}% | ${calls} |`,
-    ),
+    row('all', ms),
+    ...groups.map(({ group, ms: of }) => row(`**${group}**`, of)),
+    ...ops
+      .filter((op) => op.ms >= SMALLEST_SHARE * ms)
+      .map(({ op, ms: of, calls }) => row(op, of, String(Math.round(calls)))),
   ].join('\n');
 }
