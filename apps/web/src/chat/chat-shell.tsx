@@ -70,13 +70,19 @@ export function ChatShell({ initialStatus, model, initialDefaults, retention }: 
     if (addressed === null && title) history.pushState(null, '', `/c/${conversation.id}`);
   }, [addressed, title, conversation]);
 
-  // Another tab may have gone on while this one was out of sight.
   useEffect(() => {
+    const isVisible = () => document.visibilityState === 'visible';
     const look = () => {
-      if (document.visibilityState === 'visible') void conversation.refresh();
+      conversation.show(isVisible());
+      // Another tab may have gone on while this one was out of sight.
+      if (isVisible()) void conversation.refresh();
     };
+    conversation.show(isVisible());
     document.addEventListener('visibilitychange', look);
-    return () => document.removeEventListener('visibilitychange', look);
+    return () => {
+      document.removeEventListener('visibilitychange', look);
+      conversation.show(false);
+    };
   }, [conversation]);
 
   useEffect(() => {

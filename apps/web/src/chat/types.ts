@@ -36,7 +36,9 @@ export interface AssistantMessage extends TreeNode {
   /** The line to the server is broken; trying again. */
   offline: boolean;
   tokens: number;
-  /** Unix ms at which this page asked; null for one that was asked elsewhere, or before a refresh. */
+  /** By this page, since it was loaded. */
+  askedHere: boolean;
+  /** Unix ms at which this page asked; null where it did not see how long the first token took. */
   askedAt: number | null;
   firstTokenAt: number | null;
   samples: readonly Sample[];
