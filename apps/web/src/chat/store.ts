@@ -113,7 +113,10 @@ export class Conversation {
   show(shown: boolean): void {
     if (shown === this.#shown) return;
     this.#shown = shown;
-    if (shown) return this.#followOpen();
+    if (shown) {
+      this.#followOpen();
+      return;
+    }
     for (const [id, line] of this.#lines) {
       const answer = this.#get(id);
       // A question that is on its way gets there first.

@@ -17,7 +17,9 @@ import { Welcome } from './welcome';
 
 export function Thread() {
   const t = useWords();
-  const { conversation, snapshot, status, model, retention, send, show, goTo } = useChat();
+  const chat = useChat();
+  const { conversation, snapshot, status, model, retention, drafts, draftKey } = chat;
+  const { send, show, goTo } = chat;
   const { scrollRef, contentRef, isAtBottom, scrollToBottom } = useStickToBottom({
     initial: 'instant',
     resize: 'instant',
@@ -108,6 +110,8 @@ export function Thread() {
           <Composer
             busy={open}
             ready={state === 'ready'}
+            drafts={drafts}
+            draftKey={draftKey}
             onSend={ask}
             onStop={() => void conversation.stop()}
           />
