@@ -55,7 +55,9 @@ export function Answer(props: AnswerProps) {
         <AnswerProblem
           problem={problem}
           status={status}
-          onRetry={onRegenerate && (() => onRegenerate(end.id))}
+          onRetry={
+            onRegenerate && ((whole) => onRegenerate(whole ? (parts[0]?.id ?? end.id) : end.id))
+          }
         />
       )}
       {!open && (

@@ -7,6 +7,7 @@ import { Button } from '@/components/button';
 import { useWords } from '@/lib/i18n/provider';
 import { useTRPCClient } from '@/lib/trpc';
 import { useChat } from './chat-context';
+import { useFailed } from './failure';
 
 interface ConfirmDeleteProps {
   /** Null: all conversations. */
@@ -19,6 +20,7 @@ export function ConfirmDelete({ id, title, onClose }: ConfirmDeleteProps) {
   const { remove: t, actions } = useWords();
   const client = useTRPCClient();
   const { forget } = useChat();
+  const failed = useFailed();
   const [busy, setBusy] = useState(false);
   const run = async () => {
     setBusy(true);
@@ -30,7 +32,7 @@ export function ConfirmDelete({ id, title, onClose }: ConfirmDeleteProps) {
       toast.success(id ? t.done : t.allDone);
     } catch (error) {
       setBusy(false);
-      toast.error(actions.failed, { description: (error as Error).message });
+      failed(error);
     }
   };
   return (

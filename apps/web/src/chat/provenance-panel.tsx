@@ -11,6 +11,7 @@ import { blockHref } from '@/lib/explorer-links';
 import { formatDuration, formatRate } from '@/lib/format';
 import { useWords } from '@/lib/i18n/provider';
 import { useTRPC } from '@/lib/trpc';
+import { FailureText } from './failure';
 
 /** Layer blocks that are listed at once. */
 const FEW = 6;
@@ -28,7 +29,7 @@ export function ProvenancePanel({ ids }: { ids: readonly string[] }) {
       {answers.map(({ data, error }, i) => (
         <section key={ids[i]} className="space-y-4">
           {ids.length > 1 && <h3 className="text-sm font-semibold">{t.part(i + 1)}</h3>}
-          {error && <Problem title={error.message} />}
+          {error && <Problem title={<FailureText error={error} />} />}
           {!data && !error && <div aria-hidden className="skeleton h-40" />}
           {data?.receipt && <ReceiptFacts receipt={data.receipt} />}
         </section>

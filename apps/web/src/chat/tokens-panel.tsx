@@ -7,6 +7,7 @@ import { Problem } from '@/components/problem';
 import { useWords } from '@/lib/i18n/provider';
 import { useTRPC } from '@/lib/trpc';
 import { useChat } from './chat-context';
+import { FailureText } from './failure';
 
 const percent = (probability: number) =>
   probability >= 0.9995 ? '100%' : `${(100 * probability).toFixed(probability < 0.1 ? 2 : 1)}%`;
@@ -23,7 +24,7 @@ export function TokensPanel({ ids }: { ids: readonly string[] }) {
   });
   const [chosen, setChosen] = useState(0);
   const error = answers.find((answer) => answer.error)?.error;
-  if (error) return <Problem title={error.message} />;
+  if (error) return <Problem title={<FailureText error={error} />} />;
   if (answers.some(({ isPending }) => isPending))
     return <div aria-hidden className="skeleton h-40" />;
   const parts = answers.map(({ data }) => data);

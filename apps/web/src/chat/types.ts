@@ -8,7 +8,10 @@ export interface UserMessage extends TreeNode {
 
 export interface ChatProblem {
   code: string;
+  /** In the server's words. */
   message: string;
+  /** Unix ms from which on asking again may help; absent where nobody has said. */
+  retryAt?: number;
 }
 
 /** Tokens that were there at a time: what the rate while writing is made of. Unix ms. */

@@ -7,8 +7,9 @@ import { Problem } from '@/components/problem';
 import { State } from '@/components/state';
 import { blockHref } from '@/lib/explorer-links';
 import { formatCount, formatParameters } from '@/lib/format';
-import { useWords } from '@/lib/i18n/provider';
+import { useLangOf, useWords } from '@/lib/i18n/provider';
 import type { ClusterState, ServedModel } from './api-types';
+import { remedyOf, wordsOf } from './remedies';
 
 /** Small questions for a small model: what this is, how to check it, and something general. */
 const STARTERS = ['What is Blyan?', 'How do I verify a block?', 'Explain hashing in one sentence.'];
@@ -50,6 +51,7 @@ export function Welcome({ status, model, onAsk }: WelcomeProps) {
 
 function ModelState({ status }: { status: ClusterState }) {
   const { welcome: t, problem } = useWords();
+  const langOf = useLangOf();
   if (status.state === 'ready')
     return (
       <ul className="space-y-1">
@@ -65,15 +67,17 @@ function ModelState({ status }: { status: ClusterState }) {
     );
   if (status.state === 'loading')
     return <State kind="busy">{t.loading(status.model ?? '', status.progress ?? '')}</State>;
+  const words = wordsOf(status.code, problem.codes);
+  const reason = <span lang={langOf(status.reason)}>{status.reason}</span>;
   return (
-    <Problem title={problem.codes[status.code] ?? status.reason}>
-      {status.command && <Command>{status.command}</Command>}
-      {status.code === 'model_unavailable' && (
-        <>
-          {problem.codes[status.code] && <p>{status.reason}</p>}
-          <p>{t.checked}</p>
-        </>
+    <Problem title={words?.what ?? reason}>
+      {words && remedyOf(status.code).words && (
+        <p>
+          {problem.server} {reason}
+        </p>
       )}
+      {words && <p>{words.todo}</p>}
+      {status.command && <Command>{status.command}</Command>}
     </Problem>
   );
 }

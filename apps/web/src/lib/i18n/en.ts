@@ -1,3 +1,5 @@
+import { problems } from './en-problems.ts';
+
 export const en = {
   header: {
     main: 'Main',
@@ -60,8 +62,6 @@ export const en = {
     ready: (model: string) => `${model} is ready`,
     loading: (model: string, progress: string) =>
       `A worker is loading ${model}${progress ? `: ${progress}` : ''}. Questions wait for it.`,
-    checked:
-      'A worker serves only what it could check against the chain. Put right what it names, then start it again.',
     originA: (weights: string, model: string) => `The ${weights} weights of ${model} come from `,
     originB: (blocks: string) => `${blocks} blocks`,
     originC: (first: number, last: number) => `, B ${first} to B ${last}`,
@@ -135,15 +135,10 @@ export const en = {
   },
   problem: {
     ready: 'A worker is ready now. Ask again.',
-    tooLong: 'The conversation has grown longer than the model can read. Start a new one.',
     retry: 'Ask again',
-    /** By code; what is not here is said in the server's own words. */
-    codes: {
-      no_worker: 'No worker is running.',
-      model_not_served: 'No running worker serves this model.',
-      coordinator_unavailable:
-        'The coordinator is not running, so nobody hands questions to workers.',
-    } as Record<string, string>,
+    retryIn: (seconds: number) => `Ask again in ${seconds} s`,
+    server: 'The server says:',
+    codes: problems,
   },
   settings: {
     title: 'Parameters',

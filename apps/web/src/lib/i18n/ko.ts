@@ -1,4 +1,5 @@
 import type { Dictionary } from './en.ts';
+import { problems } from './ko-problems.ts';
 
 export const ko: Dictionary = {
   header: {
@@ -62,7 +63,6 @@ export const ko: Dictionary = {
     ready: (model) => `${model} 준비됨`,
     loading: (model, progress) =>
       `워커가 ${model} 모델을 불러오는 중입니다${progress ? ` (${progress})` : ''}. 질문은 그동안 기다립니다.`,
-    checked: '워커는 체인과 대조해 확인한 것만 제공합니다. 표시된 문제를 고친 뒤 다시 시작하세요.',
     originA: (weights, model) => `${model}의 가중치 ${weights}개는 블록 `,
     originB: (blocks) => `${blocks}개`,
     originC: (first, last) => `(B ${first}부터 B ${last}까지)`,
@@ -136,25 +136,10 @@ export const ko: Dictionary = {
   },
   problem: {
     ready: '이제 워커가 준비되었습니다. 다시 물어보세요.',
-    tooLong: '대화가 모델이 읽을 수 있는 길이를 넘었습니다. 새 대화를 시작하세요.',
     retry: '다시 묻기',
-    codes: {
-      no_worker: '실행 중인 워커가 없습니다.',
-      model_not_served: '이 모델을 제공하는 워커가 없습니다.',
-      model_unavailable: '모델을 제공할 수 없습니다.',
-      coordinator_unavailable:
-        '코디네이터가 실행되고 있지 않아 질문을 워커에게 전달할 수 없습니다.',
-      no_model: '체인에 아직 모델이 없습니다.',
-      no_chain: '체인에 아직 제네시스 블록이 없습니다.',
-      redis_unavailable: '지금은 큐에 연결할 수 없습니다.',
-      database_unavailable: '지금은 데이터베이스에 연결할 수 없습니다.',
-      shutting_down: '서버가 다시 시작되고 있습니다. 다시 물어보세요.',
-      deadline_exceeded: '답변이 제한 시간 안에 끝나지 않았습니다.',
-      attempts_exhausted: '여러 번 시도했지만 워커가 모두 실패했습니다.',
-      context_length_exceeded: '대화가 모델이 읽을 수 있는 길이를 넘었습니다.',
-      stopped_offline: '여기서는 중지했지만 서버에 알리지 못했습니다.',
-      model_gone: '이 답변을 쓴 모델은 더 이상 제공되지 않습니다.',
-    },
+    retryIn: (seconds) => `${seconds}초 뒤에 다시 묻기`,
+    server: '서버의 설명:',
+    codes: problems,
   },
   settings: {
     title: '매개변수',

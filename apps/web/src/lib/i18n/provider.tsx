@@ -3,6 +3,7 @@
 import { createContext, type ReactNode, use, useEffect } from 'react';
 import type { Dictionary } from './en';
 import { dictionaryOf, type Locale } from './locale';
+import { textLang } from './text-lang';
 
 const LocaleContext = createContext<Locale>('en');
 
@@ -15,4 +16,9 @@ export function LocaleProvider({ locale, children }: { locale: Locale; children:
 }
 
 export const useLocale = (): Locale => use(LocaleContext);
+/** The `lang` of an element with a text that may be in another language than the page. */
+export function useLangOf(): (text: string) => Locale | undefined {
+  const locale = useLocale();
+  return (text) => textLang(text, locale);
+}
 export const useWords = (): Dictionary => dictionaryOf(useLocale());
