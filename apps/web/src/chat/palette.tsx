@@ -22,7 +22,7 @@ import { useRouter } from 'next/navigation';
 import { useState } from 'react';
 import { otherLocale, useSetLocale } from '@/components/language-toggle';
 import { useSwitchTheme } from '@/components/theme-toggle';
-import { useLocale, useWords } from '@/lib/i18n/provider';
+import { useLangOf, useLocale, useWords } from '@/lib/i18n/provider';
 import { useTRPC } from '@/lib/trpc';
 import { useChat } from './chat-context';
 import { useExport } from './use-export';
@@ -37,6 +37,7 @@ export function Palette() {
   const trpc = useTRPC();
   const router = useRouter();
   const locale = useLocale();
+  const langOf = useLangOf();
   const setLocale = useSetLocale();
   const switchTheme = useSwitchTheme();
   const exportAs = useExport();
@@ -117,7 +118,10 @@ export function Palette() {
                 onSelect={() => goTo(item.id)}
                 className={ITEM}
               >
-                <MessageSquare aria-hidden /> <span className="truncate">{item.title}</span>
+                <MessageSquare aria-hidden />
+                <span lang={langOf(item.title)} className="truncate">
+                  {item.title}
+                </span>
               </Command.Item>
             ))}
           </Command.Group>

@@ -6,7 +6,7 @@ import { useCallback, useRef } from 'react';
 import { useStickToBottom } from 'use-stick-to-bottom';
 import { Button } from '@/components/button';
 import { Problem } from '@/components/problem';
-import { useWords } from '@/lib/i18n/provider';
+import { useLangOf, useWords } from '@/lib/i18n/provider';
 import { Announcer } from './announcer';
 import { useChat } from './chat-context';
 import { Composer } from './composer';
@@ -134,6 +134,7 @@ export function Thread() {
 function TopBar() {
   const t = useWords();
   const { conversation, snapshot, show } = useChat();
+  const langOf = useLangOf();
   const { title } = snapshot;
   const { id } = conversation;
   // The server knows it.
@@ -150,7 +151,9 @@ function TopBar() {
         <PanelLeft aria-hidden className="size-4" />
       </button>
       {kept ? (
-        <h1 className="min-w-0 flex-1 truncate px-1 text-sm font-medium">{title}</h1>
+        <h1 lang={langOf(title)} className="min-w-0 flex-1 truncate px-1 text-sm font-medium">
+          {title}
+        </h1>
       ) : (
         <span className="flex-1" />
       )}

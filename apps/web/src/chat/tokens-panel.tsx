@@ -4,7 +4,7 @@ import { useQueries } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Button } from '@/components/button';
 import { Problem } from '@/components/problem';
-import { useWords } from '@/lib/i18n/provider';
+import { useLangOf, useWords } from '@/lib/i18n/provider';
 import { useTRPC } from '@/lib/trpc';
 import { useChat } from './chat-context';
 import { FailureText } from './failure';
@@ -17,6 +17,7 @@ const visible = (text: string) => text.replaceAll('\n', '⏎\n').replaceAll('\t'
 
 export function TokensPanel({ ids }: { ids: readonly string[] }) {
   const { tokens: t } = useWords();
+  const langOf = useLangOf();
   const trpc = useTRPC();
   const { conversation, snapshot, show } = useChat();
   const answers = useQueries({
@@ -54,7 +55,10 @@ export function TokensPanel({ ids }: { ids: readonly string[] }) {
   return (
     <div className="space-y-4">
       <p className="text-sm text-soft">{t.text}</p>
-      <div className="leading-8 break-words whitespace-pre-wrap">
+      <div
+        lang={langOf(tokens.map(({ text }) => text).join(''))}
+        className="leading-8 break-words whitespace-pre-wrap"
+      >
         {tokens.map(({ text, probability }, i) => (
           <button
             // biome-ignore lint/suspicious/noArrayIndexKey: a token is its place
