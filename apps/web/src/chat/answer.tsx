@@ -94,12 +94,12 @@ export function Answer(props: AnswerProps) {
                 />
               </>
             )}
-            {onRegenerate && (
+            {onRegenerate && !problem && (
               <IconAction
                 label={t.regenerate}
                 hint={t.regenerateHint}
                 icon={RotateCcw}
-                run={() => onRegenerate(end.accepted ? (parts[0]?.id ?? end.id) : end.id)}
+                run={() => onRegenerate(parts[0]?.id ?? end.id)}
               />
             )}
           </span>

@@ -22,7 +22,7 @@ import { useRouter } from 'next/navigation';
 import { useState } from 'react';
 import { otherLocale, useSetLocale } from '@/components/language-toggle';
 import { useSwitchTheme } from '@/components/theme-toggle';
-import { useLangOf, useLocale, useWords } from '@/lib/i18n/provider';
+import { useKoreanFont, useLangOf, useLocale, useWords } from '@/lib/i18n/provider';
 import { useTRPC } from '@/lib/trpc';
 import { useChat } from './chat-context';
 import { useExport } from './use-export';
@@ -41,6 +41,8 @@ export function Palette() {
   const setLocale = useSetLocale();
   const switchTheme = useSwitchTheme();
   const exportAs = useExport();
+  // The command that switches the language is in the other one.
+  useKoreanFont(true);
   const { conversation, snapshot, show, goTo } = useChat();
   const [search, setSearch] = useState('');
   const { data } = useQuery(
@@ -103,7 +105,7 @@ export function Palette() {
         <Command.Group heading={t.palette.commands} className={GROUP}>
           {commands.map(({ name, icon: Icon, run }) => (
             <Command.Item key={name} value={name} onSelect={run} className={ITEM}>
-              <Icon aria-hidden /> {name}
+              <Icon aria-hidden /> <span lang={langOf(name)}>{name}</span>
             </Command.Item>
           ))}
         </Command.Group>

@@ -42,7 +42,7 @@ export function AnswerProblem({ problem, status, onRetry }: AnswerProblemProps) 
       {remedy.does === 'parameters' && chat && (
         <Button onClick={() => chat.show({ kind: 'settings' })}>{settings.open}</Button>
       )}
-      {(remedy.does === 'again' || remedy.does === 'parameters') && onRetry && (
+      {remedy.does !== 'fresh' && onRetry && (
         <Button disabled={waits > 0} onClick={() => onRetry(remedy.whole === true)}>
           {waits > 0 ? t.retryIn(waits) : t.retry}
         </Button>

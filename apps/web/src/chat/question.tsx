@@ -64,7 +64,7 @@ function EditQuestion({ text: before, onEdit, onClose }: EditQuestionProps) {
   };
   return (
     <form
-      className="ml-auto max-w-[85%] space-y-2"
+      className="mb-3 ml-auto max-w-[85%] space-y-2"
       onSubmit={(event) => {
         event.preventDefault();
         submit();

@@ -5,8 +5,8 @@ type Codes = Dictionary['problem']['codes'];
 export type Code = keyof Codes;
 
 export interface Remedy {
-  /** What the button does first. Null: nothing that a button could do. */
-  does: 'again' | 'fresh' | 'parameters' | null;
+  /** What can be done at once. */
+  does: 'again' | 'fresh' | 'parameters';
   /** It is the question of a cut answer that is asked again, since nobody can go on with that. */
   whole?: true;
   /** The server's own words name what is wrong. */
@@ -45,7 +45,7 @@ const REMEDIES: Record<Code, Remedy> = {
   database_unavailable: AGAIN,
   shutting_down: AGAIN,
   internal_error: AGAIN,
-  foreign_origin: { does: null },
+  foreign_origin: AGAIN,
   stopped_offline: AGAIN,
   no_answer: AGAIN,
   unknown: AGAIN,

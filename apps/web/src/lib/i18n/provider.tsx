@@ -7,11 +7,15 @@ import { textLang } from './text-lang';
 
 const LocaleContext = createContext<Locale>('en');
 
-export function LocaleProvider({ locale, children }: { locale: Locale; children: ReactNode }) {
-  // Machines without a Korean font get one; each part of it is fetched when it is needed.
+/** Machines without a Korean font get one; each part of it is fetched when it is needed. */
+export function useKoreanFont(needed: boolean): void {
   useEffect(() => {
-    if (locale === 'ko') void import('@fontsource-variable/noto-sans-kr');
-  }, [locale]);
+    if (needed) void import('@fontsource-variable/noto-sans-kr');
+  }, [needed]);
+}
+
+export function LocaleProvider({ locale, children }: { locale: Locale; children: ReactNode }) {
+  useKoreanFont(locale === 'ko');
   return <LocaleContext value={locale}>{children}</LocaleContext>;
 }
 
