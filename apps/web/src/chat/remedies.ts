@@ -2,9 +2,9 @@
 import type { Dictionary } from '../lib/i18n/en.ts';
 
 type Codes = Dictionary['problem']['codes'];
-export type Code = keyof Codes;
+type Code = keyof Codes;
 
-export interface Remedy {
+interface Remedy {
   /** What can be done at once. */
   does: 'again' | 'fresh' | 'parameters';
   /** It is the question of a cut answer that is asked again, since nobody can go on with that. */

@@ -8,7 +8,7 @@ import { type ApiError, unavailable } from './http/errors.ts';
 const FRESH_MS = 5000;
 
 /** What a node does with its weights, and how much of it is done, where that is known. */
-export interface Loading {
+interface Loading {
   phase: keyof typeof PHASES;
   percent: number | null;
 }

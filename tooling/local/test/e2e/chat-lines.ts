@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import type { Product } from '../../src/product.ts';
 import { slowEngine } from './support.ts';
 
-export interface Where {
+interface Where {
   product: Product;
   context: BrowserContext;
   page: Page;
