@@ -274,7 +274,7 @@ describe('availability', () => {
         state: 'loading',
         progress: { phase: 'verify', done: 1, total: 3, unit: 'bytes' },
       }),
-      { state: 'loading', progress: 'verifying weights, 33%' },
+      { state: 'loading', progress: { phase: 'verify', percent: 33 } },
     ],
     [
       'a failed one beside a ready one',

@@ -109,6 +109,7 @@ describe('holding the line', () => {
     await holdLine({
       signal: new AbortController().signal,
       current: () => message,
+      isRead: () => true,
       ask: () => {
         tries += 1;
         return ask(tries);

@@ -5,6 +5,7 @@ import { createTestDatabase, type TestDatabase } from '@blyan/db/testing';
 import { NEUTRAL } from '@blyan/protocol/sampling';
 import { disconnect } from '@blyan/queue/connection';
 import { CLUSTER_KEY, LIMIT_PREFIX } from '@blyan/queue/names';
+import { fetchRequestHandler } from '@trpc/server/adapters/fetch';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { z } from 'zod';
 import type {} from '../../../tooling/local/src/test-context.ts';
@@ -16,6 +17,8 @@ import { type Context, createContext } from '../src/server/context.ts';
 import { route } from '../src/server/http/route.ts';
 import { admit } from '../src/server/limits/admission.ts';
 import { Callers } from '../src/server/limits/callers.ts';
+import { createTrpcContext } from '../src/server/trpc/init.ts';
+import { appRouter } from '../src/server/trpc/root.ts';
 import { readModel, serve, withModel } from './asking.ts';
 
 let database: TestDatabase;
@@ -114,6 +117,29 @@ describe('an address', () => {
     expect(seconds).toBeLessThanOrEqual(60);
     // Somebody else is not concerned.
     expect((await post({ tokens: 1 }, { from: '10.0.0.1' })).status).toBe(200);
+  });
+
+  test('of a chat page is told when to ask again', async () => {
+    const ask = () =>
+      withCaller(address, () =>
+        fetchRequestHandler({
+          endpoint: '/api/trpc',
+          req: new Request('http://localhost/api/trpc/conversations.ask', {
+            method: 'POST',
+            headers: { 'content-type': 'application/json' },
+            body: '{}',
+          }),
+          router: appRouter,
+          createContext: createTrpcContext,
+        }),
+      );
+    for (let i = 0; i < 5; i++) expect((await ask()).status).toBe(400);
+    const refused = await ask();
+    expect(refused.status).toBe(429);
+    const { data } = (await refused.json()).error.json;
+    expect(data.reason).toBe('rate_limit_exceeded');
+    expect(data.retryAfterMs).toBeGreaterThan(0);
+    expect(data.retryAfterMs).toBeLessThanOrEqual(60_000);
   });
 
   test('has so many tokens a minute; what is refused is not counted', async () => {

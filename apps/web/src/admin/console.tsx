@@ -4,6 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useTheme } from 'next-themes';
 import { type ReactNode, useEffect } from 'react';
 import { Toaster } from 'sonner';
+import { EnglishMain } from '@/components/english-main';
 import { NavLink } from '@/components/nav-link';
 import { useTRPC } from '@/lib/trpc';
 import { ConfirmProvider } from './access/confirm';
@@ -24,6 +25,7 @@ export function Console({ email, twoFactor, children }: ConsoleProps) {
     <ConfirmProvider twoFactor={twoFactor}>
       <div className="border-b">
         <nav
+          lang="en"
           aria-label="Administration"
           className="mx-auto -mb-px flex max-w-6xl items-center gap-1 overflow-x-auto px-2 py-1.5 text-sm whitespace-nowrap sm:px-4"
         >
@@ -35,9 +37,9 @@ export function Console({ email, twoFactor, children }: ConsoleProps) {
           <SignOut />
         </nav>
       </div>
-      <main id="main" className="mx-auto w-full max-w-6xl flex-1 px-4 py-8 sm:px-6">
+      <EnglishMain className="mx-auto w-full max-w-6xl flex-1 px-4 py-8 sm:px-6">
         {children}
-      </main>
+      </EnglishMain>
       <Toaster position="bottom-right" theme={resolvedTheme === 'dark' ? 'dark' : 'light'} />
     </ConfirmProvider>
   );

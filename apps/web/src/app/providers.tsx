@@ -7,13 +7,20 @@ import { type ReactNode, useState } from 'react';
 import { Toaster } from 'sonner';
 import superjson from 'superjson';
 import type { Locale } from '@/lib/i18n/locale';
-import { LocaleProvider } from '@/lib/i18n/provider';
+import { LocaleProvider, useWords } from '@/lib/i18n/provider';
 import { TRPCProvider } from '@/lib/trpc';
 import type { AppRouter } from '@/server/trpc/root';
 
 function Toasts() {
   const { resolvedTheme } = useTheme();
-  return <Toaster position="top-center" theme={resolvedTheme === 'dark' ? 'dark' : 'light'} />;
+  const { toasts } = useWords();
+  return (
+    <Toaster
+      position="top-center"
+      theme={resolvedTheme === 'dark' ? 'dark' : 'light'}
+      containerAriaLabel={toasts}
+    />
+  );
 }
 
 interface ProvidersProps {

@@ -8,7 +8,7 @@ export function Announcer({ message }: { message: Message | undefined }) {
   const { announce: t } = useWords();
   const text = () => {
     // What was there when the page opened is no news; this page asked what it says it did.
-    if (message?.role !== 'assistant' || message.askedAt === null) return '';
+    if (message?.role !== 'assistant' || !message.askedHere) return '';
     if (isOpen(message)) return t.start;
     if (message.status === 'failed') return t.failed;
     return message.finishReason === 'cancelled' ? t.stopped : t.done;

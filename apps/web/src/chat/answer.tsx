@@ -2,7 +2,7 @@
 
 import { CornerDownRight, Hexagon, Network, RotateCcw } from 'lucide-react';
 import { CopyButton } from '@/components/copy-button';
-import { useWords } from '@/lib/i18n/provider';
+import { useLangOf, useWords } from '@/lib/i18n/provider';
 import { joinParts } from '@/lib/tree';
 import type { ClusterState } from './api-types';
 import type { OpenDialog } from './chat-context';
@@ -29,6 +29,7 @@ interface AnswerProps {
 export function Answer(props: AnswerProps) {
   const { parts, last, status, switcher, onRegenerate, onContinue, onShow } = props;
   const { thread: t } = useWords();
+  const langOf = useLangOf();
   const [element, near] = useNear<HTMLElement>();
   const end = parts.at(-1);
   if (!end) return null;
@@ -42,12 +43,15 @@ export function Answer(props: AnswerProps) {
   return (
     <article ref={element} aria-label={t.answer} aria-busy={open} className="group">
       {thinking !== '' && <Thinking text={thinking} now={open && text === ''} />}
-      {text !== '' &&
-        (near || open ? (
-          <Markdown text={text} streaming={open} />
-        ) : (
-          <p className="leading-[1.65] whitespace-pre-wrap">{text}</p>
-        ))}
+      {text !== '' && (
+        <div lang={langOf(text)}>
+          {near || open ? (
+            <Markdown text={text} streaming={open} />
+          ) : (
+            <p className="leading-[1.65] whitespace-pre-wrap">{text}</p>
+          )}
+        </div>
+      )}
       {open && status && <Phase message={end} status={status} />}
       {finishReason === 'length' && <p className="mt-2 text-sm text-warn">{t.cut}</p>}
       {finishReason === 'cancelled' && <p className="mt-2 text-sm text-faint">{t.stopped}</p>}
@@ -55,7 +59,9 @@ export function Answer(props: AnswerProps) {
         <AnswerProblem
           problem={problem}
           status={status}
-          onRetry={onRegenerate && (() => onRegenerate(end.id))}
+          onRetry={
+            onRegenerate && ((whole) => onRegenerate(whole ? (parts[0]?.id ?? end.id) : end.id))
+          }
         />
       )}
       {!open && (
@@ -88,12 +94,12 @@ export function Answer(props: AnswerProps) {
                 />
               </>
             )}
-            {onRegenerate && (
+            {onRegenerate && !problem && (
               <IconAction
                 label={t.regenerate}
                 hint={t.regenerateHint}
                 icon={RotateCcw}
-                run={() => onRegenerate(end.accepted ? (parts[0]?.id ?? end.id) : end.id)}
+                run={() => onRegenerate(parts[0]?.id ?? end.id)}
               />
             )}
           </span>

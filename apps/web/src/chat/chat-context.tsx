@@ -2,6 +2,7 @@
 
 import { createContext, use } from 'react';
 import type { ClusterState, Defaults, Retention, ServedModel } from './api-types';
+import type { Drafts } from './drafts';
 import type { Snapshot } from './snapshot';
 import type { Conversation } from './store';
 
@@ -18,6 +19,9 @@ export interface Chat {
   retention: Retention;
   conversation: Conversation;
   snapshot: Snapshot;
+  drafts: Drafts;
+  /** Of what is typed now. */
+  draftKey: string;
   dialog: OpenDialog | null;
   show(dialog: OpenDialog | null): void;
   /** A conversation by its id; without one, a new one. */

@@ -8,6 +8,7 @@ import { useTRPC } from '@/lib/trpc';
 import type { ClusterState, Defaults, Retention, ServedModel } from './api-types';
 import { type Chat, ChatContext, type OpenDialog } from './chat-context';
 import { Dialogs } from './dialogs';
+import { Drafts, NEW_CONVERSATION } from './drafts';
 import { newId } from './new-id';
 import { Sidebar } from './sidebar';
 import { Thread } from './thread';
@@ -45,12 +46,14 @@ export function ChatShell({ initialStatus, model, initialDefaults, retention }: 
   );
   const { conversations, changed } = useConversations();
   const addressed = idIn(usePathname());
-  const [draft, setDraft] = useState(newId);
+  const [freshId, setFreshId] = useState(newId);
   // Once it has an address, the next new conversation is another one.
   useEffect(() => {
-    if (addressed === draft) setDraft(newId());
-  }, [addressed, draft]);
-  const conversation = conversations.get(addressed ?? draft, { fresh: addressed === null });
+    if (addressed === freshId) setFreshId(newId());
+  }, [addressed, freshId]);
+  const conversation = conversations.get(addressed ?? freshId, { fresh: addressed === null });
+  const [drafts] = useState(() => new Drafts());
+  const draftKey = addressed ?? NEW_CONVERSATION;
   const snapshot = useSyncExternalStore(
     conversation.subscribe,
     () => conversation.snapshot,
@@ -60,8 +63,10 @@ export function ChatShell({ initialStatus, model, initialDefaults, retention }: 
   const { title, state } = snapshot;
   // A dialog may show what was deleted in another tab.
   useEffect(() => {
-    if (state === 'missing') show(null);
-  }, [state]);
+    if (state !== 'missing') return;
+    show(null);
+    drafts.forget([conversation.id]);
+  }, [state, drafts, conversation]);
   useEffect(() => {
     document.title = title ? `${title} · Blyan` : 'Blyan';
   }, [title]);
@@ -70,13 +75,19 @@ export function ChatShell({ initialStatus, model, initialDefaults, retention }: 
     if (addressed === null && title) history.pushState(null, '', `/c/${conversation.id}`);
   }, [addressed, title, conversation]);
 
-  // Another tab may have gone on while this one was out of sight.
   useEffect(() => {
+    const isVisible = () => document.visibilityState === 'visible';
     const look = () => {
-      if (document.visibilityState === 'visible') void conversation.refresh();
+      conversation.show(isVisible());
+      // Another tab may have gone on while this one was out of sight.
+      if (isVisible()) void conversation.refresh();
     };
+    conversation.show(isVisible());
     document.addEventListener('visibilitychange', look);
-    return () => document.removeEventListener('visibilitychange', look);
+    return () => {
+      document.removeEventListener('visibilitychange', look);
+      conversation.show(false);
+    };
   }, [conversation]);
 
   useEffect(() => {
@@ -93,7 +104,7 @@ export function ChatShell({ initialStatus, model, initialDefaults, retention }: 
   const goTo = useCallback(
     (id: string | null) => {
       show(null);
-      if (id === null) setDraft(newId());
+      if (id === null) setFreshId(newId());
       router.push(id ? `/c/${id}` : '/');
     },
     [router],
@@ -106,6 +117,8 @@ export function ChatShell({ initialStatus, model, initialDefaults, retention }: 
       retention,
       conversation,
       snapshot,
+      drafts,
+      draftKey,
       dialog,
       show,
       goTo,
@@ -119,6 +132,7 @@ export function ChatShell({ initialStatus, model, initialDefaults, retention }: 
       },
       forget(ids) {
         conversations.forget(ids);
+        drafts.forget(ids);
         for (const id of ids ?? [null]) changed(id);
         if (!ids || ids.includes(conversation.id)) goTo(null);
       },
@@ -130,6 +144,8 @@ export function ChatShell({ initialStatus, model, initialDefaults, retention }: 
       retention,
       conversation,
       snapshot,
+      drafts,
+      draftKey,
       dialog,
       goTo,
       conversations,

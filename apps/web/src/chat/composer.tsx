@@ -1,22 +1,27 @@
 'use client';
 
 import { ArrowUp, Square } from 'lucide-react';
-import { type FormEvent, type KeyboardEvent, useEffect, useRef, useState } from 'react';
+import { type FormEvent, type KeyboardEvent, useEffect, useRef } from 'react';
 import { MAX_QUESTION } from '@/lib/conversation-limits';
 import { useWords } from '@/lib/i18n/provider';
 import { endsComposition } from './composition';
+import type { Drafts } from './drafts';
+import { useDraft } from './use-draft';
 
 interface ComposerProps {
   busy: boolean;
   ready: boolean;
+  drafts: Drafts;
+  /** Under which what is typed is kept. */
+  draftKey: string;
   onSend(text: string): void;
   onStop(): void;
 }
 
-export function Composer({ busy, ready, onSend, onStop }: ComposerProps) {
+export function Composer({ busy, ready, drafts, draftKey, onSend, onStop }: ComposerProps) {
   const { composer: t } = useWords();
-  const [text, setText] = useState('');
   const field = useRef<HTMLTextAreaElement>(null);
+  const [text, setText] = useDraft(field, drafts, draftKey);
 
   // With a keyboard at hand one can type at once; on a phone it would open over the page.
   useEffect(() => {

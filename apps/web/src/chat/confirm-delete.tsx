@@ -4,9 +4,10 @@ import { AlertDialog } from '@base-ui/react/alert-dialog';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import { Button } from '@/components/button';
-import { useWords } from '@/lib/i18n/provider';
+import { useLangOf, useWords } from '@/lib/i18n/provider';
 import { useTRPCClient } from '@/lib/trpc';
 import { useChat } from './chat-context';
+import { useFailed } from './failure';
 
 interface ConfirmDeleteProps {
   /** Null: all conversations. */
@@ -19,6 +20,8 @@ export function ConfirmDelete({ id, title, onClose }: ConfirmDeleteProps) {
   const { remove: t, actions } = useWords();
   const client = useTRPCClient();
   const { forget } = useChat();
+  const failed = useFailed();
+  const langOf = useLangOf();
   const [busy, setBusy] = useState(false);
   const run = async () => {
     setBusy(true);
@@ -30,7 +33,7 @@ export function ConfirmDelete({ id, title, onClose }: ConfirmDeleteProps) {
       toast.success(id ? t.done : t.allDone);
     } catch (error) {
       setBusy(false);
-      toast.error(actions.failed, { description: (error as Error).message });
+      failed(error);
     }
   };
   return (
@@ -41,7 +44,11 @@ export function ConfirmDelete({ id, title, onClose }: ConfirmDeleteProps) {
           <AlertDialog.Title className="font-semibold">
             {id ? t.title : t.allTitle}
           </AlertDialog.Title>
-          {title && <p className="truncate text-sm font-medium">{title}</p>}
+          {title && (
+            <p lang={langOf(title)} className="truncate text-sm font-medium">
+              {title}
+            </p>
+          )}
           <AlertDialog.Description className="text-sm text-soft">{t.text}</AlertDialog.Description>
           <div className="flex justify-end gap-2 pt-1">
             <Button onClick={onClose}>{actions.cancel}</Button>

@@ -1,10 +1,16 @@
 /** Holds the line to one answer: asks, reads, and comes back for the rest when the line breaks. */
+import { KEEP_ALIVE_MS } from '../lib/keep-alive.ts';
 import { failed, problemOf } from './reduce.ts';
 import { readEvents, type ServerEvent } from './sse.ts';
-import type { AssistantMessage, ChatProblem } from './types.ts';
+import { type AssistantMessage, type ChatProblem, isOpen } from './types.ts';
 
 /** Pauses between tries; the last one repeats until the reader gives up. */
 const PAUSES_MS = [300, 1000, 2000, 4000, 8000];
+/**
+ * A line on which not even the server's comments come is broken, though nobody has said so: a network
+ * that has changed, a computer that slept, a proxy that forgot. Three of them may get lost or be late.
+ */
+const SILENCE_MS = 3 * KEEP_ALIVE_MS;
 /** Statuses of something on the way that is not there right now. */
 const TRY_AGAIN = new Set([429, 502, 504]);
 /** Refusals in a row, about five minutes of them: as long as an answer may take by default. */
@@ -38,21 +44,27 @@ export interface Line {
   ask(signal: AbortSignal): Promise<void>;
   event(event: ServerEvent): void;
   update(message: AssistantMessage): void;
+  /** Whether anybody reads the answer now. A question is asked in any case. */
+  isRead(): boolean;
   signal: AbortSignal;
 }
 
-/** Resolves when the answer has ended, one way or the other, or the signal aborts. */
+/** Resolves when the answer has ended, one way or the other, when nobody reads it, or the signal aborts. */
 export async function holdLine(line: Line): Promise<void> {
   const { signal } = line;
   let refusals = 0;
   for (let broken = 0; !signal.aborted; broken++) {
     const before = line.current().lastEventId;
+    const watch = watchSilence(signal);
     try {
       if (!line.current().accepted) {
-        await line.ask(signal);
+        await line.ask(watch.signal);
+        if (signal.aborted) return;
         line.update({ ...line.current(), accepted: true, offline: false });
       }
-      const response = await open(line.current(), signal);
+      if (!line.isRead()) return;
+      watch.heard();
+      const response = await open(line.current(), watch.signal);
       if (!response.ok || !response.body) {
         refusals += 1;
         if (!triesAgain(response.status, refusals)) {
@@ -62,9 +74,11 @@ export async function holdLine(line: Line): Promise<void> {
         }
       } else {
         refusals = 0;
-        for await (const event of readEvents(response.body)) line.event(event);
-        const { status } = line.current();
-        if (status === 'done' || status === 'failed') return;
+        for await (const event of readEvents(response.body, watch.heard)) {
+          if (signal.aborted) return;
+          line.event(event);
+          if (!isOpen(line.current())) return;
+        }
       }
     } catch (error) {
       // The network broke, here or at the server: nothing is lost, the answer goes on there.
@@ -76,6 +90,8 @@ export async function holdLine(line: Line): Promise<void> {
           return;
         }
       }
+    } finally {
+      watch.end();
     }
     if (line.current().lastEventId !== before) broken = 0;
     if (signal.aborted) return;
@@ -92,6 +108,25 @@ const open = ({ id, lastEventId }: AssistantMessage, signal: AbortSignal): Promi
 
 export const cancelAnswer = (id: string) =>
   fetch(`/chat/${encodeURIComponent(id)}/cancel`, { method: 'POST' });
+
+/** A signal that also aborts when nothing has been heard for too long. */
+function watchSilence(outer: AbortSignal) {
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  outer.addEventListener('abort', abort);
+  let timer = setTimeout(abort, SILENCE_MS);
+  return {
+    signal: controller.signal,
+    heard() {
+      clearTimeout(timer);
+      timer = setTimeout(abort, SILENCE_MS);
+    },
+    end() {
+      clearTimeout(timer);
+      outer.removeEventListener('abort', abort);
+    },
+  };
+}
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

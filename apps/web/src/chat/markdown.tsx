@@ -22,7 +22,7 @@ interface MarkdownProps {
 }
 
 export const Markdown = memo(function Markdown({ text, streaming }: MarkdownProps) {
-  const { thread } = useWords();
+  const { thread, markdown } = useWords();
   const components = useMemo<Components>(
     () => ({
       // A picture would be fetched from wherever the model says: its address is shown instead.
@@ -47,6 +47,7 @@ export const Markdown = memo(function Markdown({ text, streaming }: MarkdownProp
       plugins={plugins}
       controls={controls}
       lineNumbers={false}
+      translations={markdown}
     >
       {mathText(text)}
     </Streamdown>

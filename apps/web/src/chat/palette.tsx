@@ -22,7 +22,7 @@ import { useRouter } from 'next/navigation';
 import { useState } from 'react';
 import { otherLocale, useSetLocale } from '@/components/language-toggle';
 import { useSwitchTheme } from '@/components/theme-toggle';
-import { useLocale, useWords } from '@/lib/i18n/provider';
+import { useKoreanFont, useLangOf, useLocale, useWords } from '@/lib/i18n/provider';
 import { useTRPC } from '@/lib/trpc';
 import { useChat } from './chat-context';
 import { useExport } from './use-export';
@@ -37,9 +37,12 @@ export function Palette() {
   const trpc = useTRPC();
   const router = useRouter();
   const locale = useLocale();
+  const langOf = useLangOf();
   const setLocale = useSetLocale();
   const switchTheme = useSwitchTheme();
   const exportAs = useExport();
+  // The command that switches the language is in the other one.
+  useKoreanFont(true);
   const { conversation, snapshot, show, goTo } = useChat();
   const [search, setSearch] = useState('');
   const { data } = useQuery(
@@ -102,7 +105,7 @@ export function Palette() {
         <Command.Group heading={t.palette.commands} className={GROUP}>
           {commands.map(({ name, icon: Icon, run }) => (
             <Command.Item key={name} value={name} onSelect={run} className={ITEM}>
-              <Icon aria-hidden /> {name}
+              <Icon aria-hidden /> <span lang={langOf(name)}>{name}</span>
             </Command.Item>
           ))}
         </Command.Group>
@@ -117,7 +120,10 @@ export function Palette() {
                 onSelect={() => goTo(item.id)}
                 className={ITEM}
               >
-                <MessageSquare aria-hidden /> <span className="truncate">{item.title}</span>
+                <MessageSquare aria-hidden />
+                <span lang={langOf(item.title)} className="truncate">
+                  {item.title}
+                </span>
               </Command.Item>
             ))}
           </Command.Group>

@@ -4,7 +4,7 @@ import { LoaderCircle, WifiOff } from 'lucide-react';
 import { useEffect, useState } from 'react';
 import { formatDuration, formatRate } from '@/lib/format';
 import type { Dictionary } from '@/lib/i18n/en';
-import { useWords } from '@/lib/i18n/provider';
+import { useLangOf, useLocale, useWords } from '@/lib/i18n/provider';
 import type { ClusterState } from './api-types';
 import { rateOf } from './reduce';
 import type { AssistantMessage } from './types';
@@ -17,6 +17,8 @@ interface PhaseProps {
 /** What happens right now, so that a slow model never looks like a stuck one. */
 export function Phase({ message, status }: PhaseProps) {
   const { phase: t } = useWords();
+  const locale = useLocale();
+  const langOf = useLangOf();
   const seconds = useSeconds(`${message.status} ${message.phase?.phase}`);
   const { offline, askedAt, firstTokenAt, samples, phase } = message;
   const Icon = offline ? WifiOff : LoaderCircle;
@@ -27,9 +29,12 @@ export function Phase({ message, status }: PhaseProps) {
       <p className="flex min-h-6 flex-wrap items-center gap-x-2">
         <Icon aria-hidden className={`size-4 ${offline ? '' : 'motion-safe:animate-spin'}`} />
         <span>{describe(message, status, t)}</span>
-        {rate !== null && <span>{formatRate(rate)}</span>}
+        {phase?.phase === 'waiting' && phase.reason && status.state !== 'loading' && !offline && (
+          <span lang={langOf(phase.reason)}>{phase.reason}</span>
+        )}
+        {rate !== null && <span>{formatRate(rate, locale)}</span>}
         {askedAt !== null && firstTokenAt !== null && (
-          <span>{t.first(formatDuration(firstTokenAt - askedAt))}</span>
+          <span>{t.first(formatDuration(firstTokenAt - askedAt, locale))}</span>
         )}
         {message.status === 'waiting' && seconds >= 3 && <span>{t.seconds(seconds)}</span>}
       </p>
@@ -57,8 +62,9 @@ function describe(
     case 'queued':
       return phase.ahead ? t.queuedBehind(phase.ahead) : t.queuedNext;
     case 'waiting':
-      if (status.state === 'loading' && status.progress) return t.loading(status.progress);
-      return phase.reason ?? t.waiting;
+      if (status.state === 'loading' && status.progress)
+        return t.loading(loadingStep(status.progress, t));
+      return t.waiting;
     case 'prefill':
       return phase.total ? t.readingOf(phase.done ?? 0, phase.total) : t.reading;
     case 'retry':
@@ -67,6 +73,12 @@ function describe(
       return t.queued;
   }
 }
+
+/** What a worker does before it can answer, and how far it is. */
+export const loadingStep = (
+  { phase, percent }: NonNullable<Extract<ClusterState, { state: 'loading' }>['progress']>,
+  t: Dictionary['phase'],
+): string => (percent === null ? t.steps[phase] : `${t.steps[phase]}, ${percent}%`);
 
 /** Seconds since `key` last changed. */
 function useSeconds(key: string): number {

@@ -9,8 +9,9 @@ import { Hash } from '@/components/hash';
 import { Problem } from '@/components/problem';
 import { blockHref } from '@/lib/explorer-links';
 import { formatDuration, formatRate } from '@/lib/format';
-import { useWords } from '@/lib/i18n/provider';
+import { useLocale, useWords } from '@/lib/i18n/provider';
 import { useTRPC } from '@/lib/trpc';
+import { FailureText } from './failure';
 
 /** Layer blocks that are listed at once. */
 const FEW = 6;
@@ -28,7 +29,7 @@ export function ProvenancePanel({ ids }: { ids: readonly string[] }) {
       {answers.map(({ data, error }, i) => (
         <section key={ids[i]} className="space-y-4">
           {ids.length > 1 && <h3 className="text-sm font-semibold">{t.part(i + 1)}</h3>}
-          {error && <Problem title={error.message} />}
+          {error && <Problem title={<FailureText error={error} />} />}
           {!data && !error && <div aria-hidden className="skeleton h-40" />}
           {data?.receipt && <ReceiptFacts receipt={data.receipt} />}
         </section>
@@ -39,13 +40,15 @@ export function ProvenancePanel({ ids }: { ids: readonly string[] }) {
 
 function ReceiptFacts({ receipt }: { receipt: Receipt }) {
   const { provenance: t, thread } = useWords();
+  const locale = useLocale();
   const [all, setAll] = useState(false);
   const { model, layerBlocks, nodes, params, timings, usage, genesis, requestId } = receipt;
   const shown = all ? layerBlocks : layerBlocks.slice(0, FEW);
   return (
     <dl className="space-y-4 text-sm">
       <Fact name={t.model}>
-        {model.name} <Hash value={model.block.hash} href={blockHref('A', model.block.hash)} />
+        {model.name}{' '}
+        <Hash value={model.block.hash} href={blockHref('A', model.block.hash)} label={t.model} />
       </Fact>
       <Fact name={`${t.layers} (${layerBlocks.length})`}>
         <ul className="space-y-1">
@@ -85,20 +88,22 @@ function ReceiptFacts({ receipt }: { receipt: Receipt }) {
       </Fact>
       <Fact name={t.speed}>
         <ul className="text-soft tabular-nums">
-          {timings.tokensPerSecond !== null && <li>{formatRate(timings.tokensPerSecond)}</li>}
+          {timings.tokensPerSecond !== null && (
+            <li>{formatRate(timings.tokensPerSecond, locale)}</li>
+          )}
           {timings.firstTokenMs !== null && (
             <li>
-              {t.first}: {formatDuration(timings.firstTokenMs)}
+              {t.first}: {formatDuration(timings.firstTokenMs, locale)}
             </li>
           )}
           <li>
-            {t.total}: {formatDuration(timings.totalMs)}
+            {t.total}: {formatDuration(timings.totalMs, locale)}
           </li>
           <li>{t.tokenCount(usage.promptTokens, usage.completionTokens)}</li>
         </ul>
       </Fact>
       <Fact name={t.genesis}>
-        <Hash value={genesis} href={blockHref('A', genesis)} />
+        <Hash value={genesis} href={blockHref('A', genesis)} label={t.genesis} />
       </Fact>
       <Link href={`/explorer/receipt/${requestId}`} className="link">
         {t.receipt}

@@ -4,7 +4,7 @@ import { Pencil } from 'lucide-react';
 import { useState } from 'react';
 import { Button } from '@/components/button';
 import { CopyButton } from '@/components/copy-button';
-import { useWords } from '@/lib/i18n/provider';
+import { useLangOf, useWords } from '@/lib/i18n/provider';
 import { endsComposition } from './composition';
 import type { UserMessage } from './types';
 import { VersionSwitch, type VersionSwitchProps } from './version-switch';
@@ -17,6 +17,7 @@ interface QuestionProps {
 
 export function Question({ message, switcher, onEdit }: QuestionProps) {
   const { thread: t } = useWords();
+  const langOf = useLangOf();
   const [editing, setEditing] = useState(false);
   if (editing && onEdit)
     return <EditQuestion text={message.text} onEdit={onEdit} onClose={() => setEditing(false)} />;
@@ -24,7 +25,7 @@ export function Question({ message, switcher, onEdit }: QuestionProps) {
     <div className="group flex flex-col items-end gap-1">
       <p className="max-w-[85%] rounded-lg bg-sunken px-3.5 py-2 break-words whitespace-pre-wrap">
         <span className="sr-only">{t.youAsked}</span>
-        {message.text}
+        <span lang={langOf(message.text)}>{message.text}</span>
       </p>
       <div className="-mr-1 flex min-h-7 items-center">
         {switcher && <VersionSwitch {...switcher} />}
@@ -63,7 +64,7 @@ function EditQuestion({ text: before, onEdit, onClose }: EditQuestionProps) {
   };
   return (
     <form
-      className="ml-auto max-w-[85%] space-y-2"
+      className="mb-3 ml-auto max-w-[85%] space-y-2"
       onSubmit={(event) => {
         event.preventDefault();
         submit();

@@ -21,6 +21,7 @@ export function newAnswer(id: string, parent: string | null): AssistantMessage {
     accepted: false,
     offline: false,
     tokens: 0,
+    askedHere: false,
     askedAt: null,
     firstTokenAt: null,
     samples: [],

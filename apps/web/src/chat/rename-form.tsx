@@ -1,12 +1,12 @@
 'use client';
 
 import { useState } from 'react';
-import { toast } from 'sonner';
 import { Button } from '@/components/button';
 import { MAX_TITLE } from '@/lib/conversation-limits';
 import { useWords } from '@/lib/i18n/provider';
 import { useTRPCClient } from '@/lib/trpc';
 import { useChat } from './chat-context';
+import { useFailed } from './failure';
 
 interface RenameFormProps {
   id: string;
@@ -18,6 +18,7 @@ export function RenameForm({ id, title: before, onClose }: RenameFormProps) {
   const { rename: t, actions } = useWords();
   const client = useTRPCClient();
   const { told } = useChat();
+  const failed = useFailed();
   const [title, setTitle] = useState(before.slice(0, MAX_TITLE));
   const run = async () => {
     try {
@@ -25,7 +26,7 @@ export function RenameForm({ id, title: before, onClose }: RenameFormProps) {
       told(id, { title: title.trim() });
       onClose();
     } catch (error) {
-      toast.error(actions.failed, { description: (error as Error).message });
+      failed(error);
     }
   };
   return (

@@ -94,7 +94,7 @@ export function SettingsPanel({ onClose }: { onClose(): void }) {
         checked={settings.probabilities ?? false}
         onChange={(probabilities) => set({ probabilities })}
       />
-      <div className="flex justify-between gap-2 border-t pt-4">
+      <div className="sticky -bottom-4 -mx-4 -mb-4 flex justify-between gap-2 border-t bg-surface px-4 py-3">
         <Button onClick={() => conversation.set({})}>{t.reset}</Button>
         <Button kind="accent" onClick={onClose}>
           {t.done}

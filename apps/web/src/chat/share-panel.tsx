@@ -8,13 +8,15 @@ import { CopyButton } from '@/components/copy-button';
 import { useWords } from '@/lib/i18n/provider';
 import { useTRPC, useTRPCClient } from '@/lib/trpc';
 import { useChat } from './chat-context';
+import { useFailed } from './failure';
 
 export function SharePanel({ id }: { id: string }) {
-  const { share: t, actions } = useWords();
+  const { share: t } = useWords();
   const trpc = useTRPC();
   const client = useTRPCClient();
   const queries = useQueryClient();
   const { told } = useChat();
+  const failed = useFailed();
   const [busy, setBusy] = useState(false);
   const options = trpc.conversations.get.queryOptions({ id });
   const { data } = useQuery({ ...options, staleTime: 0 });
@@ -27,7 +29,7 @@ export function SharePanel({ id }: { id: string }) {
       told(id, { shareToken });
       if (shareToken === null) toast.success(t.revoked);
     } catch (error) {
-      toast.error(actions.failed, { description: (error as Error).message });
+      failed(error);
     }
     setBusy(false);
   };

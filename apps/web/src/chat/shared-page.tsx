@@ -2,7 +2,7 @@
 
 import Link from 'next/link';
 import { useMemo } from 'react';
-import { useWords } from '@/lib/i18n/provider';
+import { useLangOf, useWords } from '@/lib/i18n/provider';
 import { Answer } from './answer';
 import type { SharedView } from './api-types';
 import { fromView } from './from-view';
@@ -13,6 +13,7 @@ import type { AssistantMessage, UserMessage } from './types';
 /** A conversation by its link: the branch that its owner reads, without anything to change it. */
 export function SharedPage({ shared }: { shared: SharedView }) {
   const t = useWords();
+  const langOf = useLangOf();
   const { title, head, messages } = shared;
   const turns = useMemo(() => {
     const nodes = new Map(messages.map((message) => [message.id, fromView(message)]));
@@ -20,7 +21,9 @@ export function SharedPage({ shared }: { shared: SharedView }) {
   }, [messages, head]);
   return (
     <main id="main" className="mx-auto w-full max-w-3xl flex-1 px-4 pb-16 sm:px-6">
-      <h1 className="mt-8 text-xl font-semibold tracking-tight">{title}</h1>
+      <h1 lang={langOf(title)} className="mt-8 text-xl font-semibold tracking-tight">
+        {title}
+      </h1>
       <p className="mt-1 text-sm text-faint">
         {t.share.shared}{' '}
         <Link href="/" className="link">

@@ -6,7 +6,7 @@ import { Ellipsis, Link2, Search, SquarePen } from 'lucide-react';
 import Link from 'next/link';
 import { useDeferredValue, useState } from 'react';
 import { Button } from '@/components/button';
-import { useWords } from '@/lib/i18n/provider';
+import { useLangOf, useWords } from '@/lib/i18n/provider';
 import { useTRPC } from '@/lib/trpc';
 import { useChat } from './chat-context';
 import { ConversationMenu } from './conversation-menu';
@@ -51,6 +51,7 @@ export function Sidebar() {
 function List({ search }: { search: string }) {
   const t = useWords();
   const trpc = useTRPC();
+  const langOf = useLangOf();
   const { conversation, show } = useChat();
   const list = useInfiniteQuery(
     trpc.conversations.list.infiniteQueryOptions(
@@ -90,7 +91,9 @@ function List({ search }: { search: string }) {
               onClick={() => show(null)}
               className="flex min-w-0 flex-1 items-center gap-1.5 py-1.5 pl-2 text-sm"
             >
-              <span className="truncate">{title}</span>
+              <span lang={langOf(title)} className="truncate">
+                {title}
+              </span>
               {shared && (
                 <Link2
                   aria-label={t.list.shared}

@@ -7,13 +7,18 @@ export interface ServerEvent {
   id: string | null;
 }
 
-export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<ServerEvent> {
+/** `heard` is called for whatever arrives, comments that keep the line open among it. */
+export async function* readEvents(
+  body: ReadableStream<Uint8Array>,
+  heard: () => void,
+): AsyncGenerator<ServerEvent> {
   const parser = new EventParser();
   const reader = body.pipeThrough(new TextDecoderStream() as never as TransformStream).getReader();
   try {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
+      heard();
       yield* parser.push(value as string);
     }
   } finally {

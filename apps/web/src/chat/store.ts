@@ -41,6 +41,7 @@ export class Conversation {
   #listeners = new Set<() => void>();
   #notifying = false;
   readonly #lines = new Map<string, AbortController>();
+  #shown = false;
   /** Answers that are to be stopped before the server has taken their question in. */
   readonly #stopWhenAccepted = new Set<string>();
 
@@ -102,7 +103,36 @@ export class Conversation {
     // Another tab went on where this one is; a branch that the reader chose here stays.
     const path = pathTo(nodes, view.head);
     if (this.#head === null || path.some(({ id }) => id === this.#head)) this.#head = view.head;
-    for (const node of nodes.values()) if (isOpen(node) && node.accepted) this.#follow(node.id);
+    this.#followOpen();
+  }
+
+  /**
+   * Whether it is on a screen. Lines are held for that alone: a browser opens six connections to a host
+   * over HTTP/1.1, for all its tabs together, and with six lines nothing else of the site would load.
+   */
+  show(shown: boolean): void {
+    if (shown === this.#shown) return;
+    this.#shown = shown;
+    if (shown) {
+      this.#followOpen();
+      return;
+    }
+    for (const [id, line] of this.#lines) {
+      const answer = this.#get(id);
+      // A question that is on its way gets there first.
+      if (!isOpen(answer) || !answer.accepted) continue;
+      line.abort();
+      this.#lines.delete(id);
+    }
+  }
+
+  #followOpen(): void {
+    if (!this.#shown) return;
+    for (const node of [...this.#nodes.values()]) {
+      if (!isOpen(node) || !node.accepted || this.#lines.has(node.id)) continue;
+      if (node.firstTokenAt === null) this.#replace(node.id, (m) => ({ ...m, askedAt: null }));
+      this.#follow(node.id);
+    }
   }
 
   /** Lets go of the lines; answers go on at the server. */
@@ -217,7 +247,7 @@ export class Conversation {
   }
 
   #begin(answer: AssistantMessage, question: UserMessage | null): void {
-    this.#nodes.set(answer.id, { ...answer, askedAt: Date.now() });
+    this.#nodes.set(answer.id, { ...answer, askedHere: true, askedAt: Date.now() });
     this.#head = answer.id;
     this.#notify();
     this.#follow(answer.id, question);
@@ -229,6 +259,7 @@ export class Conversation {
     this.#lines.set(id, line);
     holdLine({
       signal: line.signal,
+      isRead: () => this.#shown,
       current: () => this.#nodes.get(id) as AssistantMessage,
       ask: async (signal) => {
         const settings = this.#settings;
@@ -243,7 +274,9 @@ export class Conversation {
       },
       event: (event) => this.#replace(id, (m) => applyEvent(m, event, Date.now())),
       update: (message) => this.#replace(id, () => message),
-    }).finally(() => this.#lines.delete(id));
+    }).finally(() => {
+      if (this.#lines.get(id) === line) this.#lines.delete(id);
+    });
   }
 
   #replace(id: string, change: (message: AssistantMessage) => AssistantMessage): void {

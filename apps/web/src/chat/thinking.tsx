@@ -1,11 +1,12 @@
 'use client';
 
 import { useState } from 'react';
-import { useWords } from '@/lib/i18n/provider';
+import { useLangOf, useWords } from '@/lib/i18n/provider';
 
 /** Open while the model thinks, folded when it answers, unless the reader has chosen. */
 export function Thinking({ text, now }: { text: string; now: boolean }) {
   const { thread: t } = useWords();
+  const langOf = useLangOf();
   const [chosen, setChosen] = useState<boolean | null>(null);
   const open = chosen ?? now;
   return (
@@ -19,7 +20,9 @@ export function Thinking({ text, now }: { text: string; now: boolean }) {
       >
         {now ? t.thinking : t.thought}
       </summary>
-      <p className="mt-1 border-l-2 pl-3 whitespace-pre-wrap">{text.trim()}</p>
+      <p lang={langOf(text)} className="mt-1 border-l-2 pl-3 whitespace-pre-wrap">
+        {text.trim()}
+      </p>
     </details>
   );
 }

@@ -6,7 +6,7 @@ import { useCallback, useRef } from 'react';
 import { useStickToBottom } from 'use-stick-to-bottom';
 import { Button } from '@/components/button';
 import { Problem } from '@/components/problem';
-import { useWords } from '@/lib/i18n/provider';
+import { useLangOf, useWords } from '@/lib/i18n/provider';
 import { Announcer } from './announcer';
 import { useChat } from './chat-context';
 import { Composer } from './composer';
@@ -17,7 +17,9 @@ import { Welcome } from './welcome';
 
 export function Thread() {
   const t = useWords();
-  const { conversation, snapshot, status, model, retention, send, show, goTo } = useChat();
+  const chat = useChat();
+  const { conversation, snapshot, status, model, retention, drafts, draftKey } = chat;
+  const { send, show, goTo } = chat;
   const { scrollRef, contentRef, isAtBottom, scrollToBottom } = useStickToBottom({
     initial: 'instant',
     resize: 'instant',
@@ -108,6 +110,8 @@ export function Thread() {
           <Composer
             busy={open}
             ready={state === 'ready'}
+            drafts={drafts}
+            draftKey={draftKey}
             onSend={ask}
             onStop={() => void conversation.stop()}
           />
@@ -130,6 +134,7 @@ export function Thread() {
 function TopBar() {
   const t = useWords();
   const { conversation, snapshot, show } = useChat();
+  const langOf = useLangOf();
   const { title } = snapshot;
   const { id } = conversation;
   // The server knows it.
@@ -146,7 +151,9 @@ function TopBar() {
         <PanelLeft aria-hidden className="size-4" />
       </button>
       {kept ? (
-        <h1 className="min-w-0 flex-1 truncate px-1 text-sm font-medium">{title}</h1>
+        <h1 lang={langOf(title)} className="min-w-0 flex-1 truncate px-1 text-sm font-medium">
+          {title}
+        </h1>
       ) : (
         <span className="flex-1" />
       )}

@@ -4,9 +4,10 @@ import { useQueries } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Button } from '@/components/button';
 import { Problem } from '@/components/problem';
-import { useWords } from '@/lib/i18n/provider';
+import { useLangOf, useWords } from '@/lib/i18n/provider';
 import { useTRPC } from '@/lib/trpc';
 import { useChat } from './chat-context';
+import { FailureText } from './failure';
 
 const percent = (probability: number) =>
   probability >= 0.9995 ? '100%' : `${(100 * probability).toFixed(probability < 0.1 ? 2 : 1)}%`;
@@ -16,6 +17,7 @@ const visible = (text: string) => text.replaceAll('\n', '⏎\n').replaceAll('\t'
 
 export function TokensPanel({ ids }: { ids: readonly string[] }) {
   const { tokens: t } = useWords();
+  const langOf = useLangOf();
   const trpc = useTRPC();
   const { conversation, snapshot, show } = useChat();
   const answers = useQueries({
@@ -23,7 +25,7 @@ export function TokensPanel({ ids }: { ids: readonly string[] }) {
   });
   const [chosen, setChosen] = useState(0);
   const error = answers.find((answer) => answer.error)?.error;
-  if (error) return <Problem title={error.message} />;
+  if (error) return <Problem title={<FailureText error={error} />} />;
   if (answers.some(({ isPending }) => isPending))
     return <div aria-hidden className="skeleton h-40" />;
   const parts = answers.map(({ data }) => data);
@@ -53,7 +55,10 @@ export function TokensPanel({ ids }: { ids: readonly string[] }) {
   return (
     <div className="space-y-4">
       <p className="text-sm text-soft">{t.text}</p>
-      <div className="leading-8 break-words whitespace-pre-wrap">
+      <div
+        lang={langOf(tokens.map(({ text }) => text).join(''))}
+        className="leading-8 break-words whitespace-pre-wrap"
+      >
         {tokens.map(({ text, probability }, i) => (
           <button
             // biome-ignore lint/suspicious/noArrayIndexKey: a token is its place

@@ -8,7 +8,10 @@ export interface UserMessage extends TreeNode {
 
 export interface ChatProblem {
   code: string;
+  /** In the server's words. */
   message: string;
+  /** Unix ms from which on asking again may help; absent where nobody has said. */
+  retryAt?: number;
 }
 
 /** Tokens that were there at a time: what the rate while writing is made of. Unix ms. */
@@ -36,7 +39,9 @@ export interface AssistantMessage extends TreeNode {
   /** The line to the server is broken; trying again. */
   offline: boolean;
   tokens: number;
-  /** Unix ms at which this page asked; null for one that was asked elsewhere, or before a refresh. */
+  /** By this page, since it was loaded. */
+  askedHere: boolean;
+  /** Unix ms at which this page asked; null where it did not see how long the first token took. */
   askedAt: number | null;
   firstTokenAt: number | null;
   samples: readonly Sample[];

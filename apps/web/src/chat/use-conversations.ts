@@ -6,6 +6,7 @@ import { useEffect, useState } from 'react';
 import { useTRPC, useTRPCClient } from '@/lib/trpc';
 import type { AppRouter } from '@/server/trpc/root';
 import { Refusal } from './connection';
+import { answeredProblem } from './failure';
 import { Conversation, type ConversationDeps } from './store';
 
 /** Other tabs hear on it which conversation has changed; null: any of them may have. */
@@ -80,11 +81,12 @@ export function useConversations() {
         try {
           await client.conversations.ask.mutate(input, { signal });
         } catch (error) {
-          // With a code of ours the server has answered; without one nobody has heard it.
+          const answered = answeredProblem(error);
+          if (answered) throw new Refusal(answered, answered.status);
+          // Without a code of ours nobody has heard it, or something before the server refuses it.
           if (!(error instanceof TRPCClientError)) throw error;
-          const { data, meta, message } = error as TRPCClientError<AppRouter>;
+          const { meta, message } = error as TRPCClientError<AppRouter>;
           const { status = 0 } = (meta?.response as Response | undefined) ?? {};
-          if (data) throw new Refusal({ code: data.reason ?? data.code, message }, data.httpStatus);
           if (status >= 400 && status < 500 && status !== 429)
             throw new Refusal({ code: `http_${status}`, message }, status);
           throw error;

@@ -7,8 +7,10 @@ import { Problem } from '@/components/problem';
 import { State } from '@/components/state';
 import { blockHref } from '@/lib/explorer-links';
 import { formatCount, formatParameters } from '@/lib/format';
-import { useWords } from '@/lib/i18n/provider';
+import { useLangOf, useLocale, useWords } from '@/lib/i18n/provider';
 import type { ClusterState, ServedModel } from './api-types';
+import { loadingStep } from './phase';
+import { remedyOf, wordsOf } from './remedies';
 
 /** Small questions for a small model: what this is, how to check it, and something general. */
 const STARTERS = ['What is Blyan?', 'How do I verify a block?', 'Explain hashing in one sentence.'];
@@ -21,6 +23,7 @@ interface WelcomeProps {
 
 export function Welcome({ status, model, onAsk }: WelcomeProps) {
   const { welcome: t } = useWords();
+  const langOf = useLangOf();
   return (
     <div className="flex flex-1 flex-col justify-center py-10">
       <div className="mb-4 text-sm">
@@ -38,7 +41,7 @@ export function Welcome({ status, model, onAsk }: WelcomeProps) {
               onClick={() => onAsk(question)}
               className="group flex w-full items-center justify-between gap-4 py-3 text-left hover:text-accent"
             >
-              {question}
+              <span lang={langOf(question)}>{question}</span>
               <CornerDownRight aria-hidden className="size-4 text-faint group-hover:text-accent" />
             </button>
           </li>
@@ -49,7 +52,8 @@ export function Welcome({ status, model, onAsk }: WelcomeProps) {
 }
 
 function ModelState({ status }: { status: ClusterState }) {
-  const { welcome: t, problem } = useWords();
+  const { welcome: t, problem, phase } = useWords();
+  const langOf = useLangOf();
   if (status.state === 'ready')
     return (
       <ul className="space-y-1">
@@ -58,37 +62,46 @@ function ModelState({ status }: { status: ClusterState }) {
         </li>
         {status.notices.map((notice) => (
           <li key={notice}>
-            <State kind="warn">{notice}</State>
+            <State kind="warn">
+              <span lang={langOf(notice)}>{notice}</span>
+            </State>
           </li>
         ))}
       </ul>
     );
   if (status.state === 'loading')
-    return <State kind="busy">{t.loading(status.model ?? '', status.progress ?? '')}</State>;
+    return (
+      <State kind="busy">
+        {t.loading(status.model ?? '', status.progress ? loadingStep(status.progress, phase) : '')}
+      </State>
+    );
+  const words = wordsOf(status.code, problem.codes);
+  const reason = <span lang={langOf(status.reason)}>{status.reason}</span>;
   return (
-    <Problem title={problem.codes[status.code] ?? status.reason}>
-      {status.command && <Command>{status.command}</Command>}
-      {status.code === 'model_unavailable' && (
-        <>
-          {problem.codes[status.code] && <p>{status.reason}</p>}
-          <p>{t.checked}</p>
-        </>
+    <Problem title={words?.what ?? reason}>
+      {words && remedyOf(status.code).words && (
+        <p>
+          {problem.server} {reason}
+        </p>
       )}
+      {words && <p>{words.todo}</p>}
+      {status.command && <Command>{status.command}</Command>}
     </Problem>
   );
 }
 
 function Origin({ model }: { model: NonNullable<ServedModel> }) {
   const { welcome: t } = useWords();
+  const locale = useLocale();
   return (
     <p className="mt-3 max-w-xl leading-relaxed text-soft">
-      {t.originA(formatParameters(model.parameters), model.name)}
+      {t.originA(formatParameters(model.parameters, locale), model.name)}
       {t.originB(formatCount(model.layerBlocks))}
       {model.first?.height != null &&
         model.last?.height != null &&
         t.originC(model.first.height, model.last.height)}
       {t.originD}
-      <Hash value={model.hash} href={blockHref('A', model.hash)} copy={false} label="model block" />
+      <Hash value={model.hash} href={blockHref('A', model.hash)} copy={false} label={t.block} />
       {t.originE}
     </p>
   );

@@ -1,7 +1,11 @@
+'use client';
+
+import { useWords } from '@/lib/i18n/provider';
 import { CopyButton } from './copy-button';
 
 /** A command to run, with the button that copies it. */
 export function Command({ children }: { children: string }) {
+  const { copy: t } = useWords();
   return (
     <div className="flex items-start gap-2 rounded-md border bg-sunken py-1 pr-1 pl-3">
       <code
@@ -11,7 +15,7 @@ export function Command({ children }: { children: string }) {
       >
         {children}
       </code>
-      <CopyButton text={children} label="Copy command" />
+      <CopyButton text={children} label={t.command} />
     </div>
   );
 }

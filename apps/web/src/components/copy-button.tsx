@@ -2,17 +2,21 @@
 
 import { Check, Copy } from 'lucide-react';
 import { useEffect, useState } from 'react';
+import { useWords } from '@/lib/i18n/provider';
 
 interface CopyButtonProps {
   text: string | (() => string);
-  label: string;
+  label?: string;
+  /** What it copies, where that is all that there is to say. */
+  of?: string;
   /** Small, and shown only near the pointer where there is one. */
   quiet?: boolean;
 }
 
 const SHOWN_MS = 1500;
 
-export function CopyButton({ text, label, quiet = false }: CopyButtonProps) {
+export function CopyButton({ text, of = '', label, quiet = false }: CopyButtonProps) {
+  const { copy: t } = useWords();
   const [copied, setCopied] = useState(false);
   useEffect(() => {
     if (!copied) return;
@@ -23,12 +27,13 @@ export function CopyButton({ text, label, quiet = false }: CopyButtonProps) {
     if (await writeClipboard(typeof text === 'string' ? text : text())) setCopied(true);
   };
   const Icon = copied ? Check : Copy;
+  const shown = copied ? t.done : (label ?? t.of(of));
   return (
     <button
       type="button"
       onClick={copy}
-      aria-label={copied ? 'Copied' : label}
-      title={copied ? 'Copied' : label}
+      aria-label={shown}
+      title={shown}
       className={
         quiet
           ? 'grid size-6 shrink-0 place-items-center rounded text-faint transition-opacity hover:bg-sunken hover:text-ink focus-visible:opacity-100 group-hover/hash:opacity-100 pointer-fine:opacity-0'

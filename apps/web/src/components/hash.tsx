@@ -30,7 +30,7 @@ export function Hash({ value, href, full = false, copy = true, label = 'hash' }:
       ) : (
         text
       )}
-      {copy && <CopyButton text={value} label={`Copy ${label}`} quiet />}
+      {copy && <CopyButton text={value} of={label} quiet />}
     </span>
   );
 }

@@ -26,12 +26,13 @@ export function LanguageToggle() {
   return (
     <button
       type="button"
+      lang={otherLocale(locale)}
       className="icon-button w-auto px-2"
       aria-label={`${otherLocale(locale).toUpperCase()}: ${t.palette.language}`}
       title={t.palette.language}
       onClick={() => setLocale(otherLocale(locale))}
     >
-      <span className="flex items-center gap-1.5 text-sm" lang={otherLocale(locale)}>
+      <span className="flex items-center gap-1.5 text-sm">
         <Languages aria-hidden className="size-4" />
         {otherLocale(locale).toUpperCase()}
       </span>

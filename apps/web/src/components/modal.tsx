@@ -3,7 +3,7 @@
 import { Dialog } from '@base-ui/react/dialog';
 import { X } from 'lucide-react';
 import type { ReactNode } from 'react';
-import { useWords } from '@/lib/i18n/provider';
+import { useLocale, useWords } from '@/lib/i18n/provider';
 
 /** In the middle of the page; a sheet at its right; a drawer at its left. */
 const PLACES = {
@@ -33,11 +33,16 @@ export function Modal({
   children,
 }: ModalProps) {
   const t = useWords();
+  const locale = useLocale();
   return (
     <Dialog.Root open={open} onOpenChange={(now) => !now && onClose()}>
       <Dialog.Portal>
-        <Dialog.Backdrop className="fixed inset-0 z-40 bg-black/35 transition-opacity duration-150 data-[ending-style]:opacity-0 data-[starting-style]:opacity-0 dark:bg-black/60" />
+        {/* What a sheet tells about can be read beside it. */}
+        <Dialog.Backdrop
+          className={`fixed inset-0 z-40 transition-opacity duration-150 data-[ending-style]:opacity-0 data-[starting-style]:opacity-0 ${place === 'right' ? 'bg-black/10 dark:bg-black/40' : 'bg-black/35 dark:bg-black/60'}`}
+        />
         <Dialog.Popup
+          lang={locale}
           className={`fixed z-50 flex flex-col overflow-hidden bg-surface text-ink shadow-xl outline-none transition duration-150 data-[ending-style]:opacity-0 data-[starting-style]:opacity-0 motion-reduce:transition-none ${PLACES[place]}`}
         >
           <div className={bare ? 'sr-only' : 'flex items-center gap-3 border-b px-4 py-2.5'}>

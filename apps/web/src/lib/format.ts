@@ -1,4 +1,5 @@
 /** Numbers and times for people. */
+import type { Locale } from './i18n/locale.ts';
 
 const count = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
@@ -21,21 +22,28 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
 }
 
-/** Weights of a model: `11.0 M`, `8.2 B`. */
-export function formatParameters(weights: number): string {
+const korean = new Intl.NumberFormat('ko', { notation: 'compact', maximumFractionDigits: 1 });
+
+/** Weights of a model: `11.0 M`, `8.2 B`, `1100만`. */
+export function formatParameters(weights: number, locale: Locale = 'en'): string {
+  if (locale === 'ko') return korean.format(weights);
   if (weights >= 1e9) return `${(weights / 1e9).toFixed(1)} B`;
   if (weights >= 1e6) return `${(weights / 1e6).toFixed(1)} M`;
   if (weights >= 1e3) return `${(weights / 1e3).toFixed(1)} k`;
   return String(weights);
 }
 
-export function formatDuration(ms: number): string {
+export function formatDuration(ms: number, locale: Locale = 'en'): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 60_000) return `${short.format(ms / 1000)} s`;
-  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+  const [minute, second] = locale === 'ko' ? ['분', '초'] : [' min', ' s'];
+  if (ms < 60_000) return `${short.format(ms / 1000)}${second}`;
+  return `${Math.floor(ms / 60_000)}${minute} ${Math.round((ms % 60_000) / 1000)}${second}`;
 }
 
-export const formatRate = (tokensPerSecond: number) => `${short.format(tokensPerSecond)} tokens/s`;
+export const formatRate = (tokensPerSecond: number, locale: Locale = 'en') =>
+  locale === 'ko'
+    ? `초당 토큰 ${short.format(tokensPerSecond)}개`
+    : `${short.format(tokensPerSecond)} tokens/s`;
 
 const STEPS: [limit: number, size: number, unit: Intl.RelativeTimeFormatUnit][] = [
   [60_000, 1000, 'second'],

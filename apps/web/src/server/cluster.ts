@@ -7,13 +7,19 @@ import { type ApiError, unavailable } from './http/errors.ts';
 /** The coordinator writes its view every second. */
 const FRESH_MS = 5000;
 
+/** What a node does with its weights, and how much of it is done, where that is known. */
+interface Loading {
+  phase: keyof typeof PHASES;
+  percent: number | null;
+}
+
 /** Shown where a worker is missing. */
 const START_COMMAND = 'npm start';
 
 export type Availability =
   | { state: 'ready'; nodes: number }
   /** A node is loading the model: requests are accepted and wait. */
-  | { state: 'loading'; progress: string | null }
+  | { state: 'loading'; progress: Loading | null }
   /** `command`: what puts it right, when a command does. */
   | { state: 'unavailable'; code: string; reason: string; command: string | null };
 
@@ -50,7 +56,7 @@ export function availability(cluster: ClusterStatus | null, model: string): Avai
     ({ status, serving }) =>
       (status.model ?? model) === model && !serving && isOnItsWay(status.state),
   );
-  if (loading) return { state: 'loading', progress: describeProgress(loading) };
+  if (loading) return { state: 'loading', progress: progressOf(loading) };
   const failed = alive.filter((node) => node.status.state === 'failed');
   if (failed.length > 0)
     return {
@@ -91,9 +97,11 @@ const PHASES = {
   build: 'building the model',
 } as const;
 
-function describeProgress({ status: { progress } }: Node): string | null {
+function progressOf({ status: { progress } }: Node): Loading | null {
   if (!progress) return null;
   const { phase, done, total } = progress;
-  const percent = total > 0 ? `, ${Math.floor((100 * done) / total)}%` : '';
-  return `${PHASES[phase]}${percent}`;
+  return { phase, percent: total > 0 ? Math.floor((100 * done) / total) : null };
 }
+
+export const describeLoading = ({ phase, percent }: Loading): string =>
+  percent === null ? PHASES[phase] : `${PHASES[phase]}, ${percent}%`;

@@ -2,7 +2,7 @@
 import type { ClusterStatus } from '@blyan/protocol/cluster';
 import type { Readiness } from '@blyan/protocol/rest/server';
 import { answers as redisAnswers } from '@blyan/queue/connection';
-import { availability, describe, freshCluster, servedHashes } from './cluster.ts';
+import { availability, describe, describeLoading, freshCluster, servedHashes } from './cluster.ts';
 import type { Context } from './context.ts';
 import { toApiError } from './http/errors.ts';
 
@@ -76,5 +76,7 @@ async function findModel(
 function checkWorker(state: ReturnType<typeof availability>): Check {
   if (state.state === 'ready') return good;
   if (state.state === 'unavailable') return bad(describe(state));
-  return bad(`The worker is loading the model${state.progress ? ` (${state.progress})` : ''}.`);
+  return bad(
+    `The worker is loading the model${state.progress ? ` (${describeLoading(state.progress)})` : ''}.`,
+  );
 }

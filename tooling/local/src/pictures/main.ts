@@ -10,10 +10,11 @@ import { parseArgs } from 'node:util';
 import { type Browser, chromium } from 'playwright-core';
 import { findChromium } from '../chromium.ts';
 import { ROOT, startProduct } from '../product.ts';
+import { CHAT } from './chat.ts';
 import { EXPLORER } from './explorer.ts';
 import type { Shot, Site } from './shot.ts';
 
-const SHOTS: readonly Shot[] = [...EXPLORER];
+const SHOTS: readonly Shot[] = [...CHAT, ...EXPLORER];
 
 const SIZES = {
   desktop: { width: 1280, height: 800 },

@@ -13,6 +13,7 @@ import {
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { findChromium } from '../../src/chromium.ts';
 import { type Product, startProduct } from '../../src/product.ts';
+import { lineTests } from './chat-lines.ts';
 import { chat, readEvents, slowEngine, type TempDir, tempDataDir } from './support.ts';
 
 let data: TempDir;
@@ -257,6 +258,8 @@ test('losing the network in the middle of an answer loses nothing', async () => 
   expect(shown).toBe(server);
   problems = problems.filter((problem) => !/ERR_INTERNET_DISCONNECTED|ERR_NETWORK/.test(problem));
 });
+
+lineTests(() => ({ product, context, page, problems }));
 
 test('conversations are found, renamed, shared, saved and deleted', async () => {
   await page.goto(product.url);

@@ -27,7 +27,10 @@ export function Dialog({ title, description, open, onClose, persistent, children
     >
       <Base.Portal>
         <Base.Backdrop className="fixed inset-0 z-30 min-h-dvh bg-black/40" />
-        <Base.Popup className="fixed top-1/2 left-1/2 z-40 max-h-[calc(100dvh-2rem)] w-[30rem] max-w-[calc(100vw-2rem)] -translate-x-1/2 -translate-y-1/2 overflow-y-auto rounded-lg border bg-surface p-5 shadow-xl">
+        <Base.Popup
+          lang="en"
+          className="fixed top-1/2 left-1/2 z-40 max-h-[calc(100dvh-2rem)] w-[30rem] max-w-[calc(100vw-2rem)] -translate-x-1/2 -translate-y-1/2 overflow-y-auto rounded-lg border bg-surface p-5 shadow-xl"
+        >
           <div className="flex items-start justify-between gap-4">
             <Base.Title className="font-semibold">{title}</Base.Title>
             {!persistent && (

@@ -1,11 +1,12 @@
 import type { Metadata } from 'next';
 import { ApiViewer } from '@/components/api-viewer';
+import { EnglishMain } from '@/components/english-main';
 
 export const metadata: Metadata = { title: 'API' };
 
 export default function DocsPage() {
   return (
-    <main id="main" className="mx-auto w-full max-w-6xl flex-1 px-4 py-8 sm:px-6">
+    <EnglishMain className="mx-auto w-full max-w-6xl flex-1 px-4 py-8 sm:px-6">
       <h1 className="text-2xl font-semibold tracking-tight">API</h1>
       <p className="mt-2 max-w-prose text-soft">
         Clients of the OpenAI API work unchanged with this server and <code>/v1</code> as their base
@@ -16,6 +17,6 @@ export default function DocsPage() {
         .
       </p>
       <ApiViewer url="/openapi.json" />
-    </main>
+    </EnglishMain>
   );
 }

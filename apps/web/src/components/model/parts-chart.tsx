@@ -26,7 +26,11 @@ export function PartsChart({ parts }: { parts: Parts }) {
             layout="vertical"
             margin={{ top: 0, right: 12, bottom: 0, left: 0 }}
           >
-            <XAxis type="number" tickFormatter={formatParameters} {...CHART.axis} />
+            <XAxis
+              type="number"
+              tickFormatter={(weights: number) => formatParameters(weights)}
+              {...CHART.axis}
+            />
             <YAxis type="category" dataKey="name" width={144} interval={0} {...CHART.axis} />
             <Tooltip
               {...CHART.tooltip}

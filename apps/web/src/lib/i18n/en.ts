@@ -1,3 +1,5 @@
+import { problems } from './en-problems.ts';
+
 export const en = {
   header: {
     main: 'Main',
@@ -23,6 +25,38 @@ export const en = {
     shared: 'Shared by link',
     kept: 'What is kept',
   },
+  notFound: {
+    title: 'There is nothing at this address.',
+    blocks: 'Blocks are found by chain and height or hash, for example',
+    receipts: 'Receipts are found by the link under an answer.',
+    shared: 'The link to a shared conversation shows nothing any more when it was taken back.',
+    explorer: 'Go to the explorer',
+    chat: 'Ask a question',
+  },
+  broken: {
+    title: 'This page could not be made.',
+    text: 'A part of the system did not answer, usually the database. Nothing is lost. Which part it is says:',
+    again: 'Try again',
+  },
+  copy: {
+    done: 'Copied',
+    command: 'Copy command',
+    of: (what: string) => `Copy ${what}`,
+  },
+  markdown: {
+    copyCode: 'Copy code',
+    copyTable: 'Copy table',
+    copyTableAsCsv: 'Copy table as CSV',
+    copyTableAsMarkdown: 'Copy table as Markdown',
+    copyTableAsTsv: 'Copy table as TSV',
+    copied: 'Copied',
+    openExternalLink: 'Open this link?',
+    externalLinkWarning: 'It leads to another site, which the model has named.',
+    openLink: 'Open',
+    copyLink: 'Copy link',
+    close: 'Close',
+  },
+  toasts: 'Notices',
   actions: {
     rename: 'Rename',
     share: 'Share',
@@ -54,19 +88,19 @@ export const en = {
     revoked: 'The link shows nothing any more.',
     shared: 'A shared conversation, to read only.',
     own: 'Ask something yourself',
+    page: 'Shared',
   },
   welcome: {
     title: 'Ask a model whose every weight you can check.',
     ready: (model: string) => `${model} is ready`,
     loading: (model: string, progress: string) =>
       `A worker is loading ${model}${progress ? `: ${progress}` : ''}. Questions wait for it.`,
-    checked:
-      'A worker serves only what it could check against the chain. Put right what it names, then start it again.',
     originA: (weights: string, model: string) => `The ${weights} weights of ${model} come from `,
     originB: (blocks: string) => `${blocks} blocks`,
     originC: (first: number, last: number) => `, B ${first} to B ${last}`,
     originD: '. They are listed by model block ',
     originE: '',
+    block: 'model block',
   },
   composer: {
     message: 'Message',
@@ -109,6 +143,9 @@ export const en = {
     tokens: 'Tokens',
     receipt: 'Receipt',
     to: 'to',
+    modelBlock: 'Model block',
+    firstBlock: 'First block',
+    lastBlock: 'Last block',
     seed: (seed: number) => `seed ${seed}`,
   },
   phase: {
@@ -119,6 +156,12 @@ export const en = {
     queuedBehind: (ahead: number) => `Queued, ${ahead} ahead`,
     loading: (progress: string) => `The worker is loading the model: ${progress}`,
     waiting: 'Waiting for a worker',
+    steps: {
+      sync: 'reading the chain',
+      fetch: 'fetching weights',
+      verify: 'verifying weights',
+      build: 'building the model',
+    },
     reading: 'Reading the prompt',
     readingOf: (done: number, total: number) => `Reading the prompt, ${done} of ${total} tokens`,
     retry: 'The worker was lost; going on with another one',
@@ -135,16 +178,10 @@ export const en = {
   },
   problem: {
     ready: 'A worker is ready now. Ask again.',
-    tooLong:
-      'The conversation and its next answer do not fit into what the model can read. Start a new one, or lower “Longest answer” under “Parameters”.',
     retry: 'Ask again',
-    /** By code; what is not here is said in the server's own words. */
-    codes: {
-      no_worker: 'No worker is running.',
-      model_not_served: 'No running worker serves this model.',
-      coordinator_unavailable:
-        'The coordinator is not running, so nobody hands questions to workers.',
-    } as Record<string, string>,
+    retryIn: (seconds: number) => `Ask again in ${seconds} s`,
+    server: 'The server says:',
+    codes: problems,
   },
   settings: {
     title: 'Parameters',
@@ -215,6 +252,7 @@ export const en = {
       `Conversations are kept in this server’s database for this browser, known by a random cookie. There is no account. After ${days} without a question a conversation is deleted.`,
       `The token streams of answers are kept for ${hours}, so that a page can be refreshed in the middle of one. So is what is asked through the API.`,
       'Deleting a conversation deletes it with its questions, answers, receipts and streams, and takes what is queued out of the queues. What a worker has read, nobody can take back.',
+      'What you type and do not send stays in this tab, and is gone when you close it.',
       'A shared link can be read by whoever has it, until it is taken back or the conversation is deleted.',
     ],
     days: (days: number) => (days === 1 ? 'a day' : `${days} days`),

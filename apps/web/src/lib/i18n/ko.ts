@@ -1,4 +1,5 @@
 import type { Dictionary } from './en.ts';
+import { problems } from './ko-problems.ts';
 
 export const ko: Dictionary = {
   header: {
@@ -25,6 +26,38 @@ export const ko: Dictionary = {
     shared: '링크로 공유됨',
     kept: '보관되는 것',
   },
+  notFound: {
+    title: '이 주소에는 아무것도 없습니다.',
+    blocks: '블록은 체인과 높이 또는 해시로 찾습니다. 예:',
+    receipts: '영수증은 답변 아래의 링크로 찾습니다.',
+    shared: '공유 링크는 취소되면 더 이상 아무것도 보여 주지 않습니다.',
+    explorer: '탐색기로 가기',
+    chat: '질문하기',
+  },
+  broken: {
+    title: '이 페이지를 만들지 못했습니다.',
+    text: '시스템의 일부(대개 데이터베이스)가 응답하지 않았습니다. 잃은 것은 없습니다. 어느 부분인지는 다음 명령으로 알 수 있습니다.',
+    again: '다시 시도',
+  },
+  copy: {
+    done: '복사됨',
+    command: '명령 복사',
+    of: (what) => `${what} 복사`,
+  },
+  markdown: {
+    copyCode: '코드 복사',
+    copyTable: '표 복사',
+    copyTableAsCsv: '표를 CSV로 복사',
+    copyTableAsMarkdown: '표를 Markdown으로 복사',
+    copyTableAsTsv: '표를 TSV로 복사',
+    copied: '복사됨',
+    openExternalLink: '이 링크를 열까요?',
+    externalLinkWarning: '모델이 적은 다른 사이트의 링크입니다.',
+    openLink: '열기',
+    copyLink: '링크 복사',
+    close: '닫기',
+  },
+  toasts: '알림',
   actions: {
     rename: '이름 바꾸기',
     share: '공유',
@@ -56,18 +89,19 @@ export const ko: Dictionary = {
     revoked: '이제 링크에는 아무것도 보이지 않습니다.',
     shared: '공유된 대화입니다. 읽기만 할 수 있습니다.',
     own: '직접 질문하기',
+    page: '공유된 대화',
   },
   welcome: {
     title: '모든 가중치를 확인할 수 있는 모델에게 물어보세요.',
     ready: (model) => `${model} 준비됨`,
     loading: (model, progress) =>
       `워커가 ${model} 모델을 불러오는 중입니다${progress ? ` (${progress})` : ''}. 질문은 그동안 기다립니다.`,
-    checked: '워커는 체인과 대조해 확인한 것만 제공합니다. 표시된 문제를 고친 뒤 다시 시작하세요.',
     originA: (weights, model) => `${model}의 가중치 ${weights}개는 블록 `,
     originB: (blocks) => `${blocks}개`,
     originC: (first, last) => `(B ${first}부터 B ${last}까지)`,
     originD: '에서 왔으며, 모델 블록 ',
     originE: '에 기록되어 있습니다.',
+    block: '모델 블록',
   },
   composer: {
     message: '메시지',
@@ -110,6 +144,9 @@ export const ko: Dictionary = {
     tokens: '토큰',
     receipt: '영수증',
     to: '–',
+    modelBlock: '모델 블록',
+    firstBlock: '첫 블록',
+    lastBlock: '마지막 블록',
     seed: (seed) => `시드 ${seed}`,
   },
   phase: {
@@ -120,6 +157,12 @@ export const ko: Dictionary = {
     queuedBehind: (ahead) => `대기 중, 앞에 ${ahead}개`,
     loading: (progress) => `워커가 모델을 불러오는 중: ${progress}`,
     waiting: '워커를 기다리는 중',
+    steps: {
+      sync: '체인 읽는 중',
+      fetch: '가중치 받는 중',
+      verify: '가중치 확인 중',
+      build: '모델 만드는 중',
+    },
     reading: '질문을 읽는 중',
     readingOf: (done, total) => `질문을 읽는 중, 토큰 ${total}개 중 ${done}개`,
     retry: '워커가 사라져 다른 워커로 이어갑니다',
@@ -136,25 +179,10 @@ export const ko: Dictionary = {
   },
   problem: {
     ready: '이제 워커가 준비되었습니다. 다시 물어보세요.',
-    tooLong: '새 대화를 시작하거나, 매개변수의 “답변의 최대 길이(토큰)”를 줄이세요.',
     retry: '다시 묻기',
-    codes: {
-      no_worker: '실행 중인 워커가 없습니다.',
-      model_not_served: '이 모델을 제공하는 워커가 없습니다.',
-      model_unavailable: '모델을 제공할 수 없습니다.',
-      coordinator_unavailable:
-        '코디네이터가 실행되고 있지 않아 질문을 워커에게 전달할 수 없습니다.',
-      no_model: '체인에 아직 모델이 없습니다.',
-      no_chain: '체인에 아직 제네시스 블록이 없습니다.',
-      redis_unavailable: '지금은 큐에 연결할 수 없습니다.',
-      database_unavailable: '지금은 데이터베이스에 연결할 수 없습니다.',
-      shutting_down: '서버가 다시 시작되고 있습니다. 다시 물어보세요.',
-      deadline_exceeded: '답변이 제한 시간 안에 끝나지 않았습니다.',
-      attempts_exhausted: '여러 번 시도했지만 워커가 모두 실패했습니다.',
-      context_length_exceeded: '대화와 다음 답변이 모델이 읽을 수 있는 길이를 넘었습니다.',
-      stopped_offline: '여기서는 중지했지만 서버에 알리지 못했습니다.',
-      model_gone: '이 답변을 쓴 모델은 더 이상 제공되지 않습니다.',
-    },
+    retryIn: (seconds) => `${seconds}초 뒤에 다시 묻기`,
+    server: '서버의 설명:',
+    codes: problems,
   },
   settings: {
     title: '매개변수',
@@ -225,6 +253,7 @@ export const ko: Dictionary = {
       `대화는 임의의 쿠키로 구분되는 이 브라우저를 위해 서버의 데이터베이스에 보관됩니다. 계정은 없습니다. ${days} 동안 질문이 없으면 대화가 삭제됩니다.`,
       `답변의 토큰 스트림은 답변 도중에 페이지를 새로 고칠 수 있도록 ${hours} 동안 보관됩니다. API로 물은 것도 같습니다.`,
       '대화를 삭제하면 질문, 답변, 영수증, 스트림이 함께 삭제되고 큐에서 기다리던 것도 제거됩니다. 워커가 이미 읽은 것은 되돌릴 수 없습니다.',
+      '입력하고 보내지 않은 글은 이 탭에만 남으며 탭을 닫으면 사라집니다.',
       '공유 링크는 취소하거나 대화를 삭제할 때까지 링크를 가진 누구나 읽을 수 있습니다.',
     ],
     days: (days) => `${days}일`,

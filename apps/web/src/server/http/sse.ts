@@ -1,4 +1,5 @@
 /** Server-sent events (WHATWG HTML 9.2): encoding, and a response that lives as long as its source. */
+import { KEEP_ALIVE_MS } from '../../lib/keep-alive.ts';
 
 const SSE_HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
@@ -6,9 +7,6 @@ const SSE_HEADERS = {
   'cache-control': 'no-cache, no-transform',
   'x-accel-buffering': 'no',
 } as const;
-
-/** Proxies cut connections that are silent for 30 to 60 seconds. */
-const KEEP_ALIVE_MS = 15_000;
 
 export interface SseMessage {
   event?: string;

@@ -17,11 +17,19 @@ export interface TrpcContext extends Context {
 
 const t = initTRPC.context<TrpcContext>().create({
   transformer: superjson,
-  // The codes of the HTTP API, for pages that do something about one of them.
-  errorFormatter: ({ shape, error }) => ({
-    ...shape,
-    data: { ...shape.data, reason: error.cause ? toApiError(error.cause).code : null },
-  }),
+  // The codes of the HTTP API, for pages that do something about one of them, and when to try again.
+  errorFormatter: ({ shape, error }) => {
+    const failure = error.cause ? toApiError(error.cause) : null;
+    const seconds = Number(failure?.headers['retry-after']);
+    return {
+      ...shape,
+      data: {
+        ...shape.data,
+        reason: failure?.code ?? null,
+        retryAfterMs: seconds > 0 ? seconds * 1000 : null,
+      },
+    };
+  },
 });
 
 export function createTrpcContext({ req, resHeaders }: FetchCreateContextFnOptions): TrpcContext {

@@ -1,5 +1,6 @@
 import type { Metadata } from 'next';
 import { Setup } from '@/admin/access/setup';
+import { EnglishMain } from '@/components/english-main';
 import { PASSWORD_MIN } from '@/server/admin/auth';
 
 export const metadata: Metadata = { title: 'Become an admin' };
@@ -7,12 +8,12 @@ export const dynamic = 'force-dynamic';
 
 export default function SetupPage() {
   return (
-    <main id="main" className="mx-auto w-full max-w-sm flex-1 px-4 py-12">
+    <EnglishMain className="mx-auto w-full max-w-sm flex-1 px-4 py-12">
       <h1 className="text-xl font-semibold tracking-tight">Become an admin</h1>
       <p className="mt-1 text-sm text-soft">
         This link works once. Choose a password for yourself.
       </p>
       <Setup passwordMin={PASSWORD_MIN} />
-    </main>
+    </EnglishMain>
   );
 }

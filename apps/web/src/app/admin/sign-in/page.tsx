@@ -2,6 +2,7 @@ import type { Metadata } from 'next';
 import { redirect } from 'next/navigation';
 import { SignIn } from '@/admin/access/sign-in';
 import { Command } from '@/components/command';
+import { EnglishMain } from '@/components/english-main';
 import { Problem } from '@/components/problem';
 import { hasAdmins, pageSession } from '@/server/admin/page';
 import { context } from '@/server/context';
@@ -15,11 +16,11 @@ export default async function SignInPage() {
   const enabled = context().auth !== null;
   if (enabled && (await pageSession())) redirect(HOME);
   return (
-    <main id="main" className="mx-auto w-full max-w-sm flex-1 px-4 py-12">
+    <EnglishMain className="mx-auto w-full max-w-sm flex-1 px-4 py-12">
       <h1 className="text-xl font-semibold tracking-tight">Sign in</h1>
       <p className="mt-1 text-sm text-soft">For admins of this main node.</p>
       {!enabled ? <Disabled /> : (await hasAdmins()) ? <SignIn next={HOME} /> : <NoAdmin />}
-    </main>
+    </EnglishMain>
   );
 }
 
