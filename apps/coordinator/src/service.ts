@@ -246,7 +246,7 @@ async function serve(
     );
     const sweep = async () => {
       const ids = [...nodes.all()].map(({ id }) => id);
-      await streams.trim(nodeRedis);
+      await streams.trim(nodeRedis, () => checkTerm(nodeRedis, term));
       for (const id of ids) {
         await queues.sweep(id, {
           isWanted: (request, attempt) => coordinator.wants(request, attempt),

@@ -92,10 +92,17 @@ export class NodeStreamReader {
     }
   }
 
-  /** Bounds the streams of nodes that do not do so themselves. */
-  async trim(via: Redis): Promise<void> {
+  /**
+   * Deletes what was read, but for the last entry, behind which the next leader begins; and bounds what
+   * was not. `mayRemove` throws when another coordinator leads: it may not have read so far.
+   */
+  async trim(via: Redis, mayRemove: () => Promise<unknown>): Promise<void> {
+    // Taken before the question, so before any later leader looks for the last entry.
+    const read = [...this.#positions];
+    await mayRemove();
     const pipeline = via.pipeline();
-    for (const id of this.#positions.keys()) {
+    for (const [id, position] of read) {
+      pipeline.xtrim(nodeStream(id), 'MINID', position);
       pipeline.xtrim(nodeStream(id), 'MAXLEN', '~', MAX_ENTRIES);
     }
     await pipeline.exec();

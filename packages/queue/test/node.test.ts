@@ -111,6 +111,53 @@ describe('node stream', () => {
     const seen = await take(reader, (messages) => messages.length >= 1);
     expect(seen.map(({ event }) => event)).toEqual([tokens(id, 0, 1)]);
   });
+
+  test('what was read is deleted, what was not is kept, for the next leader too', async () => {
+    await using t = await open();
+    const id = newRequestId();
+    const written = async (...positions: number[]) => {
+      await using writer = new NodeStreamWriter({
+        redis: t.redis,
+        nodeId: 'node-f',
+        logger: quiet,
+      });
+      for (const position of positions) writer.write(tokens(id, position, 1));
+    };
+    const kept = async () => {
+      const entries = await t.redis.xrange(nodeStream('node-f'), '-', '+');
+      return entries.map(([, [, text = '']]) => JSON.parse(text).position);
+    };
+    const positions = (messages: NodeMessage[]) =>
+      messages.map(({ event }) => (event?.type === 'tokens' ? event.position : undefined));
+    const mayRemove = async () => undefined;
+    await using reader = NodeStreamReader.open({ url, logger: quiet });
+    await reader.add('node-f', t.redis);
+    await written(0, 1, 2);
+    await reader.trim(t.redis, mayRemove);
+    expect(await kept()).toEqual([0, 1, 2]);
+    await take(reader, (messages) => messages.length >= 3);
+    await written(3, 4);
+    const deposed = async () => {
+      throw new Error('another coordinator leads');
+    };
+    await expect(reader.trim(t.redis, deposed)).rejects.toThrow();
+    expect(await kept()).toEqual([0, 1, 2, 3, 4]);
+    await reader.trim(t.redis, mayRemove);
+    expect(await kept()).toEqual([2, 3, 4]);
+    expect(positions(await take(reader, ({ length }) => length >= 2))).toEqual([3, 4]);
+
+    // The next one has begun when the first asks whether it still leads: it misses nothing.
+    await using next = NodeStreamReader.open({ url, logger: quiet });
+    await next.add('node-f', t.redis);
+    await written(5, 6);
+    let taken: NodeMessage[] = [];
+    await reader.trim(t.redis, async () => {
+      taken = await take(reader, ({ length }) => length >= 2);
+    });
+    expect(positions(taken)).toEqual([5, 6]);
+    expect(await kept()).toEqual([4, 5, 6]);
+    expect(positions(await take(next, ({ length }) => length >= 2))).toEqual([5, 6]);
+  });
 });
 
 async function take(reader: NodeStreamReader, enough: (messages: NodeMessage[]) => boolean) {
