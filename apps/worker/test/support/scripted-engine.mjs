@@ -14,7 +14,10 @@ function load({ model, slots, genesis }) {
     say({ type: 'failed', code: 'CHUNK_CORRUPT', message, retry: false });
     return;
   }
-  if (model === 'healed') say({ type: 'notice', message: 'a chunk was fetched again' });
+  if (model === 'healed') {
+    say({ type: 'notice', message: 'a chunk was fetched again' });
+    say({ type: 'wrong-blob', wrong: { source: 'http://10.0.0.3:9401', root: genesis, chunk: 7 } });
+  }
   const ready = { model: genesis, name: 'test', layers: [0, 3], numerics, slots, context: 128 };
   say({ type: 'ready', ready });
 }
