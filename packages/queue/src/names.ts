@@ -3,6 +3,8 @@
 /** Ids of new requests, for the coordinator. BullMQ queue under INTAKE_PREFIX. */
 export const INTAKE_QUEUE = 'intake';
 export const INTAKE_PREFIX = 'blyan';
+/** BullMQ's notes on its jobs, by their ids. Nobody reads them. */
+export const INTAKE_EVENTS = `${INTAKE_PREFIX}:${INTAKE_QUEUE}:events`;
 /** Pub/sub to the coordinator: `{type:'cancel', requestId}`. */
 export const COORDINATOR_CHANNEL = 'blyan:coordinator';
 /** ClusterStatus, written by the coordinator, expiring. */
@@ -21,6 +23,8 @@ export const gateKey = (name: string) => `blyan:gate:${name}`;
 export const nodePrefix = (nodeId: string) => `blyan:node:${nodeId}`;
 /** BullMQ queue of the node's jobs, under its prefix. */
 export const NODE_QUEUE = 'jobs';
+/** As INTAKE_EVENTS. */
+export const nodeQueueEvents = (nodeId: string) => `${nodePrefix(nodeId)}:${NODE_QUEUE}:events`;
 /** Stream of NodeEvents that the node writes. */
 export const nodeStream = (nodeId: string) => `${nodePrefix(nodeId)}:out`;
 /** Pub/sub of NodeControl messages to the node. */

@@ -7,7 +7,7 @@ import { MAX_EVENT_BYTES } from '@blyan/protocol/limits';
 import { NodeEvent } from '@blyan/protocol/node';
 import { connect, disconnect, type QueueLogger, type Redis } from './connection.ts';
 import { entryText, type StreamEntry } from './entry.ts';
-import { nodeStream } from './names.ts';
+import { nodeQueueEvents, nodeStream } from './names.ts';
 
 /** A read waits at most this long, so that added nodes are noticed. */
 const BLOCK_MS = 500;
@@ -94,7 +94,7 @@ export class NodeStreamReader {
 
   /**
    * Deletes what was read, but for the last entry, behind which the next leader begins; and bounds what
-   * was not. `mayRemove` throws when another coordinator leads: it may not have read so far.
+   * was not. What the node's queue has noted of its jobs goes, too. `mayRemove` throws when another coordinator leads: it may not have read so far.
    */
   async trim(via: Redis, mayRemove: () => Promise<unknown>): Promise<void> {
     // Taken before the question, so before any later leader looks for the last entry.
@@ -104,6 +104,7 @@ export class NodeStreamReader {
     for (const [id, position] of read) {
       pipeline.xtrim(nodeStream(id), 'MINID', position);
       pipeline.xtrim(nodeStream(id), 'MAXLEN', '~', MAX_ENTRIES);
+      pipeline.xtrim(nodeQueueEvents(id), 'MAXLEN', 0);
     }
     await pipeline.exec();
   }

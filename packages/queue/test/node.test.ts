@@ -4,8 +4,8 @@ import { NEUTRAL } from '@blyan/protocol/sampling';
 import { describe, expect, test } from 'vitest';
 import { connect, disconnect } from '../src/connection.ts';
 import { ControlSubscription, tellNode } from '../src/control.ts';
-import { IntakeQueue, IntakeWorker } from '../src/intake.ts';
-import { nodeStream } from '../src/names.ts';
+import { forgetIntake, IntakeQueue, IntakeWorker } from '../src/intake.ts';
+import { INTAKE_EVENTS, nodeQueueEvents, nodeStream } from '../src/names.ts';
 import { NodeJobWorker, NodeQueues } from '../src/node-queue.ts';
 import { type NodeMessage, NodeStreamReader } from '../src/node-reader.ts';
 import { NodeStreamWriter } from '../src/node-stream.ts';
@@ -201,6 +201,13 @@ describe('node queue', () => {
     await until(() => seen.length >= 1);
     await sleep(50);
     expect(seen).toEqual([['node-a', first]]);
+    // Its id is nowhere when the leader has tidied up.
+    const events = nodeQueueEvents('node-a');
+    expect(JSON.stringify(await t.redis.xrange(events, '-', '+'))).toContain(first.requestId);
+    await using reader = NodeStreamReader.open({ url, logger: quiet });
+    await reader.add('node-a', t.redis);
+    await reader.trim(t.redis, async () => undefined);
+    expect(await t.redis.xlen(events)).toBe(0);
     await queues[Symbol.asyncDispose]();
   });
 
@@ -244,6 +251,11 @@ test('intake hands ids over', async () => {
     await until(() => seen.length > 0);
   }
   expect(seen).toEqual([id]);
+  expect(JSON.stringify(await t.redis.xrange(INTAKE_EVENTS, '-', '+'))).toContain(id);
+  await forgetIntake(t.redis);
+  expect(await t.redis.xlen(INTAKE_EVENTS)).toBe(0);
+  const keys = await t.redis.keys('*');
+  expect(keys.filter((key) => key.includes(id))).toEqual([]);
 });
 
 test('control messages are parsed; malformed ones are dropped', async () => {
