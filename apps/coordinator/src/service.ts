@@ -9,7 +9,7 @@ import { writeCluster } from '@blyan/queue/cluster';
 import { answers, connect, disconnect, serverId } from '@blyan/queue/connection';
 import { ControlSubscription, commandNode } from '@blyan/queue/control';
 import { QueueError } from '@blyan/queue/errors';
-import { IntakeWorker } from '@blyan/queue/intake';
+import { forgetIntake, IntakeWorker } from '@blyan/queue/intake';
 import { grantStages, loadNodeScripts } from '@blyan/queue/node-acl';
 import { NodeQueues } from '@blyan/queue/node-queue';
 import { NodeStreamReader } from '@blyan/queue/node-reader';
@@ -234,6 +234,9 @@ async function serve(
       for (const id of await store.cancelledIds()) coordinator.cancel(id);
       await coordinator.recover();
       await remove((limit) => store.erase(limit), writer);
+      // What is on the way to and from nodes has tokens and ids of what was erased just now.
+      await streams.trim(nodeRedis, () => checkTerm(nodeRedis, term));
+      await forgetIntake(redis);
     };
     await poll();
     await coordinator.adopt();
@@ -258,7 +261,6 @@ async function serve(
       }),
     );
     const sweepNodes = async () => {
-      await streams.trim(nodeRedis);
       for (const { id } of [...nodes.all()]) {
         const swept = queues.sweep(id, {
           isWanted: (request, attempt) => coordinator.wants(request, attempt),

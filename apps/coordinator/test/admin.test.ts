@@ -1,6 +1,7 @@
 /** The admin command on a real database and a real Redis. */
 import { createDb, type Db } from '@blyan/db/client';
 import { createTestDatabase, type TestDatabase } from '@blyan/db/testing';
+import { writeCluster } from '@blyan/queue/cluster';
 import { connect, disconnect, type Redis } from '@blyan/queue/connection';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type {} from '../../../tooling/local/src/test-context.ts';
@@ -86,6 +87,57 @@ test('a node is cut off from Redis, in an instant', async () => {
     evictedAt: null,
     draining: false,
   });
+});
+
+test('lists say of nodes and keys what the pages say', async () => {
+  const { key } = (await value('keys create --name Farm-7 --max-nodes 3')) as {
+    key: { id: string };
+  };
+  const leaseUntil = new Date(Date.now() + 60_000);
+  for (const id of ['farm-a', 'farm-b', 'farm-c']) {
+    const lease = id === 'farm-c' ? { leaseUntil: new Date(0) } : { leaseUntil };
+    await db.node.create({ data: { id, version: '0.1.0', keyId: key.id, ...lease } });
+  }
+  const lastUsedAt = new Date();
+  const last = { lastUsedAt, lastAddress: '203.0.113.9', lastNodeId: 'farm-b' };
+  await db.nodeKey.update({ where: { id: key.id }, data: last });
+  for (const search of ['farm-7', '203.0.113.9', 'FARM-B', key.id]) {
+    expect(await value(`keys list --search ${search} --state active`)).toMatchObject([
+      { name: 'Farm-7', liveNodes: 2, maxNodes: 3, ...last },
+    ]);
+  }
+  expect((await run('keys list --search nothing-like-it')).text).toBe('No key fits.');
+  const { text: keys } = await run('keys list --search farm-7');
+  expect(keys).toMatch(/liveNodes +maxNodes.*lastNodeId +lastAddress\n.* 2 +3 .* farm-b +203/);
+
+  const hash = 'ab'.repeat(32);
+  const model = { hash: Buffer.from(hash, 'hex'), name: 'guide', family: 'qwen3' };
+  const size = { height: 1, parameters: 1n, recipe: 'bf16', layers: 4 };
+  await db.model.create({ data: { ...model, ...size } });
+  const load = { running: 2, waiting: 3, tokensPerSecond: 12.5, residentBytes: 2 ** 30 };
+  const capacity = { memoryBytes: 8 * 2 ** 30, weightBytesPerSecond: 1, addresses: [] };
+  const said = { type: 'status', boot: 'b', version: '0.1.0', state: 'ready', slots: 4 } as const;
+  const status = { ...said, model: hash, layers: [0, 3] as [number, number], load, capacity };
+  const seen = { serving: true, seen: Date.now(), running: 2, status };
+  const nodes = [
+    { id: 'farm-a', alive: true, ...seen },
+    { id: 'farm-b', alive: false, ...seen },
+  ];
+  const term = { token: 0n, deposed: () => undefined };
+  await writeCluster(redis, term, { at: Date.now(), waiting: 0, running: 2, nodes });
+  const listed = (await value('nodes list')) as { id: string }[];
+  const row = (id: string) => listed.find((node) => node.id === id);
+  expect(row('farm-a')).toMatchObject({
+    ...{ state: 'ready', key: 'Farm-7', model: { hash, name: 'guide' }, layers: [0, 3] },
+    ...{ memoryBytes: 8 * 2 ** 30, residentBytes: 2 ** 30, slots: 4 },
+    ...{ running: 2, waiting: 3, tokensPerSecond: 12.5 },
+  });
+  const nothing = { model: null, memoryBytes: null, running: null, waiting: null };
+  expect(row('farm-b')).toMatchObject({ state: 'silent', ...nothing });
+  expect(row('farm-c')).toMatchObject({ state: 'gone', ...nothing });
+  const { text } = await run('nodes list');
+  expect(text).toMatch(/model +layers +memory +running +waiting +tokensPerSecond +version/);
+  expect(text).toMatch(/farm-a +ready +Farm-7 +guide +0-3 +1\.0 of 8\.0 GiB +2 +3 +12\.5 +0\.1\.0/);
 });
 
 test('an invitation, and an admin who leaves', async () => {

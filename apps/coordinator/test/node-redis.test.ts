@@ -1,10 +1,8 @@
 /** The traffic of nodes on a Redis of its own, with TLS under a certificate that nobody else knows. */
-import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { connect, disconnect, type Redis } from '@blyan/queue/connection';
 import { createNodeUser, loadNodeScripts } from '@blyan/queue/node-acl';
 import { NodeAccess } from '@blyan/queue/node-connection';
@@ -14,36 +12,19 @@ import {
   type RunningRedis,
   startRedis,
 } from '../../../tooling/local/src/redis.ts';
+import { makeCertificates } from '../../../tooling/local/src/test-certificates.ts';
 import { openHarness, tokensOf, until } from './harness.ts';
 import { quiet } from './quiet.ts';
 import { proper, tokensUpTo } from './scripted-node.ts';
 
-const run = promisify(execFile);
 let dir: string;
 let ca: string;
 let server: RunningRedis;
 let options: RedisOptions;
 
-/** A certificate authority of one's own, and what it signed for 127.0.0.1. */
-async function makeCertificates() {
-  const file = (name: string) => path.join(dir, name);
-  const openssl = (...args: string[]) => run('openssl', args, { cwd: dir });
-  const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-  await openssl(
-    ...['req', '-x509', ...newKey, '-days', '2', '-subj', '/CN=test authority'],
-    ...['-keyout', 'ca.key', '-out', 'ca.pem'],
-  );
-  await openssl(
-    ...['req', '-x509', ...newKey, '-days', '2', '-subj', '/CN=127.0.0.1'],
-    ...['-addext', 'subjectAltName=IP:127.0.0.1', '-addext', 'basicConstraints=critical,CA:FALSE'],
-    ...['-CA', 'ca.pem', '-CAkey', 'ca.key', '-keyout', 'server.key', '-out', 'server.pem'],
-  );
-  return { caFile: file('ca.pem'), certFile: file('server.pem'), keyFile: file('server.key') };
-}
-
 beforeAll(async () => {
   dir = await mkdtemp(path.join(tmpdir(), 'blyan-tls-'));
-  const tls = await makeCertificates();
+  const tls = await makeCertificates(dir);
   ca = await readFile(tls.caFile, 'utf8');
   options = {
     dir: path.join(dir, 'redis'),

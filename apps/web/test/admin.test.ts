@@ -4,6 +4,7 @@ import { createInvite, createSetupToken } from '@blyan/db/admins';
 import { listAudit } from '@blyan/db/audit-log';
 import { createTestDatabase, type TestDatabase } from '@blyan/db/testing';
 import { disconnect } from '@blyan/queue/connection';
+import { createNodeUser } from '@blyan/queue/node-acl';
 import { fetchRequestHandler } from '@trpc/server/adapters/fetch';
 import superjson from 'superjson';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
@@ -324,6 +325,33 @@ describe('confirmation', () => {
     expect(await there.call('admin.account.me', undefined, 'GET')).toMatchObject({ status: 401 });
     expect(await here.call('admin.account.me', undefined, 'GET')).toMatchObject({ ok: true });
   });
+});
+
+test('nodes are drained, evicted and let in again; evicting ends lease and Redis user', async () => {
+  const browser = new Browser();
+  await browser.signIn();
+  const id = `evicted-${process.pid}`;
+  const leaseUntil = new Date(Date.now() + 60_000);
+  await ctx.db.node.create({ data: { id, version: '1', leaseUntil, mark: 'lied' } });
+  await createNodeUser(ctx.redis, id);
+  const call = async (name: string, of = id) => browser.call(`admin.nodes.${name}`, { id: of });
+  const row = () => ctx.db.node.findUniqueOrThrow({ where: { id } });
+  const hasUser = async () => String(await ctx.redis.acl('USERS')).includes(id);
+  expect(await call('drain')).toMatchObject({ ok: true });
+  expect(await row()).toMatchObject({ draining: true, leaseUntil });
+  expect(await hasUser()).toBe(true);
+  expect(await call('evict')).toMatchObject({ ok: true });
+  expect(await row()).toMatchObject({ evictedAt: expect.any(Date), leaseUntil: null });
+  expect(await hasUser()).toBe(false);
+  expect(await call('lift')).toMatchObject({ ok: true });
+  const forgiven = { evictedAt: null, draining: false, mark: null };
+  // It must register again.
+  expect(await row()).toMatchObject({ ...forgiven, leaseUntil: null });
+  const { entries } = await listAudit(ctx.db, { search: id }, { limit: 50 });
+  expect(entries.map(({ action, actorId }) => `${action} ${actorId}`)).toEqual(
+    ['node.lift', 'node.evict', 'node.drain'].map((action) => `${action} ${EMAIL}`),
+  );
+  expect(await call('evict', 'nobody-1')).toMatchObject({ status: 404, reason: 'node_unknown' });
 });
 
 describe('the second factor', () => {

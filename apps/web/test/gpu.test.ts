@@ -1,5 +1,8 @@
 /** How nodes join: the routes' own functions on a real PostgreSQL and a real Redis. */
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { createDb } from '@blyan/db/client';
 import { evictNode } from '@blyan/db/node-admin';
 import {
@@ -16,7 +19,11 @@ import { connect, disconnect } from '@blyan/queue/connection';
 import { deleteNodeUser } from '@blyan/queue/node-acl';
 import { NodeAccess } from '@blyan/queue/node-connection';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { startRedis } from '../../../tooling/local/src/redis.ts';
+import { makeCertificates } from '../../../tooling/local/src/test-certificates.ts';
 import type {} from '../../../tooling/local/src/test-context.ts';
+import { readConfig } from '../src/env.ts';
+import { createContext } from '../src/server/context.ts';
 import type { GateDeps } from '../src/server/gpu/deps.ts';
 import { heartbeat } from '../src/server/gpu/heartbeat.ts';
 import { challengeNode, registerNode } from '../src/server/gpu/register.ts';
@@ -30,6 +37,7 @@ const MACHINE_KEY = 'a-key-of-the-main-node-itself';
 const GENESIS = 'ab'.repeat(32);
 
 let deps: GateDeps;
+let databaseUrl: string;
 const users = new Set<string>();
 const closing: (() => Promise<unknown>)[] = [];
 
@@ -37,7 +45,8 @@ beforeAll(async () => {
   const url = new URL(inject('redisUrl'));
   url.pathname = '/8';
   const postgres = await createTestDatabase(inject('databaseUrl'));
-  const db = createDb(postgres.url, { poolSize: 6 });
+  databaseUrl = postgres.url;
+  const db = createDb(databaseUrl, { poolSize: 6 });
   const redis = connect(url.href, { name: 'test', logger });
   await redis.flushdb();
   deps = {
@@ -124,6 +133,53 @@ describe('registration', () => {
     });
     expect(entry).toMatchObject({ actor: 'node', actorId: node.id, address: '10.0.0.1' });
     expect(JSON.stringify(entry?.after)).not.toContain(secret);
+  });
+
+  test('where nodes have a Redis of their own, its certificate comes with the registration', async () => {
+    const dir = await mkdtemp(path.join(tmpdir(), 'blyan-tls-'));
+    const tls = await makeCertificates(dir);
+    const server = await startRedis({
+      dir: path.join(dir, 'redis'),
+      toolsDir: path.resolve(import.meta.dirname, '../../../data/tools'),
+      password: randomUUID(),
+      logFile: path.join(dir, 'redis.log'),
+      durable: false,
+      tls,
+    });
+    const ctx = createContext(
+      readConfig({
+        DATABASE_URL: databaseUrl,
+        REDIS_URL: deps.config.nodeRedisPublicUrl,
+        NODE_REDIS_URL: server.url,
+        NODE_REDIS_CA: tls.caFile,
+        BLYAN_LOG_LEVEL: 'silent',
+      }),
+    );
+    try {
+      const { config, nodeRedis, nodeRedisCa } = ctx;
+      const node = newNode();
+      const { secret } = await newKey();
+      const own = { ...deps, config, nodeRedis, nodeRedisCa };
+      const { redisUrl, redisCa } = await registerNode(await bodyOf(node), from(secret), own);
+      expect(new URL(redisUrl)).toMatchObject({
+        protocol: 'rediss:',
+        port: new URL(server.url).port,
+      });
+      expect(redisCa).toMatch(/^-----BEGIN CERTIFICATE-----/);
+      const redis = new NodeAccess({ redisUrl, redisCa, logger, onRefused: log }).connect('test');
+      expect(await redis.set(`blyan:node:${node.id}:x`, '1')).toBe('OK');
+      await disconnect(redis);
+      // Not on the product's own.
+      expect(String(await deps.redis.acl('USERS'))).not.toContain(node.id);
+      expect(await deps.redis.exists(`blyan:node:${node.id}:x`)).toBe(0);
+    } finally {
+      await ctx.intake[Symbol.asyncDispose]();
+      await ctx.answers[Symbol.asyncDispose]();
+      await Promise.all([disconnect(ctx.redis), disconnect(ctx.nodeRedis)]);
+      await ctx.db.$disconnect();
+      await server.stop();
+      await rm(dir, { recursive: true });
+    }
   });
 
   test("the main node's own key is one like others, X-API-Key is as good as Bearer", async () => {

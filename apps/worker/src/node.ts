@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Assignment } from '@blyan/protocol/assignment';
 import {
   HEARTBEAT_MS,
+  type LoadProgress,
   type NodeCapacity,
   type NodeControl,
   type NodeEvent,
@@ -21,7 +22,7 @@ import type { StartEngine } from './engine-port.ts';
 import type { Logger } from './logger.ts';
 import { VERSION } from './version.ts';
 
-/** Progress of a load is written at most this often, besides the heartbeats. */
+/** Progress of one phase of a load is written at most this often, besides the heartbeats. */
 const PROGRESS_MS = 250;
 
 export interface NodeOptions {
@@ -64,6 +65,8 @@ export class WorkerNode {
   #assignment: Assignment | null = null;
   #beat: NodeJS.Timeout | undefined;
   #written = 0;
+  /** Of a load that goes on. */
+  #phase: LoadProgress['phase'] | undefined;
   #draining = false;
   #onDrain: () => void = () => undefined;
 
@@ -186,8 +189,10 @@ export class WorkerNode {
   #changed(): void {
     const { state } = this.#keeper.state;
     if (state === 'ready') this.#jobs.start();
-    const progress = state === 'loading' && this.#keeper.state.progress !== undefined;
-    if (!progress || performance.now() - this.#written > PROGRESS_MS) this.#writeStatus();
+    const phase = state === 'loading' ? this.#keeper.state.progress?.phase : undefined;
+    const goesOn = phase !== undefined && phase === this.#phase;
+    this.#phase = phase;
+    if (!goesOn || performance.now() - this.#written > PROGRESS_MS) this.#writeStatus();
   }
 
   #writeStatus(): void {

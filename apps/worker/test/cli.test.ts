@@ -1,23 +1,25 @@
 /** What an operator sees: progress, doctor, status and metrics, and the bound on the disk. */
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fromHex } from '@blyan/chain/hex';
 import type { VerifiedBlock } from '@blyan/chain/verify';
 import type { NodeStatus } from '@blyan/protocol/node';
+import { FINAL_REFUSALS } from '@blyan/protocol/register';
 import { connect, disconnect } from '@blyan/queue/connection';
 import { createNodeUser, deleteNodeUser } from '@blyan/queue/node-acl';
 import { BlobStore } from '@blyan/store/blob-store';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import type {} from '../../../tooling/local/src/test-context.ts';
 import { diagnose } from '../src/cli/doctor.ts';
 import { workerProgram } from '../src/cli/program.ts';
 import { ProgressLines } from '../src/cli/progress.ts';
-import { checkCpu, checkDisk, checkMemory, checkNode } from '../src/doctor/machine.ts';
-import { checkClock } from '../src/doctor/network.ts';
+import { checkCpu, checkDisk, checkGpu, checkMemory, checkNode } from '../src/doctor/machine.ts';
+import { checkClock, fixOf } from '../src/doctor/network.ts';
 import { makeRoom } from '../src/engine/disk-cap.ts';
+import { WorkerError } from '../src/errors.ts';
 import { serveMetrics } from '../src/metrics.ts';
 import { readReport, serveReports, type WorkerReport } from '../src/report.ts';
 import { Watch } from '../src/watch.ts';
@@ -127,6 +129,52 @@ describe('doctor', () => {
       state: 'fail',
       fix: expect.stringContaining(`mkdir -p ${file}`),
     });
+    expect(await checkDisk(dir, 2 ** 30)).toMatchObject({ state: 'ok' });
+    expect(await checkDisk(dir, 2 ** 30, Number.POSITIVE_INFINITY)).toMatchObject({
+      state: 'warn',
+      detail: expect.stringMatching(/GiB free at .*, of which blobs may take 1\.0 GiB$/),
+      fix: expect.stringContaining('BLYAN_BLOB_DIR'),
+    });
+  });
+
+  test('a graphics card: none, one that works, a driver that does not', async () => {
+    const [bin, version] = [path.join(dir, 'bin'), path.join(dir, 'driver-version')];
+    await mkdir(bin);
+    vi.stubEnv('PATH', bin);
+    const broken = { state: 'warn', fix: expect.stringContaining('NVIDIA Container Toolkit') };
+    const smi = (script: string) =>
+      writeFile(path.join(bin, 'nvidia-smi'), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    try {
+      expect(await checkGpu(version)).toMatchObject({
+        state: 'ok',
+        detail: expect.stringContaining('runs on the CPU'),
+      });
+      // The driver is loaded, and its tools are missing.
+      await writeFile(version, 'NVRM version: NVIDIA UNIX 570.1\n');
+      expect(await checkGpu(version)).toMatchObject(broken);
+      await rm(version);
+      await smi('echo "NVIDIA H200, 570.1, 143771 MiB"; echo "NVIDIA H200, 570.1, 143771 MiB"');
+      expect(await checkGpu(version)).toEqual({
+        name: 'gpu',
+        state: 'ok',
+        detail: 'NVIDIA H200, 570.1, 143771 MiB; NVIDIA H200, 570.1, 143771 MiB',
+      });
+      await smi('echo "Failed to initialize NVML: Driver/library version mismatch"; exit 18');
+      expect(await checkGpu(version)).toMatchObject(broken);
+    } finally {
+      vi.unstubAllEnvs();
+    }
+  });
+
+  test('each final refusal, and another network, has a fix of its own', () => {
+    const main = { mainUrl: 'https://blyan.example.org' };
+    const refused = (refusal: string) => new WorkerError('REFUSED', 'no', { refusal });
+    const errors = [...FINAL_REFUSALS, 'key_nodes_exhausted'].map(refused);
+    errors.push(new WorkerError('GENESIS_MISMATCH', 'no'), refused('what no one knows'));
+    const fixes = errors.map((error) => fixOf(error, main));
+    expect(new Set(fixes).size).toBe(errors.length);
+    expect(fixes.filter((fix) => fix.includes('curl'))).toEqual([fixes.at(-1)]);
+    expect(fixOf(refused('toString'), main)).toBe(fixes.at(-1));
   });
 
   test('settings that are missing are named', async () => {

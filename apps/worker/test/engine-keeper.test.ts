@@ -1,4 +1,5 @@
 /** When a failed engine is tried again, and what is said of it meanwhile. The engine is a script. */
+import { MAX_WRONG_BLOBS } from '@blyan/protocol/limits';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { EngineKeeper } from '../src/engine-keeper.ts';
@@ -20,6 +21,7 @@ afterEach(() => void vi.useRealTimers());
 
 function open() {
   const engines: Listener[] = [];
+  let changes = 0;
   const start: StartEngine = (listener) => {
     engines.push(listener);
     return {
@@ -29,10 +31,10 @@ function open() {
       kill: () => listener.exit('signal SIGKILL'),
     };
   };
-  const quiet = { changed: () => undefined, event: () => undefined, gone: () => undefined };
+  const quiet = { changed: () => void changes++, event: () => undefined, gone: () => undefined };
   const keeper = new EngineKeeper(start, quiet, pino({ level: 'silent' }));
   keeper.start();
-  return { keeper, engines, engine: () => engines.at(-1)! };
+  return { keeper, engines, engine: () => engines.at(-1)!, changes: () => changes };
 }
 
 test('a model that stays damaged is verified again ever later, and the reason stays visible', async () => {
@@ -87,5 +89,29 @@ test('notices without end are neither logged nor told without end', async () => 
   await vi.advanceTimersByTimeAsync(61_000);
   listener?.notice('one of the next minute');
   expect(keeper.notices.at(-1)).toBe('one of the next minute');
+  await keeper.stop();
+});
+
+test('of each source that sent wrong bytes the newest is told at once, of not too many', async () => {
+  const { keeper, engine, changes } = open();
+  const of = (source: number, chunk: number | null = 0) => ({
+    source: `http://10.0.0.${source}:9401`,
+    root: 'cd'.repeat(32),
+    chunk,
+  });
+  expect(keeper.wrongBlobs).toEqual([]);
+  const before = changes();
+  engine().wrongBlob(of(1));
+  expect(changes()).toBe(before + 1);
+  engine().wrongBlob(of(2));
+  engine().wrongBlob(of(1, null));
+  expect(keeper.wrongBlobs).toEqual([of(2), of(1, null)]);
+  for (let source = 3; source <= MAX_WRONG_BLOBS + 1; source++) engine().wrongBlob(of(source));
+  expect(keeper.wrongBlobs).toHaveLength(MAX_WRONG_BLOBS);
+  expect(keeper.wrongBlobs).not.toContainEqual(of(2));
+  expect(keeper.wrongBlobs).toContainEqual(of(1, null));
+  // What another engine was sent for other layers is another matter.
+  keeper.replace('start');
+  expect(keeper.wrongBlobs).toEqual([]);
   await keeper.stop();
 });

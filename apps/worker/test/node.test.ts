@@ -135,10 +135,14 @@ describe('status', () => {
     await using t = await open('healed');
     await ready(t);
     expect(t.statuses()[0]).toMatchObject({ state: 'idle', capacity: CAPACITY });
-    expect(t.statuses().map(({ state }) => state)).toContain('loading');
+    const phases = t.statuses().flatMap(({ progress }) => progress?.phase ?? []);
+    // However short: an operator sees each step.
+    expect([...new Set(phases)]).toEqual(['sync', 'fetch', 'verify', 'build']);
     const last = t.statuses().at(-1);
     expect(last).toMatchObject({ model: MODEL, layers: [0, 3], slots: 2, context: 128 });
     expect(last?.notices).toEqual(['a chunk was fetched again']);
+    const wrong = { source: 'http://10.0.0.3:9401', root: MODEL, chunk: 7 };
+    expect(last?.wrongBlobs).toEqual([wrong]);
     const count = t.statuses().length;
     await until(() => t.statuses().length > count + 2);
     expect(new Set(t.statuses().map(({ boot }) => boot)).size).toBe(1);

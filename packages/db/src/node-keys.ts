@@ -255,10 +255,17 @@ async function endLeases(tx: Tx, keyId: string, nodeIds?: string[]): Promise<str
   return nodes.map(({ id }) => id);
 }
 
+/** With how many of its nodes have a lease. */
+export type ListedKey = KeyInfo & { liveNodes: number };
+
 /** All keys, the newest first. There are as many as admins made by hand. */
-export async function listNodeKeys(tx: Tx): Promise<KeyInfo[]> {
-  const keys = await tx.nodeKey.findMany({ orderBy: [{ createdAt: 'desc' }, { id: 'asc' }] });
-  return keys.map(keyInfo);
+export async function listNodeKeys(tx: Tx): Promise<ListedKey[]> {
+  const [keys, leases] = await Promise.all([
+    tx.nodeKey.findMany({ orderBy: [{ createdAt: 'desc' }, { id: 'asc' }] }),
+    tx.node.groupBy({ by: ['keyId'], where: { leaseUntil: { gt: new Date() } }, _count: true }),
+  ]);
+  const live = new Map(leases.map(({ keyId, _count }) => [keyId, _count]));
+  return keys.map((key) => ({ ...keyInfo(key), liveNodes: live.get(key.id) ?? 0 }));
 }
 
 /** By id or name. @throws DbError KEY_UNKNOWN */

@@ -5,7 +5,7 @@
 import { RequestId } from '@blyan/protocol/ids';
 import { Queue, Worker } from 'bullmq';
 import { type QueueLogger, type Redis, WORKER_RETRY_MS } from './connection.ts';
-import { INTAKE_PREFIX, INTAKE_QUEUE } from './names.ts';
+import { INTAKE_EVENTS, INTAKE_PREFIX, INTAKE_QUEUE } from './names.ts';
 
 /** Ids handed in at one time; each is one read of a row. */
 const INTAKE_CONCURRENCY = 16;
@@ -36,6 +36,11 @@ export class IntakeQueue {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#queue.close();
   }
+}
+
+/** Deletes what the queue has noted of ids that went through it: BullMQ keeps ten thousand. */
+export async function forgetIntake(redis: Redis): Promise<void> {
+  await redis.xtrim(INTAKE_EVENTS, 'MAXLEN', 0);
 }
 
 export class IntakeWorker {

@@ -3,6 +3,8 @@
 /** Ids of new requests, for the coordinator. BullMQ queue under INTAKE_PREFIX. */
 export const INTAKE_QUEUE = 'intake';
 export const INTAKE_PREFIX = 'blyan';
+/** BullMQ's notes on its jobs, by their ids. Nobody reads them. */
+export const INTAKE_EVENTS = `${INTAKE_PREFIX}:${INTAKE_QUEUE}:events`;
 /** Pub/sub to the coordinator: `{type:'cancel', requestId}`. */
 export const COORDINATOR_CHANNEL = 'blyan:coordinator';
 /** ClusterStatus, written by the coordinator, expiring. */
@@ -24,6 +26,8 @@ export const NODE_QUEUE = 'jobs';
 /** A key of that queue, by BullMQ's name for it: `wait`, `active`, or a job's id. */
 export const nodeQueueKey = (nodeId: string, name: string) =>
   `${nodePrefix(nodeId)}:${NODE_QUEUE}:${name}`;
+/** As INTAKE_EVENTS. */
+export const nodeQueueEvents = (nodeId: string) => nodeQueueKey(nodeId, 'events');
 /** Stream of NodeEvents that the node writes. */
 export const nodeStream = (nodeId: string) => `${nodePrefix(nodeId)}:out`;
 /** Pub/sub of NodeControl messages to the node. */

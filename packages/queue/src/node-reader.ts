@@ -8,7 +8,7 @@ import { NodeEvent } from '@blyan/protocol/node';
 import { connect, disconnect, type QueueLogger, type Redis } from './connection.ts';
 import { entryText, type StreamEntry } from './entry.ts';
 import { QueueError } from './errors.ts';
-import { nodeStream } from './names.ts';
+import { nodeQueueEvents, nodeStream } from './names.ts';
 import { isWrongType, onKeysOf } from './node-faults.ts';
 
 /** A read waits at most this long, so that added nodes are noticed. */
@@ -146,11 +146,21 @@ export class NodeStreamReader {
     return entries.map((entry) => parse(nodeId, entry));
   }
 
-  /** Bounds the streams of nodes that do not do so themselves. */
-  async trim(via: Redis): Promise<void> {
+  /**
+   * Deletes what was read, but for the last entry, behind which the next leader begins; and bounds what
+   * was not. What the node's queue has noted of its jobs goes, too.
+   *
+   * @param mayRemove throws when another coordinator leads: that one may not have read so far
+   */
+  async trim(via: Redis, mayRemove: () => Promise<unknown>): Promise<void> {
+    // Taken before the question, so before any later leader looks for the last entry.
+    const read = [...this.#positions];
+    await mayRemove();
     const pipeline = via.pipeline();
-    for (const id of this.#positions.keys()) {
+    for (const [id, position] of read) {
+      pipeline.xtrim(nodeStream(id), 'MINID', position);
       pipeline.xtrim(nodeStream(id), 'MAXLEN', '~', MAX_ENTRIES);
+      pipeline.xtrim(nodeQueueEvents(id), 'MAXLEN', 0);
     }
     await pipeline.exec();
   }

@@ -4,8 +4,8 @@ import { NEUTRAL } from '@blyan/protocol/sampling';
 import { describe, expect, test } from 'vitest';
 import { connect, disconnect } from '../src/connection.ts';
 import { ControlSubscription, tellNode } from '../src/control.ts';
-import { IntakeQueue, IntakeWorker } from '../src/intake.ts';
-import { nodeStream } from '../src/names.ts';
+import { forgetIntake, IntakeQueue, IntakeWorker } from '../src/intake.ts';
+import { INTAKE_EVENTS, nodeQueueEvents, nodeStream } from '../src/names.ts';
 import { NodeJobWorker, NodeQueues } from '../src/node-queue.ts';
 import { type NodeMessage, NodeStreamReader } from '../src/node-reader.ts';
 import { NodeStreamWriter } from '../src/node-stream.ts';
@@ -111,6 +111,53 @@ describe('node stream', () => {
     const seen = await take(reader, (messages) => messages.length >= 1);
     expect(seen.map(({ event }) => event)).toEqual([tokens(id, 0, 1)]);
   });
+
+  test('what was read is deleted, what was not is kept, for the next leader too', async () => {
+    await using t = await open();
+    const id = newRequestId();
+    const written = async (...positions: number[]) => {
+      await using writer = new NodeStreamWriter({
+        redis: t.redis,
+        nodeId: 'node-f',
+        logger: quiet,
+      });
+      for (const position of positions) writer.write(tokens(id, position, 1));
+    };
+    const kept = async () => {
+      const entries = await t.redis.xrange(nodeStream('node-f'), '-', '+');
+      return entries.map(([, [, text = '']]) => JSON.parse(text).position);
+    };
+    const positions = (messages: NodeMessage[]) =>
+      messages.map(({ event }) => (event?.type === 'tokens' ? event.position : undefined));
+    const mayRemove = async () => undefined;
+    await using reader = NodeStreamReader.open({ url, logger: quiet });
+    await reader.add('node-f', t.redis);
+    await written(0, 1, 2);
+    await reader.trim(t.redis, mayRemove);
+    expect(await kept()).toEqual([0, 1, 2]);
+    await take(reader, (messages) => messages.length >= 3);
+    await written(3, 4);
+    const deposed = async () => {
+      throw new Error('another coordinator leads');
+    };
+    await expect(reader.trim(t.redis, deposed)).rejects.toThrow();
+    expect(await kept()).toEqual([0, 1, 2, 3, 4]);
+    await reader.trim(t.redis, mayRemove);
+    expect(await kept()).toEqual([2, 3, 4]);
+    expect(positions(await take(reader, ({ length }) => length >= 2))).toEqual([3, 4]);
+
+    // The next one has begun when the first asks whether it still leads: it misses nothing.
+    await using next = NodeStreamReader.open({ url, logger: quiet });
+    await next.add('node-f', t.redis);
+    await written(5, 6);
+    let taken: NodeMessage[] = [];
+    await reader.trim(t.redis, async () => {
+      taken = await take(reader, ({ length }) => length >= 2);
+    });
+    expect(positions(taken)).toEqual([5, 6]);
+    expect(await kept()).toEqual([4, 5, 6]);
+    expect(positions(await take(next, ({ length }) => length >= 2))).toEqual([5, 6]);
+  });
 });
 
 async function take(reader: NodeStreamReader, enough: (messages: NodeMessage[]) => boolean) {
@@ -154,6 +201,13 @@ describe('node queue', () => {
     await until(() => seen.length >= 1);
     await sleep(50);
     expect(seen).toEqual([['node-a', first]]);
+    // Its id is nowhere when the leader has tidied up.
+    const events = nodeQueueEvents('node-a');
+    expect(JSON.stringify(await t.redis.xrange(events, '-', '+'))).toContain(first.requestId);
+    await using reader = NodeStreamReader.open({ url, logger: quiet });
+    await reader.add('node-a', t.redis);
+    await reader.trim(t.redis, async () => undefined);
+    expect(await t.redis.xlen(events)).toBe(0);
     await queues[Symbol.asyncDispose]();
   });
 
@@ -197,6 +251,11 @@ test('intake hands ids over', async () => {
     await until(() => seen.length > 0);
   }
   expect(seen).toEqual([id]);
+  expect(JSON.stringify(await t.redis.xrange(INTAKE_EVENTS, '-', '+'))).toContain(id);
+  await forgetIntake(t.redis);
+  expect(await t.redis.xlen(INTAKE_EVENTS)).toBe(0);
+  const keys = await t.redis.keys('*');
+  expect(keys.filter((key) => key.includes(id))).toEqual([]);
 });
 
 test('control messages are parsed; malformed ones are dropped', async () => {

@@ -98,23 +98,32 @@ export interface Compose {
       mem_limit?: string;
       pids_limit?: number;
       logging?: { options: Record<string, string> };
+      secrets?: string[];
     }
   >;
   networks: Record<string, unknown>;
   volumes: Record<string, unknown>;
+  secrets?: Record<string, { file: string }>;
 }
 
 export const readCompose = (root: string, file = 'docker-compose.yml'): Compose =>
   parse(readFileSync(path.join(root, file), 'utf8'), { merge: true }) as Compose;
 
-/** `${NAME}`, `${NAME:-default}` and `${NAME:?message}` as compose replaces them; `$$` is a dollar. */
+/**
+ * `${NAME}`, `${NAME:-default}`, `${NAME:+instead}` and `${NAME:?message}` as compose replaces them; `$$` is
+ * a dollar.
+ */
 export function substitute(text: string, env: Record<string, string>): string {
   return text
-    .replaceAll(/(?<!\$)\$\{(\w+)(?::([-?])([^}]*))?\}/g, (_, name: string, kind, rest: string) => {
-      const value = env[name];
-      if (value) return value;
-      if (kind === '-') return rest;
-      throw new Error(`${name} is not set`);
-    })
+    .replaceAll(
+      /(?<!\$)\$\{(\w+)(?::([-+?])([^}]*))?\}/g,
+      (_, name: string, kind, rest: string) => {
+        const value = env[name];
+        if (kind === '+') return value ? rest : '';
+        if (value) return value;
+        if (kind === '-') return rest;
+        throw new Error(`${name} is not set`);
+      },
+    )
     .replaceAll('$$', '$');
 }

@@ -11,9 +11,11 @@ export function exampleVariables(root: string): Record<string, string> {
   return parseEnv(text.replace(/^# ?([A-Z][A-Z0-9_]*=)/gm, '$1')) as Record<string, string>;
 }
 
+const NAME = /\b(BLYAN_[A-Z_]+|HF_[A-Z_]+|[A-Z_]+_(?:URL|CA|SECRET)|PORT|HOST)\b(?=\s*:)/g;
+
 /** Names of variables that a file reads, by how they are written in a schema. */
-function namesIn(text: string): string[] {
-  const names = text.match(/\b(BLYAN_[A-Z_]+|HF_[A-Z_]+|[A-Z]+_URL|PORT|HOST)\b(?=\s*:)/g) ?? [];
+export function namesIn(text: string): string[] {
+  const names = text.match(NAME) ?? [];
   return [...new Set(names)];
 }
 

@@ -10,7 +10,7 @@ import {
   readDockerfile,
   substitute,
 } from '../src/docker.ts';
-import { exampleVariables } from '../src/env-example.ts';
+import { exampleVariables, namesIn } from '../src/env-example.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../../..');
 const APPS = ['web', 'coordinator', 'worker'] as const;
@@ -103,6 +103,32 @@ describe('docker-compose.yml', () => {
     expect(() => (module.readEnv ?? module.readConfig)(given)).not.toThrow();
   });
 
+  /** What a container has a fixed place for, and what imports need, which the init service does. */
+  const FIXED = /^(PORT|HOST|BLYAN_BLOB_DIR|BLYAN_WORKER_DIR|BLYAN_WORKER_METRICS_PORT|HF_\w+)$/;
+  const read = (app: string) =>
+    namesIn(readFileSync(path.join(ROOT, 'apps', app, 'src', 'env.ts'), 'utf8'));
+
+  test.each(APPS)('%s gets every variable that it reads', (app) => {
+    const wanted = read(app).filter((name) => !FIXED.test(name));
+    // The link to the first admin is made by the init service.
+    const without = app === 'coordinator' ? ['BLYAN_PUBLIC_URL'] : [];
+    expect(Object.keys(compose.services[app]?.environment ?? {})).toEqual(
+      expect.arrayContaining(wanted.filter((name) => !without.includes(name))),
+    );
+  });
+
+  test("the certificate of the nodes' Redis is a file of the host, where one is named", () => {
+    const file = compose.secrets?.['node-redis-ca']?.file ?? '';
+    expect(substitute(file, { NODE_REDIS_CA: './ca.pem' })).toBe('./ca.pem');
+    expect(substitute(file, {})).toBe('/dev/null');
+    for (const service of ['web', 'coordinator']) {
+      const { NODE_REDIS_CA: inside } = environment(service, { ...chosen, NODE_REDIS_CA: 'x' });
+      expect(inside).toBe('/run/secrets/node-redis-ca');
+      expect(environment(service, chosen).NODE_REDIS_CA).toBe('');
+      expect(compose.services[service]?.secrets).toEqual(['node-redis-ca']);
+    }
+  });
+
   test('the worker gets the model to serve and Redis from the main node only', () => {
     const given = environment('worker', chosen);
     expect(given).not.toHaveProperty('BLYAN_MODEL');
@@ -153,5 +179,73 @@ describe('docker-compose.yml', () => {
     expect(compose.services.worker?.networks).toEqual(['nodes']);
     expect(compose.services.postgres?.networks).toEqual(['trusted']);
     expect(Object.keys(compose.services.worker?.environment ?? {})).not.toContain('DATABASE_URL');
+  });
+});
+
+describe('docker-compose.worker.yml', () => {
+  const compose = readCompose(ROOT, 'docker-compose.worker.yml');
+  const { environment = {}, ...worker } = compose.services.worker ?? {};
+  const given = (env: Record<string, string>) =>
+    Object.fromEntries(Object.entries(environment).map(([name, v]) => [name, substitute(v, env)]));
+  const chosen = { BLYAN_MAIN_URL: 'https://blyan.example.org', BLYAN_API_KEY: 'k'.repeat(32) };
+
+  test('is the same worker alone: its image, its volume, and all of its settings', () => {
+    const beside = readCompose(ROOT).services.worker;
+    expect(Object.keys(compose.services)).toEqual(['worker']);
+    expect(worker.build).toEqual(beside?.build);
+    expect(worker.volumes).toEqual(['worker:/data']);
+    expect(compose.volumes).toHaveProperty('worker');
+    expect(Object.keys(environment).sort()).toEqual(Object.keys(beside?.environment ?? {}).sort());
+  });
+
+  test('says what must be set, and passes what is set', async () => {
+    for (const name of Object.keys(chosen))
+      expect(() => given({ ...chosen, [name]: '' })).toThrow(`${name} is not set`);
+    const { readEnv } = await import(pathToFileURL(path.join(ROOT, 'apps/worker/src/env.ts')).href);
+    for (const [name, value] of Object.entries(environment))
+      if (name !== 'BLYAN_DATA_DIR') expect(value).toMatch(new RegExp(`^\\$\\{${name}:[-?]`));
+    expect(() => readEnv(given({ ...exampleVariables(ROOT), ...chosen }))).not.toThrow();
+    expect(() => readEnv(given(chosen))).not.toThrow();
+  });
+
+  test('drains before it is killed, and is healthy while its program says so', () => {
+    expect(worker.stop_grace_period).toBe('120s');
+    expect(worker.healthcheck?.test).toEqual([
+      ...['CMD', 'node', 'apps/worker/dist/main.js', 'status', '--json'],
+    ]);
+  });
+});
+
+describe('deploy/blyan-worker.service', () => {
+  const lines = readFileSync(path.join(ROOT, 'deploy/blyan-worker.service'), 'utf8').split('\n');
+  const of = (name: string) =>
+    lines.flatMap((line) => (line.startsWith(`${name}=`) ? [line.slice(name.length + 1)] : []));
+
+  test('starts what the build makes, by an account of its own', () => {
+    const [program = ''] = of('ExecStart');
+    expect(program).toBe('/usr/bin/node apps/worker/dist/main.js run');
+    expect(existsSync(path.join(ROOT, program.split(' ')[1] ?? ''))).toBe(true);
+    expect(of('User')).toEqual(['blyan']);
+    const [docs = ''] = of('Documentation');
+    const inside = path.relative(of('WorkingDirectory')[0] ?? '', docs.replace('file://', ''));
+    expect(existsSync(path.join(ROOT, inside)), inside).toBe(true);
+  });
+
+  test('settings and secrets are in a file of their own, data where it may write', () => {
+    expect(of('EnvironmentFile')).toEqual(['/etc/blyan-worker.env']);
+    const [fixed = ''] = of('Environment');
+    const data = /BLYAN_DATA_DIR=(\S+)/.exec(fixed)?.[1];
+    expect(of('ReadWritePaths')).toEqual([data]);
+    expect(fixed).not.toMatch(/KEY|TOKEN|SECRET|_URL/);
+  });
+
+  test('drains as long as in a container, and may run what the engine compiles', () => {
+    expect(of('KillMode')).toEqual(['mixed']);
+    expect(`${of('TimeoutStopSec')}s`).toBe(
+      readCompose(ROOT, 'docker-compose.worker.yml').services.worker?.stop_grace_period,
+    );
+    expect(of('Restart')).toEqual(['on-failure']);
+    // V8 writes code and runs it.
+    expect(of('MemoryDenyWriteExecute')).toEqual([]);
   });
 });

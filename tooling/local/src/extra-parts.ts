@@ -17,7 +17,7 @@ export interface Access {
   redisUrl: string;
 }
 
-async function accessOf(dataDir: string): Promise<Access> {
+export async function accessOf(dataDir: string): Promise<Access> {
   const { postgres, redis } = await readServices(dataDir);
   const of = (user: string, password: string, port: number) =>
     `${user}:${encodeURIComponent(password)}@127.0.0.1:${port}`;

@@ -42,15 +42,16 @@ export function checkCpu(cpuinfo: string): Finding {
   return ok('cpu', detail);
 }
 
-export async function checkGpu(): Promise<Finding> {
+/** @param driver a file that a loaded driver makes */
+export async function checkGpu(driver = '/proc/driver/nvidia/version'): Promise<Finding> {
   const query = ['--query-gpu=name,driver_version,memory.total', '--format=csv,noheader'];
   try {
     const { stdout } = await run('nvidia-smi', query, { timeout: TOOL_TIMEOUT_MS });
     return ok('gpu', stdout.trim().split('\n').join('; '));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    const driver = await readFile('/proc/driver/nvidia/version', 'utf8').catch(() => '');
-    if (code === 'ENOENT' && driver === '') return ok('gpu', 'none with a driver: runs on the CPU');
+    const loaded = await readFile(driver, 'utf8').catch(() => '');
+    if (code === 'ENOENT' && loaded === '') return ok('gpu', 'none with a driver: runs on the CPU');
     return warn(
       'gpu',
       `nvidia-smi fails: ${message.split('\n')[0]}`,
@@ -72,8 +73,12 @@ export function checkMemory(available = process.availableMemory()): Finding {
   );
 }
 
-/** @param capBytes of BLYAN_WORKER_DISK_MB, 0 for none */
-export async function checkDisk(dir: string, capBytes: number): Promise<Finding> {
+/** @param capBytes of BLYAN_WORKER_DISK_MB, 0 for none @param little bytes of which less is worth a warning */
+export async function checkDisk(
+  dir: string,
+  capBytes: number,
+  little = LITTLE_DISK,
+): Promise<Finding> {
   try {
     await mkdir(dir, { recursive: true });
     await access(dir, constants.W_OK);
@@ -81,7 +86,7 @@ export async function checkDisk(dir: string, capBytes: number): Promise<Finding>
     const free = bavail * bsize;
     const cap = capBytes > 0 ? `, of which blobs may take ${gib(capBytes)}` : '';
     const detail = `${gib(free)} free at ${dir}${cap}`;
-    if (free >= LITTLE_DISK) return ok('disk', detail);
+    if (free >= little) return ok('disk', detail);
     return warn(
       'disk',
       detail,

@@ -1,5 +1,5 @@
 /** What a worker needs of the main node: that it answers, the key, the clock, and its Redis. */
-import { GpuStatus, HeartbeatResponse } from '@blyan/protocol/register';
+import { type FINAL_REFUSALS, GpuStatus, HeartbeatResponse } from '@blyan/protocol/register';
 import { disconnect } from '@blyan/queue/connection';
 import { NodeAccess } from '@blyan/queue/node-connection';
 import { z } from 'zod';
@@ -19,12 +19,13 @@ interface Main {
   apiKey: string;
 }
 
-const MORE: Record<string, string> = {
+/** What an operator can do about each refusal, and about what this worker finds wrong itself. */
+const FIXES: Record<(typeof FINAL_REFUSALS)[number] | 'key_nodes_exhausted', string> = {
   missing_api_key:
     'Put the key that the main node gave you into a file and pass --key-file FILE, or set BLYAN_API_KEY.',
   invalid_api_key:
     'Compare BLYAN_API_KEY with the key that the main node gave you; ask its admin for a new one at /admin/keys.',
-  key_expired: 'Ask an admin of the main node for a new key (/admin/keys).',
+  key_expired: 'Ask an admin of the main node for a later expiry of the key (/admin/keys).',
   key_disabled: 'Ask an admin of the main node to enable the key (/admin/keys).',
   key_revoked: 'Ask an admin of the main node for a new key (/admin/keys).',
   key_address_not_allowed:
@@ -39,10 +40,12 @@ const MORE: Record<string, string> = {
     'Ask an admin of the main node to lift the mark (/admin/nodes), and update this worker first.',
 };
 
-function fixOf(error: unknown, { mainUrl }: Main): string {
-  const refusal = error instanceof WorkerError ? error.refusal : '';
+export function fixOf(error: unknown, { mainUrl }: Pick<Main, 'mainUrl'>): string {
+  const { code = '', refusal = '' } = error instanceof WorkerError ? error : {};
+  if (code === 'GENESIS_MISMATCH')
+    return 'Compare --genesis (BLYAN_GENESIS) with the hash that the network tells you; for another network than before use another directory (--data).';
   return (
-    MORE[refusal] ??
+    (Object.hasOwn(FIXES, refusal) && FIXES[refusal as keyof typeof FIXES]) ||
     `Try \`curl -v ${mainUrl}/health\` on this machine; check BLYAN_MAIN_URL (--main), firewalls and proxies in between.`
   );
 }

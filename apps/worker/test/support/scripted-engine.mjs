@@ -8,13 +8,18 @@ const event = (body) => say({ type: 'event', event: body });
 const numerics = { provider: 'cpu', runtime: 'test', weights: ['f32'], matmul: 'f32', kv: 'f32' };
 
 function load({ model, slots, genesis }) {
-  say({ type: 'progress', progress: { phase: 'verify', done: 1, total: 2, unit: 'bytes' } });
+  for (const phase of ['sync', 'fetch', 'verify'])
+    say({ type: 'progress', progress: { phase, done: 1, total: 2, unit: 'bytes' } });
   if (model === 'damaged') {
     const message = 'chain B, height 2: tensor model.norm.weight, chunk 0 is damaged';
     say({ type: 'failed', code: 'CHUNK_CORRUPT', message, retry: false });
     return;
   }
-  if (model === 'healed') say({ type: 'notice', message: 'a chunk was fetched again' });
+  if (model === 'healed') {
+    say({ type: 'notice', message: 'a chunk was fetched again' });
+    say({ type: 'wrong-blob', wrong: { source: 'http://10.0.0.3:9401', root: genesis, chunk: 7 } });
+  }
+  say({ type: 'progress', progress: { phase: 'build', done: 4, total: 4, unit: 'layers' } });
   const ready = { model: genesis, name: 'test', layers: [0, 3], numerics, slots, context: 128 };
   say({ type: 'ready', ready });
 }

@@ -7,11 +7,12 @@ import axe from 'axe-core';
 import pg from 'pg';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { ENDLESS } from '../../src/chaos/load.ts';
 import { findChromium } from '../../src/chromium.ts';
 import { POSTGRES_USER } from '../../src/postgres.ts';
 import { type Product, ROOT, startProduct } from '../../src/product.ts';
 import { DATABASE } from '../../src/services.ts';
-import { type TempDir, tempDataDir } from './support.ts';
+import { chat, slowEngine, type TempDir, tempDataDir } from './support.ts';
 
 const EMAIL = 'ada@example.org';
 const PASSWORD = 'correct horse battery staple';
@@ -265,6 +266,38 @@ test('a key is shown once, rotated after a confirmation, and revoked by its name
   await row('worker of Bob').getByText('revoked').waitFor();
 });
 
+test('keys are filtered, sorted, disabled and enabled, and the address keeps how they are shown', async () => {
+  await page.goto(`${product.url}/admin/keys`);
+  const names = () => page.getByRole('row').locator('td:first-child .font-medium').allInnerTexts();
+  const all = ['made by command', 'this machine', 'worker of Bob'];
+  await row('this machine').waitFor();
+  await button('Name').click();
+  await page.waitForURL(/sort=name/);
+  expect(await names()).toEqual(all);
+  await button('Name').click();
+  await page.waitForURL(/sort=-name/);
+  expect(await names()).toEqual([...all].reverse());
+  await page.getByLabel('State').selectOption('active');
+  await page.waitForURL(/state=active/);
+  expect(await names()).toEqual(['this machine', 'made by command']);
+
+  await menu('made by command', 'Disable');
+  await page.getByText('made by command is disabled').waitFor();
+  await row('made by command').waitFor({ state: 'detached' });
+  await page.getByLabel('State').selectOption('disabled');
+  await row('made by command').getByText('disabled').waitFor();
+  expect(await names()).toEqual(['made by command']);
+  await page.reload();
+  await row('made by command').waitFor();
+  expect(await names()).toEqual(['made by command']);
+  await menu('made by command', 'Enable');
+  await page.getByText('made by command is enabled').waitFor();
+  await page.getByText('No key fits the filter.').waitFor();
+  await page.getByLabel('State').selectOption('');
+  await row('made by command').getByText('active').waitFor();
+  expect(await names()).toEqual([...all].reverse());
+});
+
 /** As if the last proof were ten minutes old. */
 async function forgetConfirmation(): Promise<void> {
   const { postgres } = JSON.parse(await readFile(path.join(data.dir, 'services.json'), 'utf8'));
@@ -300,14 +333,63 @@ test('the audit log has all of it, with what changed', async () => {
   expect(await action('admin.create').textContent()).toContain('127.0.0.1');
 });
 
+/** Id of the product's own worker. */
+let worker = '';
+const cell = (index: number) => row(worker).getByRole('cell').nth(index).textContent();
+
 test('the nodes page is live', async () => {
   await page.getByRole('link', { name: 'Nodes' }).click();
-  const worker = page.getByRole('row').filter({ hasText: 'blyan-guide' });
-  await worker.getByText('ready').waitFor();
+  const ready = page.getByRole('row').filter({ hasText: 'blyan-guide' });
+  await ready.getByText('ready').waitFor();
+  worker = (await ready.locator('.font-medium').textContent()) ?? '';
   await look('nodes');
-  const heartbeat = () => worker.locator('time').getAttribute('datetime');
+  const heartbeat = () => row(worker).locator('time').getAttribute('datetime');
   const before = await heartbeat();
   await expect.poll(heartbeat).not.toBe(before);
   await button('Node').click();
   expect(page.url()).toContain('sort=node');
+
+  expect(await cell(0)).toBe(`${worker}this machine · 127.0.0.1`);
+  expect(await cell(2)).toMatch(/^blyan-guidelayers 0 to \d+, cpu$/);
+  expect(await cell(3)).toMatch(/^[\d.]+ MiBof [\d.]+ [MG]iB$/);
+  expect(await cell(5)).toBe('0 of 8');
+  expect(await cell(6)).toMatch(/^\d+\.\d+\.\d+/);
+  const answers = [];
+  {
+    using _slow = await slowEngine(product);
+    const question = { prompt: 'Hello', max_tokens: 400, temperature: 1, logit_bias: ENDLESS };
+    // More at a time than it has places.
+    for (let i = 0; i < 9; i++) answers.push(chat(product.url, question));
+    await expect.poll(() => cell(5), { timeout: 15_000 }).toBe('8 of 8');
+    const rate = async () => Number((await cell(4))?.replaceAll(',', ''));
+    await expect.poll(rate, { timeout: 15_000 }).toBeGreaterThan(0);
+    await page.getByText('1 request waits for a worker.').waitFor();
+  }
+  for (const { status } of await Promise.all(answers)) expect(status).toBe(200);
+  await expect.poll(() => cell(5), { timeout: 15_000 }).toBe('0 of 8');
+  expect(adminCommand('nodes', 'list')).toMatchObject([
+    { id: worker, state: 'ready', model: { name: 'blyan-guide' }, running: 0, waiting: 0 },
+  ]);
 });
+
+test('a node is drained, evicted, and let in again', async () => {
+  await menu(worker, 'Drain');
+  await page.getByText(`${worker} finishes its work`).waitFor();
+  // It ends, and is refused when it comes again.
+  await expect.poll(() => cell(1), { timeout: 30_000 }).toMatch(/^(silent|gone)is to drain$/);
+  await button(`Actions for ${worker}`).click();
+  expect(await page.getByRole('menuitem').allInnerTexts()).toEqual(['Lift', 'Evict…']);
+  await page.getByRole('menuitem', { name: 'Lift' }).click();
+  await page.getByText(`${worker} may work again`).waitFor();
+  await expect.poll(() => cell(1), { timeout: 60_000 }).toBe('ready');
+
+  await menu(worker, 'Evict…');
+  await look('evict');
+  await button('Evict node').click();
+  await page.getByText(`${worker} is cut off`).waitFor();
+  await expect.poll(() => cell(1), { timeout: 15_000 }).toBe('evicted');
+  await button(`Actions for ${worker}`).click();
+  expect(await page.getByRole('menuitem').allInnerTexts()).toEqual(['Lift']);
+  await page.getByRole('menuitem', { name: 'Lift' }).click();
+  await expect.poll(() => cell(1), { timeout: 60_000 }).toBe('ready');
+}, 180_000);

@@ -5,7 +5,7 @@ import { CommandError } from '../command.ts';
 
 export const USAGE = `Usage: npm run admin -- <what> <action> [options]
 
-  keys list                     [--state active|expired|disabled|revoked]
+  keys list                     [--state active|expired|disabled|revoked] [--search TEXT]
   keys create --name N          [--scopes serve,blobs] [--max-nodes 1] [--expires 90d|never]
                                 [--addresses 203.0.113.0/24,2001:db8::/48]
   keys edit KEY                 [--name N] [--max-nodes 1] [--expires 90d|never] [--addresses RANGES|any]
@@ -36,7 +36,7 @@ const MAX_LIMIT = 200;
 
 /** For each action: whether it takes a subject, and its own options. */
 const ACTIONS = {
-  'keys list': [false, ['state']],
+  'keys list': [false, ['state', 'search']],
   'keys create': [false, ['name', 'scopes', 'max-nodes', 'expires', 'addresses']],
   'keys edit': [true, ['name', 'max-nodes', 'expires', 'addresses']],
   'keys rotate': [true, ['grace']],

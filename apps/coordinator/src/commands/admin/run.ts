@@ -17,6 +17,7 @@ import {
   revokeNodeKey,
   rotateNodeKey,
 } from '@blyan/db/node-keys';
+import type { ClusterStatus } from '@blyan/protocol/cluster';
 import { readCluster } from '@blyan/queue/cluster';
 import type { Redis } from '@blyan/queue/connection';
 import { tellNode } from '@blyan/queue/control';
@@ -57,9 +58,13 @@ export const runAdmin: Action = (args, deps) => RUN[args.action](args, deps);
 const RUN: Record<ActionName, Action> = {
   async 'keys list'({ options }, { db }) {
     const wanted = options.state === undefined ? null : parseKeyState(options.state);
+    const search = options.search?.toLowerCase() ?? '';
     const keys = (await listNodeKeys(db)).map(shown);
-    const value = wanted ? keys.filter(({ state }) => state === wanted) : keys;
-    return { value, text: table(value, KEY_COLUMNS, 'There is no key.') };
+    const value = keys.filter(
+      (key) => (!wanted || key.state === wanted) && SEARCHED.some((name) => has(key[name], search)),
+    );
+    const none = keys.length === 0 ? 'There is no key.' : 'No key fits.';
+    return { value, text: table(value, KEY_COLUMNS, none) };
   },
 
   async 'keys create'({ options }, { db, actor }) {
@@ -120,24 +125,38 @@ const RUN: Record<ActionName, Action> = {
       readCluster(redis),
     ]);
     const live = new Map(cluster?.nodes.map((node) => [node.id, node]));
+    const names = await modelNames(db, cluster);
     const value = rows.map(({ id, key, ...row }) => {
       const node = live.get(id);
       const state = !node ? 'gone' : node.alive ? node.status.state : 'silent';
+      // What it said last says nothing of now.
+      const { model, layers, load, capacity, slots } = (node?.alive && node.status) || {};
       return {
         id,
         state: row.evictedAt ? 'evicted' : state,
         key: key?.name ?? null,
         version: row.version,
         address: row.address,
-        running: node?.running ?? 0,
-        tokensPerSecond: node?.status.load?.tokensPerSecond ?? null,
-        layers: node?.status.layers ?? null,
+        model: model ? { hash: model, name: names.get(model) ?? null } : null,
+        layers: layers ?? null,
+        memoryBytes: capacity?.memoryBytes ?? null,
+        residentBytes: load?.residentBytes ?? null,
+        running: node?.alive ? node.running : null,
+        waiting: load?.waiting ?? null,
+        slots: slots ?? null,
+        tokensPerSecond: load?.tokensPerSecond ?? null,
         draining: row.draining,
         mark: row.mark,
         seenAt: node ? new Date(node.seen) : row.lastSeenAt,
       };
     });
-    return { value, text: table(value, NODE_COLUMNS, 'No node has ever registered.') };
+    const lines = value.map(({ model, layers, residentBytes, memoryBytes, ...node }) => ({
+      ...node,
+      model: model && (model.name ?? model.hash.slice(0, 8)),
+      layers: layers?.join('-'),
+      memory: memoryBytes === null ? null : `${gib(residentBytes ?? 0)} of ${gib(memoryBytes)} GiB`,
+    }));
+    return { value, text: table(lines, NODE_COLUMNS, 'No node has ever registered.') };
   },
 
   async 'nodes drain'({ subject: id }, { db, redis, actor }) {
@@ -193,15 +212,22 @@ const KEY_COLUMNS = [
   'id',
   'prefix',
   'state',
+  'liveNodes',
   'maxNodes',
   'expiresAt',
   'lastUsedAt',
+  'lastNodeId',
+  'lastAddress',
 ] as const;
 const NODE_COLUMNS = [
   'id',
   'state',
   'key',
+  'model',
+  'layers',
+  'memory',
   'running',
+  'waiting',
   'tokensPerSecond',
   'version',
   'seenAt',
@@ -210,7 +236,22 @@ const AUDIT_COLUMNS = ['id', 'at', 'action', 'subject', 'actor', 'actorId', 'add
 const ADMIN_COLUMNS = ['email', 'name', 'twoFactorEnabled', 'createdAt'] as const;
 
 const num = (value: bigint | null) => (value === null ? null : Number(value));
-const shown = (key: KeyInfo) => ({ ...key, state: keyState(key) });
+const shown = <K extends KeyInfo>(key: K) => ({ ...key, state: keyState(key) });
+
+/** As the search of the page. */
+const SEARCHED = ['name', 'prefix', 'id', 'lastAddress', 'lastNodeId', 'createdBy'] as const;
+const has = (text: string | null, search: string) => text?.toLowerCase().includes(search) ?? false;
+const gib = (bytes: number) => (bytes / 2 ** 30).toFixed(1);
+
+/** By block hash in hex, of the models that nodes say they serve. */
+async function modelNames(db: Db, cluster: ClusterStatus | null): Promise<Map<string, string>> {
+  const hashes = new Set(cluster?.nodes.flatMap(({ status }) => status.model ?? []));
+  const models = await db.model.findMany({
+    where: { hash: { in: [...hashes].map((hash) => Buffer.from(hash, 'hex')) } },
+    select: { hash: true, name: true },
+  });
+  return new Map(models.map(({ hash, name }) => [Buffer.from(hash).toString('hex'), name]));
+}
 
 function withSecret(key: KeyInfo, secret: string, cut: string[]): Output {
   const value = { key: shown(key), secret, cut };

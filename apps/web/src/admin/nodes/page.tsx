@@ -35,7 +35,8 @@ export function NodesPage() {
       intro={
         <>
           Every worker that has registered, and what the live ones do now.
-          {waiting > 0 && ` ${waiting} requests wait for a worker.`}
+          {waiting > 0 &&
+            ` ${waiting} ${waiting === 1 ? 'request waits' : 'requests wait'} for a worker.`}
         </>
       }
       noun="node"

@@ -250,7 +250,7 @@ export const en = {
     points: (days: string, hours: string) => [
       'The workers that serve a question can read it and what came before it in the conversation. A worker may be somebody else’s machine.',
       `Conversations are kept in this server’s database for this browser, known by a random cookie. There is no account. After ${days} without a question a conversation is deleted.`,
-      `The token streams of answers are kept for ${hours}, so that a page can be refreshed in the middle of one. So is what is asked through the API.`,
+      `The token streams of answers are kept for ${hours} from their end, so that a page can be refreshed in the middle of one; what is asked through the API, with its answer, for ${hours} from the question.`,
       'Deleting a conversation deletes it with its questions, answers, receipts and streams, and takes what is queued out of the queues. What a worker has read, nobody can take back.',
       'What you type and do not send stays in this tab, and is gone when you close it.',
       'A shared link can be read by whoever has it, until it is taken back or the conversation is deleted.',
