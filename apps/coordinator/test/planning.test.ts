@@ -88,11 +88,14 @@ const fleet = (
         bytesPerSecond,
         memoryBytes: Math.floor((share / 100) * total(device)),
         links: new Map<string, number>(),
+        otherLinksMs: 4,
       }));
       links.forEach((ms, i) => {
         const from = nodes[i % Math.max(nodes.length, 1)];
         const to = nodes[(i * 7 + 1) % Math.max(nodes.length, 1)];
-        if (from && to && from !== to) from.links.set(to.id, ms);
+        if (!from || !to || from === to) return;
+        from.links.set(to.id, ms);
+        to.links.set(from.id, ms);
       });
       return { model, nodes, byId: new Map(nodes.map((node) => [node.id, node])) };
     });
@@ -260,6 +263,7 @@ describe('a plan that follows another', () => {
         memoryBytes: 45 * MB,
         bytesPerSecond: 1e9,
         links: new Map(),
+        otherLinksMs: 4,
       }),
     );
     const shape = evenPlan(12);

@@ -6,18 +6,14 @@
 import { randomUUID } from 'node:crypto';
 import type { Assignment } from '@blyan/protocol/assignment';
 import { isDeposed } from '../errors.ts';
-import {
-  ASSIGN_RETRY_MS,
-  FORMING_STUCK_MS,
-  GAIN_LASTS_MS,
-  HEARING_MS,
-  REPLAN_MS,
-} from '../limits.ts';
+import { ASSIGN_RETRY_MS, FORMING_STUCK_MS, HEARING_MS, REPLAN_MS } from '../limits.ts';
 import type { Logger } from '../logger.ts';
 import type { NodeRegistry } from '../nodes.ts';
+import { Choice } from '../planning/choice.ts';
 import type { Pipeline, PlanModel } from '../planning/fleet.ts';
-import { type Replan, replan } from '../planning/plan.ts';
-import { canBeMember, planNode } from './candidates.ts';
+import { Links } from '../planning/links.ts';
+import { replan } from '../planning/plan.ts';
+import { canBeMember, noteLinks, planNodes } from './candidates.ts';
 import { type AssignedPipeline, headOf, membersOf } from './pipelines.ts';
 
 /** What is to be served. */
@@ -57,8 +53,8 @@ export class Assigner {
   /** What the last plan was made of: while it is the same, so is the plan. */
   #seen = '';
   #planned = Number.NEGATIVE_INFINITY;
-  /** Monotonic ms since which each look has found a better plan. */
-  #betterSince: number | null = null;
+  readonly #choice = new Choice();
+  readonly #links = new Links();
   /** Ids of the last assignments of each node, the newest first. */
   readonly #recent = new Map<string, string[]>();
   /** Monotonic ms before which no plan is made. */
@@ -96,7 +92,10 @@ export class Assigner {
 
   /** Looks after the pipelines; to be called often: it plans only when something has changed. */
   tick(now = performance.now()): void {
-    for (const pipeline of this.#deps.nodes.pipelines.list()) this.#look(pipeline, now);
+    const { nodes } = this.#deps;
+    // A pipeline that ends here takes what it measured with it.
+    noteLinks(this.#links, nodes);
+    for (const pipeline of nodes.pipelines.list()) this.#look(pipeline, now);
     if (now < this.#planFrom) return;
     const seen = this.#signature(now);
     if (seen === this.#seen && now - this.#planned < REPLAN_MS) return;
@@ -264,7 +263,9 @@ export class Assigner {
       .list()
       .filter((p) => p.assignment.model === wanted.hash && !p.closing);
     const before = [...current.map(planOf), ...this.#remembered];
-    const next = this.#choose(replan(before, candidates.map(planNode), wanted.plan), now);
+    this.#links.keep((id) => nodes.get(id) !== undefined);
+    const fleet = planNodes(candidates, this.#links);
+    const next = this.#choice.of(replan(before, fleet, wanted.plan), now);
     const kept = new Set<AssignedPipeline>();
     const added: Pipeline[] = [];
     for (const pipeline of next) {
@@ -288,19 +289,6 @@ export class Assigner {
     }
     if (added.length > 0)
       logger.info({ pipelines: next.map(describe), kept: kept.size }, 'a plan was made');
-  }
-
-  /**
-   * A better plan moves what serves, and rests on measured speeds: at once only if it makes more pipelines
-   * of the nodes, else when it has been better for a while.
-   */
-  #choose({ plan, better }: Replan, now: number): Pipeline[] {
-    if (better === null) this.#betterSince = null;
-    else this.#betterSince ??= now;
-    const lasts = this.#betterSince !== null && now - this.#betterSince >= GAIN_LASTS_MS;
-    if (better === null || !(lasts || better.length > plan.length)) return plan;
-    this.#betterSince = null;
-    return better;
   }
 
   #assign(pipeline: Pipeline, model: string): void {
