@@ -4,6 +4,7 @@
  * (passing-time.ts). All state is in this one thread; rows in Postgres and entries in Redis are
  * written so that a coordinator that starts anew finds all that it needs.
  */
+import { DEFAULT_FRAMES, type FrameType } from '@blyan/protocol/assignment';
 import type { ClusterStatus } from '@blyan/protocol/cluster';
 import type { NodeMessage } from '@blyan/queue/node-reader';
 import { Answers } from './answers.ts';
@@ -28,6 +29,8 @@ export interface CoordinatorDeps extends TellerDeps, OpenDeps {
 
 export interface CoordinatorOptions {
   noNodeGraceMs?: number;
+  /** Between the stages of a pipeline. */
+  frames?: FrameType;
 }
 
 export class Coordinator {
@@ -42,13 +45,17 @@ export class Coordinator {
   readonly #time: PassingTime;
   #stopped = false;
 
-  constructor(given: CoordinatorDeps, { noNodeGraceMs }: CoordinatorOptions = {}) {
+  constructor(
+    given: CoordinatorDeps,
+    { noNodeGraceMs, frames = DEFAULT_FRAMES }: CoordinatorOptions = {},
+  ) {
     const pump = () => this.#dispatch.pump();
     const base = { ...given, tell: new Teller(given), pump };
     const answers = new Answers(base);
     this.#assigner = new Assigner({
       ...given.assignments,
       nodes: given.nodes,
+      frames,
       logger: given.logger,
       pump,
       broken(headId, problem) {

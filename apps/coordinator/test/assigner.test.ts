@@ -204,6 +204,38 @@ describe('a pipeline', () => {
     expect((await t.db.node.findMany({ where: { mark: { not: null } } })).length).toBe(0);
   });
 
+  test('has the frames that the coordinator is set to, over the layers that are loaded; the receipt says so', async () => {
+    const first = await t.coordinator();
+    const nodes = await third(3);
+    await until(() => nodes.every(isReady));
+    const before = nodes.map(layersOf);
+    expect(nodes.map(({ assignments }) => assignments.at(-1)?.frames)).toEqual([
+      'f32',
+      'f32',
+      'f32',
+    ]);
+    await first.stop();
+    await t.coordinator({ frames: 'f16' });
+    await until(() => nodes.every(({ assignments }) => assignments.length === 2));
+    expect(nodes.map(({ assignments }) => assignments.at(-1)?.frames)).toEqual([
+      'f16',
+      'f16',
+      'f16',
+    ]);
+    expect(nodes.map(layersOf)).toEqual(before);
+    const head = await headOf(nodes);
+    const { numerics } = head.status;
+    if (numerics) head.say({ numerics: { ...numerics, frames: 'f16' } });
+    await until(async () => {
+      const seen = (await readCluster(t.redis))?.nodes.find(({ id }) => id === head.id);
+      return seen?.status.numerics?.frames === 'f16';
+    });
+    const id = await t.ask();
+    expect(tokensOf(await t.events(id))).toEqual(tokensUpTo(20));
+    const receipt = Receipt.parse((await t.row(id)).receipt);
+    expect(receipt.nodes.find((node) => node.id === head.id)?.numerics.frames).toBe('f16');
+  });
+
   test('goes on under a coordinator that takes over', async () => {
     const first = await t.coordinator();
     const nodes = await third(3);

@@ -150,6 +150,7 @@ describe('the assigner', () => {
     const made = new Set<string>();
     const assigner = new Assigner({
       nodes,
+      frames: 'f32',
       write: async () => undefined,
       read: async () => null,
       grant: async () => undefined,

@@ -4,7 +4,7 @@
  * frames of the one before are void.
  */
 import { randomUUID } from 'node:crypto';
-import type { Assignment } from '@blyan/protocol/assignment';
+import type { Assignment, FrameType } from '@blyan/protocol/assignment';
 import { isDeposed } from '../errors.ts';
 import { ASSIGN_RETRY_MS, FORMING_STUCK_MS, HEARING_MS, REPLAN_MS } from '../limits.ts';
 import type { Logger } from '../logger.ts';
@@ -24,6 +24,8 @@ export interface WantedModel {
 
 export interface AssignerDeps {
   nodes: NodeRegistry;
+  /** Element type of the hidden states between stages. */
+  frames: FrameType;
   /** Writes a node's assignment, and tells it. */
   write(nodeId: string, assignment: Assignment): Promise<void>;
   /** What a node was last assigned, by whoever led then. */
@@ -76,7 +78,7 @@ export class Assigner {
 
   /** Goes on with what an earlier leader has assigned, so that nobody loads anew. */
   async adopt(now = performance.now()): Promise<void> {
-    const { nodes, read } = this.#deps;
+    const { nodes, frames, read } = this.#deps;
     const held = new Map<string, Assignment>();
     for (const { id } of nodes.all()) {
       const assignment = await read(id);
@@ -85,9 +87,13 @@ export class Assigner {
     for (const [id, assignment] of held) {
       const ids = assignment.stages.map(({ nodeId }) => nodeId);
       if (ids[0] !== id || ids.some((other) => held.get(other)?.id !== assignment.id)) continue;
-      nodes.pipelines.add(assignment, now);
+      const { stages, model } = assignment;
+      if (stages.length === 1 || assignment.frames === frames) nodes.pipelines.add(assignment, now);
+      // With other frames, over the same layers, which are loaded.
+      else if (model === this.#wanted?.hash) this.#remembered.push(stages);
     }
-    this.#planFrom = nodes.pipelines.list().length > 0 ? now + HEARING_MS : now;
+    const adopted = nodes.pipelines.list().length + this.#remembered.length;
+    this.#planFrom = adopted > 0 ? now + HEARING_MS : now;
   }
 
   /** Looks after the pipelines; to be called often: it plans only when something has changed. */
@@ -308,7 +314,7 @@ export class Assigner {
         const { publicKey } = row;
         return { nodeId, publicKey, layers, addresses: status?.capacity?.addresses ?? [] };
       }),
-      frames: 'f32',
+      frames: this.#deps.frames,
       ...(served.length > 0
         ? { blobSources: [...new Set(served)].slice(0, MAX_BLOB_SOURCES) }
         : {}),
