@@ -164,6 +164,30 @@ const jobOf = (prompt: number[], params: NodeJob['params']): NodeJob => ({
 });
 
 describe('several sequences at once', () => {
+  it('keep every stage busy: as many runs are in flight as there are stages', async () => {
+    const jobs = () =>
+      Array.from({ length: 6 }, (_, i) =>
+        jobOf([...prompts[0]!.slice(0, 12), i], { ...SAMPLED, seed: i, maxTokens: 12 }),
+      );
+    for (const count of [2, 3]) {
+      const { session, stages, loopback } = pipelines.get(count)!;
+      const most = async (given: NodeJob[], lanes: number) => {
+        let flying = 0;
+        loopback.tamper = (bytes) => {
+          flying = Math.max(flying, stages.flying);
+          return [bytes];
+        };
+        const tokens = await serve(session, given, lanes);
+        loopback.tamper = (bytes) => [bytes];
+        expect(tokens.map(({ length }) => length)).toEqual(given.map(() => 12));
+        return flying;
+      };
+      expect(await most(jobs(), count), `${count} stages`).toBe(count);
+      // One sequence alone waits for each token of its own.
+      expect(await most(jobs().slice(0, 1), count)).toBe(1);
+    }
+  });
+
   it('each has the tokens that it has alone on one worker, with guesses and shared beginnings', async () => {
     // The second begins as the first and repeats itself, so that guesses are made and taken.
     const repeating = [...prompts[0]!, ...prompts[0]!, ...prompts[0]!.slice(0, 30)];
