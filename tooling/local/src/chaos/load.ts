@@ -12,7 +12,7 @@ const PROMPTS = [
 /** The embedded model's tokens that end an answer, forbidden: answers are as long as asked for. */
 export const ENDLESS = { '6130': -100, '6128': -100 };
 
-export interface Question {
+interface Question {
   prompt: string;
   temperature: number;
   seed: number;
@@ -82,7 +82,7 @@ export async function undisturbed(url: string, tokens: number): Promise<Known[]>
 }
 
 /** Asks, and reads to the end; throws when there is none in time. */
-export type Asking = (question: Question, options: FollowOptions) => Promise<Followed>;
+type Asking = (question: Question, options: FollowOptions) => Promise<Followed>;
 
 export class Load {
   readonly result = noResult();
