@@ -4,6 +4,7 @@
  * (passing-time.ts). All state is in this one thread; rows in Postgres and entries in Redis are
  * written so that a coordinator that starts anew finds all that it needs.
  */
+import { DEFAULT_FRAMES, type FrameType } from '@blyan/protocol/assignment';
 import type { ClusterStatus } from '@blyan/protocol/cluster';
 import type { NodeMessage } from '@blyan/queue/node-reader';
 import { Answers } from './answers.ts';
@@ -29,6 +30,8 @@ export interface CoordinatorDeps extends TellerDeps, OpenDeps {
 
 export interface CoordinatorOptions {
   noNodeGraceMs?: number;
+  /** Between the stages of a pipeline. */
+  frames?: FrameType;
 }
 
 export class Coordinator {
@@ -43,7 +46,10 @@ export class Coordinator {
   readonly #time: PassingTime;
   #stopped = false;
 
-  constructor(given: CoordinatorDeps, { noNodeGraceMs }: CoordinatorOptions = {}) {
+  constructor(
+    given: CoordinatorDeps,
+    { noNodeGraceMs, frames = DEFAULT_FRAMES }: CoordinatorOptions = {},
+  ) {
     const pump = () => this.#dispatch.pump();
     const lied = (nodeId: string, problem: string) => this.#hearing.lied(nodeId, problem);
     const base = { ...given, tell: new Teller(given, lied), pump, lied };
@@ -51,6 +57,7 @@ export class Coordinator {
     this.#assigner = new Assigner({
       ...given.assignments,
       nodes: given.nodes,
+      frames,
       logger: given.logger,
       pump,
       broken(headId, problem) {

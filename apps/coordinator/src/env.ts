@@ -1,5 +1,6 @@
 /** The only file that reads the environment. */
 import path from 'node:path';
+import { DEFAULT_FRAMES, FrameType } from '@blyan/protocol/assignment';
 import { z } from 'zod';
 
 const Fields = z.object({
@@ -10,6 +11,7 @@ const Fields = z.object({
   BLYAN_DATA_DIR: z.string().min(1).default('./data'),
   BLYAN_BLOB_DIR: z.string().min(1).optional(),
   BLYAN_MODEL: z.string().min(1).max(100).optional(),
+  BLYAN_PIPELINE_FRAMES: FrameType.default(DEFAULT_FRAMES),
   BLYAN_NETWORK: z.string().min(1).max(64).default('blyan-local'),
   BLYAN_REQUEST_TIMEOUT_S: z.coerce.number().int().min(1).max(86_400).default(300),
   BLYAN_RETENTION_H: z.coerce.number().positive().max(87_600).default(24),
@@ -34,6 +36,7 @@ const EXAMPLES: Record<string, string> = {
   BLYAN_DATA_DIR: './data',
   BLYAN_BLOB_DIR: './data/blobs',
   BLYAN_MODEL: 'blyan-guide',
+  BLYAN_PIPELINE_FRAMES: 'f16',
   BLYAN_NETWORK: 'blyan-local',
   BLYAN_REQUEST_TIMEOUT_S: '300',
   BLYAN_RETENTION_H: '24',

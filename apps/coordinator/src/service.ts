@@ -1,6 +1,7 @@
 /** The running coordinator: connects the dispatch to queues, streams, tables and time. */
 import { hostname } from 'node:os';
 import type { PrismaClient } from '@blyan/db/client';
+import type { FrameType } from '@blyan/protocol/assignment';
 import type { NodeControl } from '@blyan/protocol/node';
 import { AnswerReader } from '@blyan/queue/answer-reader';
 import { AnswerWriter } from '@blyan/queue/answer-stream';
@@ -49,6 +50,8 @@ export interface ServiceOptions {
   nodeRedisCa?: string | undefined;
   retentionMs: number;
   conversationRetentionMs: number;
+  /** Between the stages of a pipeline; default: f32. */
+  frames?: FrameType;
   /** Tests shorten these. */
   nodeLostMs?: number;
   noNodeGraceMs?: number;
@@ -194,7 +197,10 @@ async function serve(
           },
         },
       },
-      options.noNodeGraceMs === undefined ? {} : { noNodeGraceMs: options.noNodeGraceMs },
+      {
+        ...(options.noNodeGraceMs === undefined ? {} : { noNodeGraceMs: options.noNodeGraceMs }),
+        ...(options.frames === undefined ? {} : { frames: options.frames }),
+      },
     );
     stack.push(() => coordinator.stop());
     const listening = access.listen({

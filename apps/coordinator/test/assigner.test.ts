@@ -204,6 +204,64 @@ describe('a pipeline', () => {
     expect((await t.db.node.findMany({ where: { mark: { not: null } } })).length).toBe(0);
   });
 
+  test('of which a stage sends wrong shapes goes on without it, and it is marked', async () => {
+    await t.coordinator({ noNodeGraceMs: 10_000 });
+    let culprit = '';
+    const script = async (play: Play) => {
+      if (play.job.attempt > 1) return proper(play);
+      await play.run(5);
+      const message = 'stage 1 gave f32 [1, 3] for f32 [1, 256]';
+      play.send('fail', { code: 'STAGE_SHAPE', message, retry: true, culprit });
+    };
+    const nodes = await third(3, script);
+    await until(() => nodes.every(isReady));
+    const head = await headOf(nodes);
+    culprit = nodes.find((node) => node !== head)!.id;
+    const spare = await t.node({ id: 'node-d', memory: THIRD, script });
+    const id = await t.ask();
+    expect(tokensOf(await t.events(id))).toEqual(tokensUpTo(20));
+    expect(await t.row(id)).toMatchObject({ status: 'completed', attempt: 2 });
+    // All are one operator's: whom else could it speak for?
+    const marked = () => t.db.node.findMany({ where: { mark: { not: null } } });
+    await until(async () => (await marked()).length > 0);
+    expect(await marked()).toMatchObject([{ id: culprit, mark: expect.stringContaining('shape') }]);
+    const members = (await readAssignment(t.redis, spare.id))?.stages.map(({ nodeId }) => nodeId);
+    expect(members).toHaveLength(3);
+    expect(members).not.toContain(culprit);
+  });
+
+  test('has the frames that the coordinator is set to, over the layers that are loaded; the receipt says so', async () => {
+    const first = await t.coordinator();
+    const nodes = await third(3);
+    await until(() => nodes.every(isReady));
+    const before = nodes.map(layersOf);
+    expect(nodes.map(({ assignments }) => assignments.at(-1)?.frames)).toEqual([
+      'f32',
+      'f32',
+      'f32',
+    ]);
+    await first.stop();
+    await t.coordinator({ frames: 'f16' });
+    await until(() => nodes.every(({ assignments }) => assignments.length === 2));
+    expect(nodes.map(({ assignments }) => assignments.at(-1)?.frames)).toEqual([
+      'f16',
+      'f16',
+      'f16',
+    ]);
+    expect(nodes.map(layersOf)).toEqual(before);
+    const head = await headOf(nodes);
+    const { numerics } = head.status;
+    if (numerics) head.say({ numerics: { ...numerics, frames: 'f16' } });
+    await until(async () => {
+      const seen = (await readCluster(t.redis))?.nodes.find(({ id }) => id === head.id);
+      return seen?.status.numerics?.frames === 'f16';
+    });
+    const id = await t.ask();
+    expect(tokensOf(await t.events(id))).toEqual(tokensUpTo(20));
+    const receipt = Receipt.parse((await t.row(id)).receipt);
+    expect(receipt.nodes.find((node) => node.id === head.id)?.numerics.frames).toBe('f16');
+  });
+
   test('goes on under a coordinator that takes over', async () => {
     const first = await t.coordinator();
     const nodes = await third(3);

@@ -3,7 +3,7 @@ import { readCluster } from '@blyan/queue/cluster';
 import { describe, expect, test } from 'vitest';
 import { tokensHash } from '../src/receipt.ts';
 import { openHarness, sleep, textOf, tokensOf, until } from './harness.ts';
-import { proper, tokensUpTo } from './scripted-node.ts';
+import { proper, type Script, tokensUpTo } from './scripted-node.ts';
 
 describe('an answer', () => {
   test('goes through, with its text, row and receipt', async () => {
@@ -194,6 +194,60 @@ describe('an answer', () => {
     const all = await Promise.all(ids.map((id) => t.events(id)));
     expect(node.jobs.map(({ requestId }) => requestId)).toEqual(ids);
     for (const events of all.slice(1)) expect(tokensOf(events)).toEqual(tokensUpTo(20));
+  });
+
+  /** Holds each answer until it is let go, the oldest first. */
+  function gate() {
+    const held: (() => void)[] = [];
+    const script: Script = async (play) => {
+      await new Promise<void>((resolve) => held.push(resolve));
+      await proper(play);
+    };
+    return { script, held, next: () => held.shift()?.() };
+  }
+
+  test('waits while all slots are taken, and is told how many are before it', async () => {
+    await using t = await openHarness(3);
+    await t.coordinator();
+    const { script, held, next } = gate();
+    await t.node({ id: 'node-a', slots: 1, script });
+    const ids = [await t.ask()];
+    await until(() => held.length === 1);
+    for (let i = 0; i < 3; i++) ids.push(await t.ask());
+    const last = ids.at(-1) ?? '';
+    const ahead = async () =>
+      (await t.reader.read(last)).flatMap(({ event }) =>
+        event.type === 'phase' && event.phase === 'queued' ? [event.ahead] : [],
+      );
+    for (const expected of [2, 1, 0]) {
+      await until(async () => (await ahead()).at(-1) === expected && held.length === 1);
+      next();
+    }
+    await until(() => held.length === 1);
+    next();
+    for (const id of ids) expect(tokensOf(await t.events(id))).toEqual(tokensUpTo(20));
+    expect((await ahead()).slice(-3)).toEqual([2, 1, 0]);
+  });
+
+  test('whose deadline passes while all slots are taken ends with one error', async () => {
+    await using t = await openHarness(3);
+    await t.coordinator();
+    const { script, held, next } = gate();
+    const node = await t.node({ id: 'node-a', slots: 1, script });
+    const first = await t.ask();
+    await until(() => held.length === 1);
+    const late = await t.ask({ timeoutMs: 800 });
+    const events = await t.events(late);
+    expect(events[0]).toMatchObject({ type: 'phase', phase: 'queued', ahead: 0 });
+    expect(events.slice(1)).toMatchObject([
+      { type: 'error', code: 'deadline_exceeded', message: expect.stringContaining('deadline') },
+    ]);
+    const row = await t.row(late);
+    expect(row).toMatchObject({ status: 'failed', errorCode: 'deadline_exceeded', output: [] });
+    // Who was before it lost nothing, and the node never heard of it.
+    next();
+    expect(tokensOf(await t.events(first))).toEqual(tokensUpTo(20));
+    expect(node.jobs.map(({ requestId }) => requestId)).toEqual([first]);
   });
 
   test('keeps its place although its row is read late', async () => {

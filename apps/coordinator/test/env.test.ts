@@ -5,6 +5,14 @@ import { readEnv } from '../src/env.ts';
 const env = (values: Record<string, string>) =>
   readEnv({ DATABASE_URL: 'postgresql://a:b@x/y', REDIS_URL: 'redis://x', ...values });
 
+test('frames between stages are f32 unless f16 is asked for', () => {
+  expect(toConfig(env({})).frames).toBe('f32');
+  expect(toConfig(env({ BLYAN_PIPELINE_FRAMES: 'f16' })).frames).toBe('f16');
+  expect(() => env({ BLYAN_PIPELINE_FRAMES: 'f8' })).toThrow(
+    /BLYAN_PIPELINE_FRAMES is wrong .* Example: BLYAN_PIPELINE_FRAMES=f16/,
+  );
+});
+
 test('answers are kept at least as long as they may take, in whole ms', () => {
   const retention = (hours: string) => toConfig(env({ BLYAN_RETENTION_H: hours })).retentionMs;
   expect(retention('0.1')).toBe(360_000);

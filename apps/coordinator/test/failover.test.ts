@@ -136,7 +136,7 @@ describe('events that are not as asked', () => {
     await expectWhole(id, 2);
   });
 
-  test('of another node are none', async () => {
+  test('of another node are none, and who wrote them is marked', async () => {
     await t.coordinator();
     const liar = await t.node({ id: 'node-b', slots: 0 });
     await t.node({
@@ -158,6 +158,25 @@ describe('events that are not as asked', () => {
       },
     });
     await expectWhole(await t.ask(), 1);
+    const problem = 'sent a wrong event: an event of an answer that was never its own';
+    const marks = async () => {
+      const rows = await t.db.node.findMany({ orderBy: { id: 'asc' } });
+      return rows.map(({ id, mark }) => [id, mark]);
+    };
+    await until(async () => (await marks()).some(([, mark]) => mark !== null));
+    expect(await marks()).toEqual([
+      ['node-a', null],
+      ['node-b', problem],
+    ]);
+    expect(t.lines).toContainEqual({
+      fields: { nodeId: 'node-b', problem },
+      message: 'a node broke its word',
+    });
+    // It would have room now, and gets nothing more.
+    liar.say({ slots: 4 });
+    await sleep(300);
+    for (let i = 0; i < 3; i++) await expectWhole(await t.ask(), 1);
+    expect(liar.jobs).toEqual([]);
   });
 
   test('five broken attempts are enough', async () => {

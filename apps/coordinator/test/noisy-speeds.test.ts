@@ -26,6 +26,7 @@ async function plansOf(
   const assigner = new Assigner({
     nodes,
     read: async () => null,
+    frames: 'f32',
     write: async (nodeId, assignment) => void assigned.set(nodeId, assignment),
     grant: async () => undefined,
     broken: () => undefined,

@@ -17,6 +17,7 @@ test.each([
   const nodes = new NodeRegistry({ steadyMs: 0 });
   const assigned = new Map<string, Assignment>();
   const assigner = new Assigner({
+    frames: 'f32',
     nodes,
     read: async () => null,
     write: async (nodeId, assignment) => void assigned.set(nodeId, assignment),
@@ -68,6 +69,7 @@ test('what cannot be written does not keep it from stopping', async () => {
   const nodes = new NodeRegistry({ steadyMs: 0 });
   let tries = 0;
   const assigner = new Assigner({
+    frames: 'f32',
     nodes,
     read: async () => null,
     write: async () => {

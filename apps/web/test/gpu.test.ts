@@ -113,6 +113,40 @@ const newKey = async (change: Partial<Parameters<typeof createNodeKey>[1]> = {})
 const beat = (node: TestNode, token: string) =>
   heartbeat({ nodeId: node.id, now: Date.now() }, from(token), deps);
 
+describe('a heartbeat', () => {
+  test.each([
+    ['hours ahead', 3 * 3600_000],
+    ['days behind', -2 * 86_400_000],
+  ])(
+    'of a node whose clock is %s is as good as another, and the clock is said',
+    async (_, offMs) => {
+      const node = newNode();
+      const { secret } = await newKey();
+      const { lease } = await join(node, secret);
+      const lines: [fields: object, message: string][] = [];
+      const warn = (fields: object, message: string) => void lines.push([fields, message]);
+      const watched = { ...deps, logger: { ...logger, warn } as unknown as GateDeps['logger'] };
+      const leaseUntil = async () =>
+        (await deps.db.node.findUniqueOrThrow({ where: { id: node.id } })).leaseUntil?.getTime() ??
+        0;
+      const before = await leaseUntil();
+      const beatAt = (now: number, token: string) =>
+        heartbeat({ nodeId: node.id, now }, from(token), watched);
+      const right = await beatAt(Date.now(), lease.token);
+      expect(lines).toEqual([]);
+      const wrong = await beatAt(Date.now() + offMs, right.lease.token);
+      expect(lines).toEqual([
+        [{ nodeId: node.id, aheadMs: expect.any(Number) }, 'the clock of a node is wrong'],
+      ]);
+      const [[said] = []] = lines as [{ aheadMs: number }][];
+      expect(Math.abs((said?.aheadMs ?? 0) - offMs)).toBeLessThan(5000);
+      expect(wrong.lease.ttlMs).toBeGreaterThan(0);
+      // Of its own time nothing got into the lease.
+      expect(Math.abs((await leaseUntil()) - before)).toBeLessThan(20_000);
+    },
+  );
+});
+
 describe('registration', () => {
   test('gives a lease, and a Redis user that works', async () => {
     const node = newNode();

@@ -6,6 +6,7 @@
  * `speed` or `f16` for one part only. Each line of the output is `{name, value, unit}`.
  */
 import { generateKeyPairSync, randomUUID, X509Certificate } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -90,8 +91,28 @@ const ready = (engine: RunningEngine, seen = 0) =>
   engine.until((m) => m.type === 'ready' && engine.messages.indexOf(m) >= seen);
 
 let serial = 0;
-/** Milliseconds that `count` answers at once take, from the first token of the last one on. */
-async function answers(engine: RunningEngine, count: number): Promise<number> {
+/** CPU time of an engine so far, ms; null where the system does not say. With one thread it is when it works. */
+function workedMs({ client }: RunningEngine): number | null {
+  const file = `/proc/${client.pid}/stat`;
+  if (!existsSync(file)) return null;
+  // Behind the name, which may have spaces: state is field 3, utime and stime are 14 and 15, in ticks of 10 ms.
+  const fields = readFileSync(file, 'utf8').split(') ').at(-1)!.split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+interface Taken {
+  ms: number;
+  /** Of each engine, the part of that time in which it worked. */
+  busy: number[];
+}
+
+/**
+ * What `count` answers at once take, from the first token of the last one on.
+ *
+ * @param engines all stages, the head first
+ */
+async function answers(engines: readonly RunningEngine[], count: number): Promise<Taken> {
+  const engine = engines[0]!;
   // Each message is looked through for each answer: those of earlier ones would be most of the work.
   engine.messages.length = 0;
   const ids = Array.from({ length: count }, () => `request-${String(serial++).padStart(16, '0')}`);
@@ -114,13 +135,19 @@ async function answers(engine: RunningEngine, count: number): Promise<number> {
   const first = (id: string) =>
     engine.events().some((e) => e.requestId === id && e.type === 'tokens');
   await engine.until(() => ids.every((id) => first(id) || ended(id) !== undefined));
+  const worked = engines.map(workedMs);
   const start = performance.now();
   await engine.until(() => ids.every(ended));
+  const ms = performance.now() - start;
   for (const id of ids) {
     const end = ended(id);
     if (end?.type !== 'done') throw new Error(JSON.stringify(end));
   }
-  return performance.now() - start;
+  const busy = engines.flatMap((each, i) => {
+    const [before, after] = [worked[i] ?? null, workedMs(each)];
+    return before === null || after === null ? [] : [(after - before) / ms];
+  });
+  return { ms, busy };
 }
 
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;
@@ -140,19 +167,25 @@ async function speeds(): Promise<void> {
       await ready(engines[0]!, seen);
     };
     const times = new Map<string, number[]>();
-    const measure = async (name: string, engine: RunningEngine) => {
+    const shares = new Map<string, number[]>();
+    const measure = async (name: string, all: readonly RunningEngine[]) => {
       for (const count of [1, 6]) {
         const key = `${name}.${count}`;
         console.error(`· ${key}`);
-        times.set(key, [...(times.get(key) ?? []), await answers(engine, count)]);
+        const { ms, busy } = await answers(all, count);
+        times.set(key, [...(times.get(key) ?? []), ms]);
+        for (const [stage, share] of busy.entries()) {
+          const name = `${key}-sequences.busy.stage-${stage + 1}`;
+          shares.set(name, [...(shares.get(name) ?? []), share]);
+        }
       }
     };
     // In turns: what else the machine does meets all of them.
     for (let round = 0; round < ROUNDS; round++) {
-      await measure('one-worker', alone);
+      await measure('one-worker', [alone]);
       for (const direct of [false, true]) {
         await begin(direct, round === 0 && !direct);
-        await measure(direct ? 'direct' : 'redis', engines[0]!);
+        await measure(direct ? 'direct' : 'redis', engines);
         if (round < ROUNDS - 1) continue;
         const told = await engines[0]!.until(
           (m) =>
@@ -170,6 +203,7 @@ async function speeds(): Promise<void> {
       if (count === '1' && name !== 'one-worker')
         emit(`pipeline.${name}.overhead`, ms / ANSWER - one, 'ms/tok');
     }
+    for (const [key, values] of shares) emit(`pipeline.${key}`, median(values), 'ratio');
   } finally {
     for (const engine of engines) await engine[Symbol.asyncDispose]();
   }

@@ -15,6 +15,8 @@ export const AssignmentId = z.uuid();
 /** Element type of the hidden states between stages; `f16` is a numerics profile of its own. */
 export const FrameType = z.enum(['f32', 'f16']);
 export type FrameType = z.infer<typeof FrameType>;
+/** A pipeline then gives the bits of one worker. */
+export const DEFAULT_FRAMES: FrameType = 'f32';
 
 /** Raw Ed25519 public key, hex. */
 export const PublicKey = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lowercase hex characters');

@@ -4,20 +4,16 @@
  * frames of the one before are void.
  */
 import { randomUUID } from 'node:crypto';
-import type { Assignment } from '@blyan/protocol/assignment';
+import type { Assignment, FrameType } from '@blyan/protocol/assignment';
 import { isDeposed } from '../errors.ts';
-import {
-  ASSIGN_RETRY_MS,
-  FORMING_STUCK_MS,
-  GAIN_LASTS_MS,
-  HEARING_MS,
-  REPLAN_MS,
-} from '../limits.ts';
+import { ASSIGN_RETRY_MS, FORMING_STUCK_MS, HEARING_MS, REPLAN_MS } from '../limits.ts';
 import type { Logger } from '../logger.ts';
 import type { NodeRegistry } from '../nodes.ts';
+import { Choice } from '../planning/choice.ts';
 import type { Pipeline, PlanModel } from '../planning/fleet.ts';
-import { type Replan, replan } from '../planning/plan.ts';
-import { canBeMember, planNode } from './candidates.ts';
+import { Links } from '../planning/links.ts';
+import { replan } from '../planning/plan.ts';
+import { canBeMember, noteLinks, planNodes } from './candidates.ts';
 import { type AssignedPipeline, headOf, membersOf } from './pipelines.ts';
 
 /** What is to be served. */
@@ -28,6 +24,8 @@ export interface WantedModel {
 
 export interface AssignerDeps {
   nodes: NodeRegistry;
+  /** Element type of the hidden states between stages. */
+  frames: FrameType;
   /** Writes a node's assignment, and tells it. */
   write(nodeId: string, assignment: Assignment): Promise<void>;
   /** What a node was last assigned, by whoever led then. */
@@ -57,8 +55,8 @@ export class Assigner {
   /** What the last plan was made of: while it is the same, so is the plan. */
   #seen = '';
   #planned = Number.NEGATIVE_INFINITY;
-  /** A plan that each look has found better, and since when, monotonic ms. */
-  #better: { plan: Pipeline[]; since: number } | null = null;
+  #choice = new Choice();
+  readonly #links = new Links();
   /** Ids of the last assignments of each node, the newest first. */
   readonly #recent = new Map<string, string[]>();
   /** Monotonic ms before which no plan is made. */
@@ -75,13 +73,13 @@ export class Assigner {
     if (model?.hash === this.#wanted?.hash) return;
     this.#wanted = model;
     this.#remembered = [];
-    this.#better = null;
+    this.#choice = new Choice();
     this.#seen = '';
   }
 
   /** Goes on with what an earlier leader has assigned, so that nobody loads anew. */
   async adopt(now = performance.now()): Promise<void> {
-    const { nodes, read } = this.#deps;
+    const { nodes, frames, read } = this.#deps;
     const held = new Map<string, Assignment>();
     for (const { id } of nodes.all()) {
       const assignment = await read(id);
@@ -90,14 +88,21 @@ export class Assigner {
     for (const [id, assignment] of held) {
       const ids = assignment.stages.map(({ nodeId }) => nodeId);
       if (ids[0] !== id || ids.some((other) => held.get(other)?.id !== assignment.id)) continue;
-      nodes.pipelines.add(assignment, now);
+      const { stages, model } = assignment;
+      if (stages.length === 1 || assignment.frames === frames) nodes.pipelines.add(assignment, now);
+      // With other frames, over the same layers, which are loaded.
+      else if (model === this.#wanted?.hash) this.#remembered.push(stages);
     }
-    this.#planFrom = nodes.pipelines.list().length > 0 ? now + HEARING_MS : now;
+    const adopted = nodes.pipelines.list().length + this.#remembered.length;
+    this.#planFrom = adopted > 0 ? now + HEARING_MS : now;
   }
 
   /** Looks after the pipelines; to be called often: it plans only when something has changed. */
   tick(now = performance.now()): void {
-    for (const pipeline of this.#deps.nodes.pipelines.list()) this.#look(pipeline, now);
+    const { nodes } = this.#deps;
+    // A pipeline that ends here takes what it measured with it.
+    noteLinks(this.#links, nodes);
+    for (const pipeline of nodes.pipelines.list()) this.#look(pipeline, now);
     if (now < this.#planFrom) return;
     const seen = this.#signature(now);
     if (seen === this.#seen && now - this.#planned < REPLAN_MS) return;
@@ -270,8 +275,9 @@ export class Assigner {
       .list()
       .filter((p) => p.assignment.model === wanted.hash && !p.closing);
     const before = [...current.map(planOf), ...this.#remembered];
-    const replanned = replan(before, candidates.map(planNode), wanted.plan, this.#better?.plan);
-    const next = this.#choose(replanned, now);
+    this.#links.keep((id) => nodes.get(id) !== undefined);
+    const fleet = planNodes(candidates, this.#links);
+    const next = this.#choice.of(replan(before, fleet, wanted.plan, this.#choice.candidate), now);
     const kept = new Set<AssignedPipeline>();
     const added: Pipeline[] = [];
     for (const pipeline of next) {
@@ -297,19 +303,6 @@ export class Assigner {
       logger.info({ pipelines: next.map(describe), kept: kept.size }, 'a plan was made');
   }
 
-  /**
-   * A better plan moves what serves, and rests on measured speeds: at once only if it makes more pipelines
-   * of the nodes, else when the very same one has been better for a while.
-   */
-  #choose({ plan, better }: Replan, now: number): Pipeline[] {
-    if (better === null) this.#better = null;
-    else if (better !== this.#better?.plan) this.#better = { plan: better, since: now };
-    const lasts = this.#better !== null && now - this.#better.since >= GAIN_LASTS_MS;
-    if (better === null || !(lasts || better.length > plan.length)) return plan;
-    this.#better = null;
-    return better;
-  }
-
   #assign(pipeline: Pipeline, model: string): void {
     const { nodes } = this.#deps;
     const now = performance.now();
@@ -327,7 +320,7 @@ export class Assigner {
         const { publicKey } = row;
         return { nodeId, publicKey, layers, addresses: status?.capacity?.addresses ?? [] };
       }),
-      frames: 'f32',
+      frames: this.#deps.frames,
       ...(served.length > 0
         ? { blobSources: [...new Set(served)].slice(0, MAX_BLOB_SOURCES) }
         : {}),

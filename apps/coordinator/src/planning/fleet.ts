@@ -29,8 +29,10 @@ export interface PlanNode {
   memoryBytes: number;
   /** Stored weight bytes that it goes through in a second. */
   bytesPerSecond: number;
-  /** Measured round trips to other nodes, ms. */
+  /** Known round trips to other nodes, ms: those to it are the same. */
   links: ReadonlyMap<string, number>;
+  /** What is taken for the others, ms. */
+  otherLinksMs: number;
 }
 
 interface PlannedStage {
@@ -44,14 +46,10 @@ export type Pipeline = readonly PlannedStage[];
 
 /** A node that says that it is slower than a disk has not measured itself. */
 const MIN_BYTES_PER_SECOND = 10e6;
-/** Round trip between nodes that have not measured it: two machines of one region. */
-const UNKNOWN_ROUND_TRIP_MS = 4;
 
-/** Time of one way between two nodes, ms: of both measurements the worse. */
-export function linkMs(from: PlanNode, to: PlanNode): number {
-  const known = [from.links.get(to.id), to.links.get(from.id)].filter((ms) => ms !== undefined);
-  return (known.length === 0 ? UNKNOWN_ROUND_TRIP_MS : Math.max(...known)) / 2;
-}
+/** Time of one way between two nodes, ms. */
+export const linkMs = (from: PlanNode, to: PlanNode): number =>
+  (from.links.get(to.id) ?? from.otherLinksMs) / 2;
 
 /** Bytes of weights that a node goes through in a second, as far as it is believed. */
 export const speedOf = ({ bytesPerSecond }: PlanNode): number =>

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { NodeJob } from '@blyan/protocol/node';
 import { NEUTRAL } from '@blyan/protocol/sampling';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { EngineLoop } from '../../src/engine/loop.ts';
 import type { JobEvent } from '../../src/engine/messages.ts';
 import type { ModelSession } from '../../src/engine/model-session.ts';
@@ -19,6 +19,8 @@ import { cut, startPipeline, type TestPipeline } from '../support/pipeline.ts';
 
 const SLOTS = 2;
 const COUNTS = [2, 3, 12];
+/** The last frames are still on their way when the logits are there. */
+const WAIT = { timeout: 5000, interval: 10 };
 let whole: LoadedModel;
 const pipelines = new Map<number, TestPipeline>();
 let prompts: number[][];
@@ -84,8 +86,43 @@ describe.each(COUNTS)('%i stages', (count) => {
     });
     expect(stages.flying).toBe(0);
     // A freed cache is freed in every stage.
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    for (const server of servers) expect(server.load).toEqual({ sequences: 0, kvBytes: 0 });
+    const nothing = servers.map(() => ({ sequences: 0, kvBytes: 0 }));
+    await vi.waitFor(() => expect(servers.map(({ load }) => load)).toEqual(nothing), WAIT);
+  });
+});
+
+/** Largest difference of two lists of logits, and whether the same token is first. */
+function differenceOf(a: Float32Array, b: Float32Array): { most: number; first: boolean } {
+  const most = a.reduce((max, value, i) => Math.max(max, Math.abs(value - b[i]!)), 0);
+  return { most, first: a.indexOf(Math.max(...a)) === b.indexOf(Math.max(...b)) };
+}
+
+describe('f16 frames over 3 stages', () => {
+  it('have bits of their own, each time the same, near those of one worker', async () => {
+    const expected = await logitsOf(whole.session);
+    await using half = await startPipeline(whole, cut(whole.files.config.layers, 3), {
+      slots: SLOTS,
+      frames: 'f16',
+    });
+    const actual = await logitsOf(half.session);
+    const again = await logitsOf(half.session);
+    expect(actual.length).toBe(expected.length);
+    // Rows of a check come in one array.
+    const { vocab } = whole.files.config;
+    const rows = (all: Float32Array[]) =>
+      all.flatMap((logits) =>
+        Array.from({ length: logits.length / vocab }, (_, i) =>
+          logits.subarray(i * vocab, (i + 1) * vocab),
+        ),
+      );
+    const differences = rows(actual).map((row, i) => differenceOf(row, rows(expected)[i]!));
+    const most = differences.map((difference) => difference.most);
+    expect(Math.max(...most)).toBeLessThan(0.02);
+    expect(Math.min(...most)).toBeGreaterThan(0);
+    expect(differences.every(({ first }) => first)).toBe(true);
+    actual.forEach((logits, i) => {
+      expect(bytes(logits).equals(bytes(again[i]!)), `step ${i}`).toBe(true);
+    });
   });
 });
 
@@ -127,6 +164,30 @@ const jobOf = (prompt: number[], params: NodeJob['params']): NodeJob => ({
 });
 
 describe('several sequences at once', () => {
+  it('keep every stage busy: as many runs are in flight as there are stages', async () => {
+    const jobs = () =>
+      Array.from({ length: 6 }, (_, i) =>
+        jobOf([...prompts[0]!.slice(0, 12), i], { ...SAMPLED, seed: i, maxTokens: 12 }),
+      );
+    for (const count of [2, 3]) {
+      const { session, stages, loopback } = pipelines.get(count)!;
+      const most = async (given: NodeJob[], lanes: number) => {
+        let flying = 0;
+        loopback.tamper = (bytes) => {
+          flying = Math.max(flying, stages.flying);
+          return [bytes];
+        };
+        const tokens = await serve(session, given, lanes);
+        loopback.tamper = (bytes) => [bytes];
+        expect(tokens.map(({ length }) => length)).toEqual(given.map(() => 12));
+        return flying;
+      };
+      expect(await most(jobs(), count), `${count} stages`).toBe(count);
+      // One sequence alone waits for each token of its own.
+      expect(await most(jobs().slice(0, 1), count)).toBe(1);
+    }
+  });
+
   it('each has the tokens that it has alone on one worker, with guesses and shared beginnings', async () => {
     // The second begins as the first and repeats itself, so that guesses are made and taken.
     const repeating = [...prompts[0]!, ...prompts[0]!, ...prompts[0]!.slice(0, 30)];
@@ -138,8 +199,9 @@ describe('several sequences at once', () => {
     for (const count of [2, 3]) {
       const { session, servers } = pipelines.get(count)!;
       expect(await serve(session, jobs(), count), `${count} stages`).toEqual(expected);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      for (const server of servers) expect(server.load.sequences).toBe(0);
+      const nothing = servers.map(() => 0);
+      const sequences = () => servers.map(({ load }) => load.sequences);
+      await vi.waitFor(() => expect(sequences()).toEqual(nothing), WAIT);
     }
   });
 });

@@ -6,7 +6,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { toHex } from '@blyan/chain/hex';
 import { resolveModel } from '@blyan/chain/model';
-import type { Assignment } from '@blyan/protocol/assignment';
+import type { Assignment, FrameType } from '@blyan/protocol/assignment';
 import type { NodeJob } from '@blyan/protocol/node';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import type {} from '../../../../tooling/local/src/test-context.ts';
@@ -65,7 +65,7 @@ async function lyingBlobs(honest: string) {
   };
 }
 
-function assignmentOf(direct: boolean): Assignment {
+function assignmentOf(direct: boolean, frames: FrameType = 'f32'): Assignment {
   return {
     id: randomUUID(),
     model: toHex(model().hash),
@@ -75,7 +75,7 @@ function assignmentOf(direct: boolean): Assignment {
       layers,
       addresses: direct ? [`127.0.0.1:${ports[i]}`] : [],
     })),
-    frames: 'f32',
+    frames,
   };
 }
 
@@ -233,6 +233,19 @@ it('the same layers in another pipeline stay loaded; neighbours that can, talk d
       (m) => m.type === 'stats' && m.stats.links[0]?.transport === 'direct',
     );
     expect(told).toMatchObject({ stats: { links: [{ nodeId: `node-${(i + 1) % 3}` }] } });
+  }
+});
+
+it('f16 frames are in the profile of the pipeline, and f32 ones in none', async () => {
+  for (const frames of ['f16', 'f32'] as const) {
+    const assignment = assignmentOf(false, frames);
+    const ready = next(engines[0]!, 'ready');
+    engines.forEach((engine, i) => void engine.client.assign(assignedOf(assignment, i)));
+    const message = await ready;
+    const numerics = message.type === 'ready' ? message.ready.numerics : null;
+    expect(numerics).toMatchObject({ provider: 'cpu', ...(frames === 'f16' && { frames }) });
+    expect(numerics && 'frames' in numerics).toBe(frames === 'f16');
+    expect(await run(jobOf())).toEqual(reference.cases[0]!.greedy_24);
   }
 });
 

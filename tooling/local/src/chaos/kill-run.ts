@@ -27,7 +27,8 @@ export async function runKills(
   }
   const workers = 2 * Math.max(...STAGES);
   const minutes = Math.round((performance.now() - began) / 6000) / 10;
-  return reportOf({ minutes, seed, workers, open: await openRequests(rig.db) }, result, records);
+  const open = await openRequests(rig.db);
+  return reportOf({ minutes, seed, workers, open, lateCounts: true }, result, records);
 
   async function once(stages: Stages): Promise<void> {
     result.asked++;

@@ -1,5 +1,5 @@
 /** Clients that ask all the time, and hold each answer against the one that nothing disturbed. */
-import { type Followed, followChat } from '../following-client.ts';
+import { type Followed, type FollowOptions, followChat } from '../following-client.ts';
 import { pick } from './random.ts';
 
 const PROMPTS = [
@@ -81,17 +81,20 @@ export async function undisturbed(url: string, tokens: number): Promise<Known[]>
   return known;
 }
 
+/** Asks, and reads to the end; throws when there is none in time. */
+type Asking = (question: Question, options: FollowOptions) => Promise<Followed>;
+
 export class Load {
   readonly result = noResult();
   /** Answers that are written now. */
   readonly open = new Set<Followed>();
-  readonly #url: string;
+  readonly #asking: Asking;
   readonly #known: readonly Known[];
   readonly #random: () => number;
   #stopped = false;
 
-  constructor(url: string, known: readonly Known[], random: () => number) {
-    this.#url = url;
+  constructor(asking: Asking, known: readonly Known[], random: () => number) {
+    this.#asking = asking;
     this.#known = known;
     this.#random = random;
   }
@@ -110,7 +113,7 @@ export class Load {
     result.asked++;
     let current: Followed | null = null;
     try {
-      const followed = await followChat(this.#url, question, {
+      const followed = await this.#asking(question, {
         onTokens: (soFar) => {
           current = soFar;
           open.add(soFar);

@@ -2,7 +2,8 @@
  * `npm run chaos -- --minutes N --seed S`: the whole product with several workers under load, while
  * everything in it dies at random. `npm run chaos -- --kills N --seed S`: one worker after the other is
  * killed in the middle of an answer, over 1 to 3 stages. See docs/failure.md. The report goes to stdout
- * as text, and to `--out FILE` as JSON. Exits with 1 unless every answer was the undisturbed one, once.
+ * as text, and to `--out FILE` as JSON. Exits with 1 unless every answer was the undisturbed one, once, and
+ * with `--kills` in time.
  */
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
