@@ -44,6 +44,7 @@ export class EngineKeeper {
   #engine: EngineProcess | null = null;
   #state: EngineState = { state: 'idle' };
   #stats: EngineStats | null = null;
+  #weightBytesPerSecond: number | null = null;
   /** What follows when the present process, which we end, is gone. */
   #next: 'start' | 'idle' | null = null;
   #notices: string[] = [];
@@ -77,6 +78,13 @@ export class EngineKeeper {
   /** Of the present process; null before it has said any. */
   get stats(): EngineStats | null {
     return this.#stats;
+  }
+  /**
+   * As the last process measured that did any work; null before. A new one has measured nothing, but the
+   * machine is the same: back at its first guess it would look faster than those that work.
+   */
+  get weightBytesPerSecond(): number | null {
+    return this.#weightBytesPerSecond;
   }
   /** The engine, if it can take attempts. */
   get serving(): EngineProcess | null {
@@ -125,6 +133,7 @@ export class EngineKeeper {
       },
       stats: (stats) => {
         this.#stats = stats;
+        this.#weightBytesPerSecond = stats.weightBytesPerSecond ?? this.#weightBytesPerSecond;
       },
       ready: (ready) => {
         if (this.#next !== null) return;

@@ -233,7 +233,7 @@ export class WorkerNode {
   }
 
   #capacity(): NodeCapacity {
-    const measured = this.#keeper.stats?.weightBytesPerSecond ?? null;
+    const measured = this.#keeper.weightBytesPerSecond;
     const { capacity } = this.#options;
     return measured === null ? capacity : { ...capacity, weightBytesPerSecond: measured };
   }

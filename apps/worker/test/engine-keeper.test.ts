@@ -67,6 +67,22 @@ test('a model that stays damaged is verified again ever later, and the reason st
   await keeper.stop();
 });
 
+test('the speed that was measured stays when the engine is another one', async () => {
+  const { keeper, engine } = open();
+  const load = { running: 0, waiting: 0, tokensPerSecond: 0, residentBytes: 0 };
+  const say = (weightBytesPerSecond: number | null) =>
+    engine().stats({ load, links: [], weightBytesPerSecond });
+  say(null);
+  expect(keeper.weightBytesPerSecond).toBe(null);
+  say(3e9);
+  keeper.replace('start');
+  expect(keeper.stats).toBe(null);
+  say(null);
+  expect(keeper.weightBytesPerSecond).toBe(3e9);
+  say(2e9);
+  expect(keeper.weightBytesPerSecond).toBe(2e9);
+});
+
 test('notices without end are neither logged nor told without end', async () => {
   const lines: string[] = [];
   const stream = { write: (line: string) => void lines.push(line) };
