@@ -1,9 +1,7 @@
 'use client';
 
 import { useQuery } from '@tanstack/react-query';
-import { useTheme } from 'next-themes';
 import { type ReactNode, useEffect } from 'react';
-import { Toaster } from 'sonner';
 import { NavLink } from '@/components/nav-link';
 import { useTRPC } from '@/lib/trpc';
 import { ConfirmProvider } from './access/confirm';
@@ -18,7 +16,6 @@ interface ConsoleProps {
 
 /** What all pages of a signed-in admin have around them. */
 export function Console({ email, twoFactor, children }: ConsoleProps) {
-  const { resolvedTheme } = useTheme();
   useSignedIn();
   return (
     <ConfirmProvider twoFactor={twoFactor}>
@@ -38,7 +35,6 @@ export function Console({ email, twoFactor, children }: ConsoleProps) {
       <main id="main" className="mx-auto w-full max-w-6xl flex-1 px-4 py-8 sm:px-6">
         {children}
       </main>
-      <Toaster position="bottom-right" theme={resolvedTheme === 'dark' ? 'dark' : 'light'} />
     </ConfirmProvider>
   );
 }
