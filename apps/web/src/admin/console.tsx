@@ -1,9 +1,7 @@
 'use client';
 
 import { useQuery } from '@tanstack/react-query';
-import { useTheme } from 'next-themes';
 import { type ReactNode, useEffect } from 'react';
-import { Toaster } from 'sonner';
 import { EnglishMain } from '@/components/english-main';
 import { NavLink } from '@/components/nav-link';
 import { useTRPC } from '@/lib/trpc';
@@ -19,7 +17,6 @@ interface ConsoleProps {
 
 /** What all pages of a signed-in admin have around them. */
 export function Console({ email, twoFactor, children }: ConsoleProps) {
-  const { resolvedTheme } = useTheme();
   useSignedIn();
   return (
     <ConfirmProvider twoFactor={twoFactor}>
@@ -40,7 +37,6 @@ export function Console({ email, twoFactor, children }: ConsoleProps) {
       <EnglishMain className="mx-auto w-full max-w-6xl flex-1 px-4 py-8 sm:px-6">
         {children}
       </EnglishMain>
-      <Toaster position="bottom-right" theme={resolvedTheme === 'dark' ? 'dark' : 'light'} />
     </ConfirmProvider>
   );
 }
