@@ -150,25 +150,6 @@ export type TensorUse = TensorRow & {
   block: Hash;
 };
 
-/** Layer blocks that hold a tensor, newest first. */
-export function usesOfTensor(db: Tx, root: Hash, limit: number): Promise<TensorUse[]> {
-  return db.$queryRaw<TensorUse[]>`
-    SELECT t.*, b."hash" AS "block" FROM "Tensor" t
-    JOIN "Block" b ON b."chain" = 'B' AND b."height" = t."height"
-    WHERE t."root" = ${bytes(root)} ORDER BY t."height" DESC LIMIT ${limit}`;
-}
-
-/** Models that name one of these layer blocks, newest first. */
-export function modelsOfLayers(
-  db: Tx,
-  heights: readonly number[],
-  limit: number,
-): Promise<(ModelRow & { layer: number })[]> {
-  return db.$queryRaw<(ModelRow & { layer: number })[]>`
-    SELECT m.*, l."height" AS "layer" FROM "ModelLayer" l JOIN "Model" m ON m."height" = l."model"
-    WHERE l."height" IN (${Prisma.join([...heights])}) ORDER BY m."height" DESC LIMIT ${limit}`;
-}
-
 /** Up to here answers are counted one by one; a page says "1000 and more" then. */
 export const MAX_ANSWERS = 1000;
 

@@ -11,12 +11,11 @@ import {
   listModels,
   listModelTensors,
   modelSizes,
-  modelsOfLayers,
-  usesOfTensor,
 } from '@blyan/db/explorer';
 import { ownAnswersOfNode, workOfNode } from '@blyan/db/node-work';
 import { proveConsistency, proveInclusion } from '@blyan/db/proofs';
 import { searchAll } from '@blyan/db/search';
+import { modelsOfTensor, usesOfTensor } from '@blyan/db/tensor-uses';
 import { createTestDatabase, type TestDatabase } from '@blyan/db/testing';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
@@ -117,7 +116,7 @@ const QUERIES: [name: string, run: () => Promise<unknown>][] = [
   ['what differs between models', () => diffModels(db, [777, 778], { limit: 50, cursor: null })],
   ['layers that differ', () => countOtherLayers(db, [777, 778])],
   ['uses of a tensor', () => usesOfTensor(db, root, 50)],
-  ['models of layers', () => modelsOfLayers(db, [5, 6], 50)],
+  ['models of a tensor', () => modelsOfTensor(db, root, 51)],
   ['answers of models', () => countAnswers(db, [author])],
   ['work of a node', () => workOfNode(db, 'node-7')],
   ['answers of a node to one browser', () => ownAnswersOfNode(db, 'node-7', author, 25)],

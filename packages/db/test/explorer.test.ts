@@ -22,11 +22,10 @@ import {
   listModels,
   listModelTensors,
   modelSizes,
-  modelsOfLayers,
-  usesOfTensor,
 } from '@blyan/db/explorer';
 import { provableSize, proveConsistency, proveInclusion } from '@blyan/db/proofs';
 import { searchAll } from '@blyan/db/search';
+import { modelsOfTensor, usesOfTensor } from '@blyan/db/tensor-uses';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type {} from '../../../tooling/local/src/test-context.ts';
@@ -217,7 +216,7 @@ describe('lists', () => {
     const [tensor] = (await listModelTensors(t.db, 1, { ...list, group: 'layer.3' })).rows;
     const [use] = await usesOfTensor(t.db, tensor!.root, 5);
     expect(toHex(use!.block)).toBe(toHex(layers[4]!.block));
-    const models = await modelsOfLayers(t.db, [use!.height], 10);
+    const models = await modelsOfTensor(t.db, tensor!.root, 10);
     expect(models.map((model) => model.name)).toEqual(['other', 'big_guide.v2', 'tiny-guide']);
     expect(await countAnswers(t.db, [models[0]!.hash])).toBe(0);
   });

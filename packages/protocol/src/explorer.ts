@@ -221,6 +221,14 @@ export const TensorDifference = z.object({
   there: TensorSummary.nullable(),
 });
 
+/** A layer block that holds a tensor, and the name that it has there. */
+export const TensorUse = z.object({
+  block: Hash,
+  height: z.number(),
+  group: z.string(),
+  name: z.string(),
+});
+
 /** `GET /tensors/{root}`. `answers` says how many, not which: an answer's id is the right to read it. */
 export const TensorDetails = TensorSummary.extend({
   leafSize: z.number(),
@@ -228,9 +236,11 @@ export const TensorDetails = TensorSummary.extend({
   recipe: z.object({ name: z.string(), version: z.number() }),
   source: z.unknown(),
   /** Layer blocks that hold it, newest first; `moreUses`: there are others. */
-  uses: z.array(z.object({ block: Hash, height: z.number(), group: z.string(), name: z.string() })),
+  uses: z.array(TensorUse),
   moreUses: z.boolean(),
-  models: z.array(ModelSummary),
+  /** Models that it is a part of, newest first, each with the layer block that it has it from. */
+  models: z.array(ModelSummary.extend({ layer: TensorUse })),
+  moreModels: z.boolean(),
   answers: z.object({ count: z.number(), more: z.boolean() }),
 });
 

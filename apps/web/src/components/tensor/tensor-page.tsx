@@ -113,7 +113,8 @@ function SourceText({ range }: { range: Readable<SourceRange> }) {
   );
 }
 
-function Uses({ tensor: { uses, moreUses, models, answers } }: { tensor: TensorDetails }) {
+function Uses({ tensor }: { tensor: TensorDetails }) {
+  const { uses, moreUses, models, moreModels, answers } = tensor;
   return (
     <Facts>
       <Fact name="Layer blocks">
@@ -132,7 +133,7 @@ function Uses({ tensor: { uses, moreUses, models, answers } }: { tensor: TensorD
       </Fact>
       <Fact name="Models">
         {models.length === 0 ? (
-          <span className="text-faint">none: its layer block is in no model</span>
+          <span className="text-faint">none: its layer blocks are in no model</span>
         ) : (
           <ul className="space-y-1">
             {models.map((model) => (
@@ -141,11 +142,18 @@ function Uses({ tensor: { uses, moreUses, models, answers } }: { tensor: TensorD
                   {model.name}
                 </Link>
                 <Hash value={model.hash} label="model block" />
+                <span className="text-soft">
+                  {model.layer.group}, block{' '}
+                  <Link className="link" href={blockHref('B', model.layer.block)}>
+                    B {model.layer.height}
+                  </Link>
+                </span>
                 {model.retired !== null && <span className="text-warn">retired</span>}
               </li>
             ))}
           </ul>
         )}
+        {moreModels && <p className="text-faint">Older models have it, too.</p>}
       </Fact>
       <Fact
         name="Answers"

@@ -3,7 +3,8 @@ import { isType } from '@blyan/chain/block';
 import { equalBytes, fromHex, toHex } from '@blyan/chain/hex';
 import { readable } from '@blyan/chain/json';
 import { leafCount } from '@blyan/chain/merkle';
-import { countAnswers, MAX_ANSWERS, modelsOfLayers, usesOfTensor } from '@blyan/db/explorer';
+import { countAnswers, MAX_ANSWERS } from '@blyan/db/explorer';
+import { type ModelOfTensor, modelsOfTensor, usesOfTensor } from '@blyan/db/tensor-uses';
 import type { TensorDetails } from '@blyan/protocol/explorer';
 import { readBlock } from '../chain/read.ts';
 import type { Context } from '../context.ts';
@@ -21,23 +22,21 @@ export async function readTensor(
 ): Promise<TensorDetails> {
   const { db } = ctx;
   const hash = fromHex(root);
-  const found = await usesOfTensor(db, hash, MAX_USES + 1);
+  const [found, allModels] = await Promise.all([
+    usesOfTensor(db, hash, MAX_USES + 1),
+    modelsOfTensor(db, hash, MAX_MODELS + 1),
+  ]);
   const [newest] = found;
   if (!newest) throw notFound('tensor_not_found', `No block holds a tensor ${root}.`, 'root');
   const uses = found.slice(0, MAX_USES);
-  const [block, models] = await Promise.all([
+  const models = allModels.slice(0, MAX_MODELS);
+  const [block, answers] = await Promise.all([
     readBlock(ctx, 'B', toHex(newest.block)),
-    modelsOfLayers(
+    countAnswers(
       db,
-      uses.map((use) => use.height),
-      MAX_MODELS,
+      models.map((model) => model.hash),
     ),
   ]);
-  const once = [...new Map(models.map((model) => [model.height, model])).values()];
-  const answers = await countAnswers(
-    db,
-    once.map((model) => model.hash),
-  );
   const tensors = isType(block, 'layer') ? block.body.tensors : [];
   const descriptor = tensors.find((tensor) => equalBytes(tensor.root, hash));
   if (!descriptor) throw notFound('tensor_not_found', `No block holds a tensor ${root}.`, 'root');
@@ -54,7 +53,15 @@ export async function readTensor(
       name: use.name,
     })),
     moreUses: found.length > MAX_USES,
-    models: once.map(modelSummary),
+    models: models.map((model) => ({ ...modelSummary(model), layer: layerOf(model) })),
+    moreModels: allModels.length > MAX_MODELS,
     answers: { count: answers, more: answers === MAX_ANSWERS },
   };
 }
+
+const layerOf = ({ block, layerHeight, group, tensor }: ModelOfTensor) => ({
+  block: toHex(block),
+  height: layerHeight,
+  group,
+  name: tensor,
+});

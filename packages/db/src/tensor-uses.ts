@@ -1,0 +1,33 @@
+/** What uses a tensor: the layer blocks that hold it, and the models that name one of these. */
+import type { Hash } from '@blyan/chain/types';
+import { bytes } from './blocks.ts';
+import type { Tx } from './client.ts';
+import type { ModelRow, TensorUse } from './explorer.ts';
+
+/** Layer blocks that hold a tensor, newest first. */
+export function usesOfTensor(db: Tx, root: Hash, limit: number): Promise<TensorUse[]> {
+  return db.$queryRaw<TensorUse[]>`
+    SELECT t.*, b."hash" AS "block" FROM "Tensor" t
+    JOIN "Block" b ON b."chain" = 'B' AND b."height" = t."height"
+    WHERE t."root" = ${bytes(root)} ORDER BY t."height" DESC LIMIT ${limit}`;
+}
+
+/** A model with the first of its tensors that has the root. */
+export type ModelOfTensor = ModelRow & {
+  /** Layer block, on chain B. */
+  block: Hash;
+  layerHeight: number;
+  group: string;
+  tensor: string;
+};
+
+/** Models that a tensor is a part of, newest first, in whichever of the blocks that hold it. */
+export function modelsOfTensor(db: Tx, root: Hash, limit: number): Promise<ModelOfTensor[]> {
+  return db.$queryRaw<ModelOfTensor[]>`
+    SELECT DISTINCT ON (m."height") m.*, l."block", l."height" AS "layerHeight", l."group",
+      t."name" AS "tensor"
+    FROM "Tensor" t JOIN "ModelLayer" l ON l."height" = t."height"
+      JOIN "Model" m ON m."height" = l."model"
+    WHERE t."root" = ${bytes(root)}
+    ORDER BY m."height" DESC, l."position", t."position" LIMIT ${limit}`;
+}
