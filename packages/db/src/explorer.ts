@@ -82,6 +82,11 @@ export async function listModels(
   return page(rows, limit, (row) => ({ key: number(row), id: row.height }));
 }
 
+/** Models of exactly this name, newest first. */
+export function modelsNamed(db: Tx, name: string, limit: number): Promise<ModelRow[]> {
+  return db.model.findMany({ where: { name }, orderBy: { height: 'desc' }, take: limit });
+}
+
 export function findModel(db: Tx, hash: Hash): Promise<ModelRow | null> {
   return db.model.findUnique({ where: { hash: bytes(hash) } });
 }

@@ -11,6 +11,7 @@ import {
   listModels,
   listModelTensors,
   modelSizes,
+  modelsNamed,
 } from '@blyan/db/explorer';
 import { ownAnswersOfNode, workOfNode } from '@blyan/db/node-work';
 import { proveConsistency, proveInclusion } from '@blyan/db/proofs';
@@ -111,6 +112,7 @@ const QUERIES: [name: string, run: () => Promise<unknown>][] = [
   ['models by height', () => listModels(db, { ...sorted, sort: 'height' })],
   ['models by name', () => listModels(db, { ...sorted, sort: 'name' })],
   ['models by words', () => listModels(db, { ...sorted, sort: 'height', q: 'name 777' })],
+  ['models of one name', () => modelsNamed(db, 'name-777', 50)],
   ['tensors of a model', () => listModelTensors(db, 777, { ...sorted, sort: 'name' })],
   ['sizes of a model', () => modelSizes(db, 777)],
   ['what differs between models', () => diffModels(db, [777, 778], { limit: 50, cursor: null })],

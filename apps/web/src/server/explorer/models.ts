@@ -9,6 +9,7 @@ import {
   listModelTensors,
   type ModelRow,
   modelSizes,
+  modelsNamed,
   tensorsAt,
 } from '@blyan/db/explorer';
 import type { Cursor } from '@blyan/db/keyset';
@@ -16,6 +17,7 @@ import {
   encodeCursor,
   type ModelDetails,
   type ModelDiffQuery,
+  type ModelSummary,
   type ModelsQuery,
   type ModelTensorsQuery,
   type TensorDifference,
@@ -57,6 +59,28 @@ export async function readModels(db: Db, query: ModelsQuery) {
   const cursor = placeIn(query.cursor, KEYS[query.sort]);
   const { rows, next } = await listModels(db, { ...query, cursor });
   return { models: rows.map(modelSummary), next: cursorText(next) };
+}
+
+/** Models that one is compared with: so many of its own name, and so many of any. */
+const VERSIONS = 50;
+
+/**
+ * What a model can be compared with: the newest ones of its name first, then the newest ones of all, since a
+ * new version may have a new name.
+ * @returns `more`: there are others, to be named by their hash
+ */
+export async function readOthers(
+  db: Db,
+  { hash, name }: { hash: string; name: string },
+): Promise<{ others: ModelSummary[]; more: boolean }> {
+  const newest = { sort: 'height', order: 'desc', limit: VERSIONS, cursor: null } as const;
+  const [named, { rows, next }] = await Promise.all([
+    modelsNamed(db, name, VERSIONS),
+    listModels(db, newest),
+  ]);
+  const models = new Map([...named, ...rows].map((row) => [row.height, modelSummary(row)]));
+  const others = [...models.values()].filter((other) => other.hash !== hash);
+  return { others, more: next !== null };
 }
 
 /** @throws ApiError 404 */
