@@ -1,15 +1,23 @@
 /** What uses a tensor: the layer blocks that hold it, and the models that name one of these. */
 import type { Hash } from '@blyan/chain/types';
 import { bytes } from './blocks.ts';
-import type { Tx } from './client.ts';
+import { Prisma, type Tx } from './client.ts';
 import type { ModelRow, TensorUse } from './explorer.ts';
+import { after, by, type Cursor, page } from './keyset.ts';
 
-/** Layer blocks that hold a tensor, newest first. */
-export function usesOfTensor(db: Tx, root: Hash, limit: number): Promise<TensorUse[]> {
-  return db.$queryRaw<TensorUse[]>`
+/** Layer blocks that hold a tensor, newest first; one that holds it twice is there twice. */
+export async function usesOfTensor(
+  db: Tx,
+  root: Hash,
+  { limit, cursor }: { limit: number; cursor: Cursor | null },
+) {
+  const [key, id] = [Prisma.sql`t."height"`, Prisma.sql`t."position"`];
+  const rows = await db.$queryRaw<TensorUse[]>`
     SELECT t.*, b."hash" AS "block" FROM "Tensor" t
     JOIN "Block" b ON b."chain" = 'B' AND b."height" = t."height"
-    WHERE t."root" = ${bytes(root)} ORDER BY t."height" DESC LIMIT ${limit}`;
+    WHERE t."root" = ${bytes(root)} ${after(key, id, 'desc', cursor)}
+    ${by(key, id, 'desc')} LIMIT ${limit + 1}`;
+  return page(rows, limit, ({ height, position }) => ({ key: height, id: position }));
 }
 
 /** A model with the first of its tensors that has the root. */

@@ -117,7 +117,7 @@ const QUERIES: [name: string, run: () => Promise<unknown>][] = [
   ['sizes of a model', () => modelSizes(db, 777)],
   ['what differs between models', () => diffModels(db, [777, 778], { limit: 50, cursor: null })],
   ['layers that differ', () => countOtherLayers(db, [777, 778])],
-  ['uses of a tensor', () => usesOfTensor(db, root, 50)],
+  ['uses of a tensor', () => usesOfTensor(db, root, { limit: 50, cursor: null })],
   ['models of a tensor', () => modelsOfTensor(db, root, 51)],
   ['answers of models', () => countAnswers(db, [author])],
   ['work of a node', () => workOfNode(db, 'node-7')],

@@ -214,7 +214,9 @@ describe('lists', () => {
     expect((await listModelTensors(t.db, 1, { ...list, group: 'norm' })).rows).toHaveLength(1);
     expect((await listModelTensors(t.db, 1, { ...list, format: 'q4' })).rows).toHaveLength(0);
     const [tensor] = (await listModelTensors(t.db, 1, { ...list, group: 'layer.3' })).rows;
-    const [use] = await usesOfTensor(t.db, tensor!.root, 5);
+    const { rows, next } = await usesOfTensor(t.db, tensor!.root, { limit: 5, cursor: null });
+    const [use] = rows;
+    expect(next).toBeNull();
     expect(toHex(use!.block)).toBe(toHex(layers[4]!.block));
     const models = await modelsOfTensor(t.db, tensor!.root, 10);
     expect(models.map((model) => model.name)).toEqual(['other', 'big_guide.v2', 'tiny-guide']);

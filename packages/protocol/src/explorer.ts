@@ -4,6 +4,7 @@
  * is to be passed as it is; null is the end.
  */
 import { z } from 'zod';
+import { Receipt } from './answer.ts';
 import { ChainId, Hash, NodeId, RequestId } from './ids.ts';
 import { NumericsProfile } from './node.ts';
 
@@ -229,6 +230,9 @@ export const TensorUse = z.object({
   name: z.string(),
 });
 
+/** `GET /tensors/{root}/uses`: all layer blocks that hold it, newest first. */
+export const TensorUsesQuery = z.object({ cursor: Cursor.optional(), limit, format: listFormat });
+
 /** `GET /tensors/{root}`. `answers` says how many, not which: an answer's id is the right to read it. */
 export const TensorDetails = TensorSummary.extend({
   leafSize: z.number(),
@@ -282,6 +286,23 @@ export const NodeDetails = z.object({
   moreWork: z.boolean(),
 });
 
+export const ReceiptParams = z.object({
+  id: RequestId.meta({ description: 'Of the answer: whoever knows it may read the answer, too.' }),
+});
+
+/** `GET /receipts/{id}`: what is known of an answer; its text is no part of it. */
+export const ReceiptDetails = z.object({
+  id: RequestId,
+  status: z.enum(['queued', 'running', 'completed', 'cancelled', 'failed']),
+  /** Hash of the model block. */
+  model: Hash,
+  createdAt: z.number(),
+  finishedAt: z.number().nullable(),
+  error: z.object({ code: z.string(), message: z.string() }).nullable(),
+  /** Null until the answer has ended, and of one that no worker finished. */
+  receipt: Receipt.nullable(),
+});
+
 /** `GET /search`. */
 export const SearchQuery = z.object({ q: text });
 
@@ -326,8 +347,11 @@ export type ModelsQuery = z.infer<typeof ModelsQuery>;
 export type ModelSummary = z.infer<typeof ModelSummary>;
 export type ModelTensorsQuery = z.infer<typeof ModelTensorsQuery>;
 export type NodeDetails = z.infer<typeof NodeDetails>;
+export type ReceiptDetails = z.infer<typeof ReceiptDetails>;
 export type SearchAnswer = z.infer<typeof SearchAnswer>;
 export type SearchResult = z.infer<typeof SearchResult>;
 export type TensorDetails = z.infer<typeof TensorDetails>;
 export type TensorDifference = z.infer<typeof TensorDifference>;
+export type TensorUse = z.infer<typeof TensorUse>;
+export type TensorUsesQuery = z.infer<typeof TensorUsesQuery>;
 export type TensorSummary = z.infer<typeof TensorSummary>;

@@ -115,7 +115,7 @@ function databaseWork(db: Db, { size, author, modelHeights, hashes }: Samples): 
     'search.layer': (_, r) => searchAll(db, `layer.${Math.floor(r() * 900)}`),
     'search.model': () => searchAll(db, 'bench thousand'),
     'search.nothing': (i) => searchAll(db, `nothing-${i}-of-this`),
-    'tensor.uses': (_, r) => usesOfTensor(db, tensor(r).root, 51),
+    'tensor.uses': (_, r) => usesOfTensor(db, tensor(r).root, { limit: 50, cursor: null }),
     'tensor.models': (_, r) => modelsOfTensor(db, tensor(r).root, 51),
     'model.tensors': () => listModelTensors(db, modelHeight, { ...sorted, sort: 'ordinal' }),
     'model.tensors-by-size': () =>

@@ -35,7 +35,7 @@ export function ModelDiff({ hash, others, more }: ModelDiffProps) {
   const named = useQuery({
     queryKey: ['model', other],
     enabled: other !== '' && !listed,
-    queryFn: ({ signal }) => getJson<ModelDetails>(`/models/${other}`, signal),
+    queryFn: ({ signal }) => getJson<ModelDetails>(`/models/${encodeURIComponent(other)}`, signal),
     ...FOREVER,
   });
   const found = listed ?? named.data;

@@ -129,7 +129,14 @@ function Uses({ tensor }: { tensor: TensorDetails }) {
             </li>
           ))}
         </ul>
-        {moreUses && <p className="text-faint">Older blocks hold it, too.</p>}
+        {moreUses && (
+          <p className="text-faint">
+            Older blocks hold it, too:{' '}
+            <a className="link" href={`/tensors/${tensor.root}/uses?format=csv`} download>
+              all of them as CSV
+            </a>
+          </p>
+        )}
       </Fact>
       <Fact name="Models">
         {models.length === 0 ? (

@@ -12,39 +12,19 @@ import {
   modelsNamed,
   tensorsAt,
 } from '@blyan/db/explorer';
-import type { Cursor } from '@blyan/db/keyset';
-import {
-  encodeCursor,
-  type ModelDetails,
-  type ModelDiffQuery,
-  type ModelSummary,
-  type ModelsQuery,
-  type ModelTensorsQuery,
-  type TensorDifference,
+import type {
+  ModelDetails,
+  ModelDiffQuery,
+  ModelSummary,
+  ModelsQuery,
+  ModelTensorsQuery,
+  TensorDifference,
 } from '@blyan/protocol/explorer';
 import type { ModelSizes } from '../chain/parsed.ts';
 import type { Context } from '../context.ts';
-import { ApiError, notFound } from '../http/errors.ts';
+import { notFound } from '../http/errors.ts';
+import { cursorText, MAX_INT, placeIn } from './places.ts';
 import { modelSummary, tensorSummary } from './shapes.ts';
-
-const cursorText = (next: { key: string | number; id: number } | null) =>
-  next && encodeCursor(next);
-
-/** Of columns of 32 bits. */
-const MAX_INT = 2 ** 31 - 1;
-
-/**
- * Where a list goes on. A cursor of a list that was sorted otherwise is none of this one.
- * @throws ApiError 400
- */
-function placeIn(cursor: Cursor | undefined, key: 'text' | number): Cursor | null {
-  if (cursor === undefined) return null;
-  const { key: at } = cursor;
-  if (typeof at === 'string' ? key === 'text' : key !== 'text' && at >= 0 && at <= key)
-    return cursor;
-  const message = 'This cursor is of a list in another order.';
-  throw new ApiError(400, 'invalid_cursor', message, { param: 'cursor' });
-}
 
 /** What the sorted columns hold. */
 const KEYS = {
@@ -116,6 +96,18 @@ function sizesOf({ groups, parts }: Awaited<ReturnType<typeof modelSizes>>): Mod
     groups: groups.map((group) => ({ ...numbers(group), block: toHex(group.block) })),
     parts: parts.map(numbers),
   };
+}
+
+/**
+ * Whether all layer blocks of these models are here: then their tensors never change again. To be asked before
+ * the tensors are read.
+ */
+export async function areWhole(db: Db, hashes: readonly string[]): Promise<boolean> {
+  const models = await Promise.all(hashes.map((hash) => requireModel(db, hash)));
+  const heights = models.map(({ height }) => height);
+  return (
+    (await db.modelLayer.findFirst({ where: { model: { in: heights }, height: null } })) === null
+  );
 }
 
 export async function readModelTensors(db: Db, hash: string, query: ModelTensorsQuery) {

@@ -1,7 +1,7 @@
 import { ownAnswersOfNode } from '@blyan/db/node-work';
 import { NodeId, RequestId } from '@blyan/protocol/ids';
 import { z } from 'zod';
-import { findAnswer } from '../answers/row.ts';
+import { readReceipt } from '../answers/receipt.ts';
 import { tokensOf } from '../answers/tokens.ts';
 import { modelDefaults } from '../model/defaults.ts';
 import { procedure, router } from './init.ts';
@@ -10,19 +10,9 @@ import { procedure, router } from './init.ts';
 const MAX_OWN = 25;
 
 export const answersRouter = router({
-  /** What is known of an answer; its text is not part of it. */
-  receipt: procedure.input(z.object({ id: RequestId })).query(async ({ ctx, input }) => {
-    const row = await findAnswer(input.id, ctx);
-    return {
-      id: row.id,
-      status: row.status,
-      model: row.model,
-      createdAt: row.createdAt.getTime(),
-      finishedAt: row.finishedAt?.getTime() ?? null,
-      error: row.errorCode ? { code: row.errorCode, message: row.errorMessage ?? '' } : null,
-      receipt: row.receipt,
-    };
-  }),
+  receipt: procedure
+    .input(z.object({ id: RequestId }))
+    .query(({ ctx, input }) => readReceipt(ctx, input.id)),
 
   /** Its tokens with their probabilities, where they were asked for. */
   tokens: procedure

@@ -1,4 +1,7 @@
-/** A tensor that many later blocks hold, too: its models are found all the same, and its place in each. */
+/**
+ * A tensor that many later blocks hold, too: its models are found all the same, and its place in each. A model
+ * that is old: its other versions are offered first.
+ */
 import { toHex } from '@blyan/chain/hex';
 import { generateKeyPair } from '@blyan/chain/keys';
 import { sha256 } from '@blyan/chain/sha256';
@@ -8,10 +11,12 @@ import { createDb, type Db } from '@blyan/db/client';
 import { initGenesis } from '@blyan/db/genesis';
 import { modelsOfTensor, usesOfTensor } from '@blyan/db/tensor-uses';
 import { createTestDatabase, type TestDatabase } from '@blyan/db/testing';
+import { TensorUsesQuery } from '@blyan/protocol/explorer';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { createParsed } from '../src/server/chain/parsed.ts';
 import { readLineage } from '../src/server/explorer/lineage.ts';
-import { readTensor } from '../src/server/explorer/tensors.ts';
+import { areWhole, readOthers } from '../src/server/explorer/models.ts';
+import { readTensor, readUses } from '../src/server/explorer/tensors.ts';
 
 /** Of the tensor, later than all of those that models name: more than a page shows. */
 const LATER = 60;
@@ -76,7 +81,8 @@ afterAll(async () => {
 });
 
 test('in the database: each model once, newest first, with the layer that has the tensor', async () => {
-  const uses = await usesOfTensor(db, shared, 50);
+  const { rows: uses, next } = await usesOfTensor(db, shared, { limit: 50, cursor: null });
+  expect(next).toEqual({ key: uses.at(-1)?.height, id: 0 });
   expect(uses.map(({ group }) => group)).toEqual(Array.from({ length: 50 }, () => 'norm'));
   const models = await modelsOfTensor(db, shared, 51);
   expect(
@@ -97,6 +103,20 @@ test('on its page, with what else there is', async () => {
   ]);
 });
 
+test('every block that holds it, page by page', async () => {
+  const heights: number[] = [];
+  let at: Record<string, string> = {};
+  for (;;) {
+    const { uses, next } = await readUses(db, root, TensorUsesQuery.parse({ limit: '25', ...at }));
+    heights.push(...uses.map(({ height }) => height));
+    if (next === null) break;
+    at = { cursor: next };
+  }
+  expect(heights).toEqual(Array.from({ length: LATER + 2 }, (_, i) => LATER + 2 - i));
+  const query = TensorUsesQuery.parse({});
+  await expect(readUses(db, 'ab'.repeat(32), query)).rejects.toThrow('No block holds');
+});
+
 test('its lineage has a model, and the layer of that model', async () => {
   const ctx = { db, parsed: createParsed() };
   expect(await readLineage(ctx, { tensor: root })).toMatchObject({
@@ -109,4 +129,32 @@ test('its lineage has a model, and the layer of that model', async () => {
     group: 'layer.0',
     tensors: [{ name: 'a.norm' }],
   });
+});
+
+test('a model is compared with those of its name, however many others are newer', async () => {
+  const rows = Array.from({ length: 60 }, (_, i) => ({ height: 1000 + i, name: `another ${i}` }));
+  const data = [{ height: 900, name: 'first' }, ...rows].map((row) => ({
+    ...row,
+    hash: Buffer.from(h(row.name + row.height)),
+    family: 'qwen3',
+    parameters: 1n,
+    recipe: 'raw/1',
+    layers: 1,
+  }));
+  await db.model.createMany({ data });
+  const { others, more } = await readOthers(db, { hash: first, name: 'first' });
+  expect(others.slice(0, 2).map(({ height, name }) => [height, name])).toEqual([
+    [900, 'first'],
+    [1059, 'another 59'],
+  ]);
+  expect(others).toHaveLength(51);
+  expect(others.map(({ hash }) => hash)).not.toContain(first);
+  expect(more).toBe(true);
+});
+
+test('what a model is made of lasts once all of its layer blocks are here', async () => {
+  expect(await areWhole(db, [first, second])).toBe(true);
+  const missing = await appendModel('missing', [{ group: 'layer.0', block: h('no such block') }]);
+  expect(await areWhole(db, [missing])).toBe(false);
+  expect(await areWhole(db, [first, missing])).toBe(false);
 });
