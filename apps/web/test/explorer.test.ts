@@ -15,7 +15,7 @@ import { TensorUsesQuery } from '@blyan/protocol/explorer';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { createParsed } from '../src/server/chain/parsed.ts';
 import { readLineage } from '../src/server/explorer/lineage.ts';
-import { areWhole, readOthers } from '../src/server/explorer/models.ts';
+import { areModelsWhole, readOthers } from '../src/server/explorer/models.ts';
 import { readTensor, readUses } from '../src/server/explorer/tensors.ts';
 
 /** Of the tensor, later than all of those that models name: more than a page shows. */
@@ -153,8 +153,8 @@ test('a model is compared with those of its name, however many others are newer'
 });
 
 test('what a model is made of lasts once all of its layer blocks are here', async () => {
-  expect(await areWhole(db, [first, second])).toBe(true);
+  expect(await areModelsWhole(db, [first, second])).toBe(true);
   const missing = await appendModel('missing', [{ group: 'layer.0', block: h('no such block') }]);
-  expect(await areWhole(db, [missing])).toBe(false);
-  expect(await areWhole(db, [first, missing])).toBe(false);
+  expect(await areModelsWhole(db, [missing])).toBe(false);
+  expect(await areModelsWhole(db, [first, missing])).toBe(false);
 });

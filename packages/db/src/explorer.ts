@@ -248,6 +248,12 @@ export async function modelSizes(
   return { groups, parts };
 }
 
+/** Whether all layer blocks of these models are here: then their tensors never change again. */
+export async function areWhole(db: Db, models: readonly number[]): Promise<boolean> {
+  const where = { model: { in: [...models] }, height: null };
+  return (await db.modelLayer.findFirst({ where, select: { position: true } })) === null;
+}
+
 export interface DifferenceRow {
   name: string;
   here: { height: number; position: number } | null;

@@ -1,9 +1,10 @@
-/** What uses a tensor: the layer blocks that hold it, and the models that name one of these. */
+/** What uses a tensor: layer blocks that hold it, models that name one of these, a reader's own answers. */
 import type { Hash } from '@blyan/chain/types';
 import { bytes } from './blocks.ts';
 import { Prisma, type Tx } from './client.ts';
 import type { ModelRow, TensorUse } from './explorer.ts';
 import { after, by, type Cursor, page } from './keyset.ts';
+import type { OwnAnswer } from './node-work.ts';
 
 /** Layer blocks that hold a tensor, newest first; one that holds it twice is there twice. */
 export async function usesOfTensor(
@@ -38,4 +39,21 @@ export function modelsOfTensor(db: Tx, root: Hash, limit: number): Promise<Model
       JOIN "Model" m ON m."height" = l."model"
     WHERE t."root" = ${bytes(root)}
     ORDER BY m."height" DESC, l."position", t."position" LIMIT ${limit}`;
+}
+
+/** Answers in the conversations of one browser that these models gave, the latest first. */
+export function ownAnswersOfModels(
+  db: Tx,
+  models: readonly Hash[],
+  owner: Uint8Array,
+  limit: number,
+): Promise<OwnAnswer[]> {
+  if (models.length === 0) return Promise.resolve([]);
+  return db.$queryRaw<OwnAnswer[]>`
+    SELECT r."id", r."createdAt" AS "startedAt", r."status"::text AS "status", m."name" AS "model"
+    FROM "Conversation" c JOIN "Message" s ON s."conversationId" = c."id"
+      JOIN "Request" r ON r."id" = s."requestId" LEFT JOIN "Model" m ON m."hash" = r."model"
+    WHERE c."owner" = ${bytes(owner)} AND r."model" IN (${Prisma.join(models.map(bytes))})
+      AND r."status" = 'completed'
+    ORDER BY r."createdAt" DESC LIMIT ${limit}`;
 }

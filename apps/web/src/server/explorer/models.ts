@@ -2,6 +2,7 @@
 import { fromHex, toHex } from '@blyan/chain/hex';
 import type { Db } from '@blyan/db/client';
 import {
+  areWhole,
   countOtherLayers,
   diffModels,
   findModel,
@@ -98,15 +99,12 @@ function sizesOf({ groups, parts }: Awaited<ReturnType<typeof modelSizes>>): Mod
   };
 }
 
-/**
- * Whether all layer blocks of these models are here: then their tensors never change again. To be asked before
- * the tensors are read.
- */
-export async function areWhole(db: Db, hashes: readonly string[]): Promise<boolean> {
+/** Of models by their hashes; to be asked before their tensors are read. @throws ApiError 404 */
+export async function areModelsWhole(db: Db, hashes: readonly string[]): Promise<boolean> {
   const models = await Promise.all(hashes.map((hash) => requireModel(db, hash)));
-  const heights = models.map(({ height }) => height);
-  return (
-    (await db.modelLayer.findFirst({ where: { model: { in: heights }, height: null } })) === null
+  return await areWhole(
+    db,
+    models.map(({ height }) => height),
   );
 }
 

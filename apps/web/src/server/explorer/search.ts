@@ -30,9 +30,13 @@ export async function search(db: Db, query: string): Promise<SearchAnswer> {
     ...found.nodes.map(({ id }) => ({ type: 'node' as const, id })),
     ...(found.receipt ? [{ type: 'receipt' as const, id: found.receipt }] : []),
   ];
-  const message =
-    results.length > 0
-      ? null
-      : `Nothing matches "${query}": no height, no hash that begins so, no tensor, layer, model, node or receipt of that name.`;
-  return { query, results, message };
+  return { query, results, message: results.length > 0 ? null : nothingMatches(query) };
+}
+
+function nothingMatches(query: string): string {
+  const isHash = /^[0-9a-f]{16,64}$/i.test(query);
+  const known = isHash
+    ? 'no block and no tensor has a hash that begins so. Hashes of blocks and Merkle roots of tensors are known here, those of files and chunks are not.'
+    : 'no height, no hash that begins so, no tensor, layer, model, node or receipt of that name.';
+  return `Nothing matches "${query}": ${known}`;
 }

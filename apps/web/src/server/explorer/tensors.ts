@@ -15,7 +15,7 @@ import { modelSummary, tensorSummary } from './shapes.ts';
 
 /** Blocks and models of one answer: more are on the pages of the blocks. */
 const MAX_USES = 50;
-const MAX_MODELS = 50;
+export const MAX_MODELS = 50;
 
 /** @throws ApiError 404 */
 export async function readTensor(

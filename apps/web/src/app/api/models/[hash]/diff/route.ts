@@ -1,6 +1,6 @@
 import { ModelParams } from '@blyan/protocol/chain-api';
 import { ModelDiffQuery, type TensorDifference } from '@blyan/protocol/explorer';
-import { areWhole, readDifferences } from '@/server/explorer/models';
+import { areModelsWhole, readDifferences } from '@/server/explorer/models';
 import { lastingJson } from '@/server/http/bytes';
 import { csvOfList, wantsCsv } from '@/server/http/csv';
 import { route } from '@/server/http/route';
@@ -23,7 +23,7 @@ export const GET = route({
   querySchema: ModelDiffQuery,
   async handler({ params: { hash }, query, request, ctx }) {
     if (!wantsCsv(request, query.format)) {
-      const whole = await areWhole(ctx.db, [hash, query.with]);
+      const whole = await areModelsWhole(ctx.db, [hash, query.with]);
       const answer = await readDifferences(ctx.db, hash, query);
       return whole ? lastingJson(request, answer) : answer;
     }

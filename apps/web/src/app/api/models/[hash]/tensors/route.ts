@@ -1,6 +1,6 @@
 import { ModelParams } from '@blyan/protocol/chain-api';
 import { ModelTensorsQuery } from '@blyan/protocol/explorer';
-import { areWhole, readModelTensors } from '@/server/explorer/models';
+import { areModelsWhole, readModelTensors } from '@/server/explorer/models';
 import { TENSOR_COLUMNS } from '@/server/explorer/shapes';
 import { lastingJson } from '@/server/http/bytes';
 import { csvOfList, wantsCsv } from '@/server/http/csv';
@@ -14,7 +14,7 @@ export const GET = route({
   querySchema: ModelTensorsQuery,
   async handler({ params: { hash }, query, request, ctx }) {
     if (!wantsCsv(request, query.format)) {
-      const whole = await areWhole(ctx.db, [hash]);
+      const whole = await areModelsWhole(ctx.db, [hash]);
       const answer = await readModelTensors(ctx.db, hash, query);
       return whole ? lastingJson(request, answer) : answer;
     }
