@@ -134,6 +134,11 @@ export async function listModelTensors(
     byteLength: [Prisma.sql`t."byteLength"`, ordinal],
     parameters: [Prisma.sql`t."parameters"`, ordinal],
   }[sort] as [Prisma.Sql, Prisma.Sql];
+  // Rows of two tables are compared one by one: layers before the cursor's would be read again for each page.
+  const from =
+    sort === 'ordinal' && cursor
+      ? Prisma.sql`AND ${key} ${order === 'asc' ? Prisma.sql`>=` : Prisma.sql`<=`} ${cursor.key}`
+      : Prisma.empty;
   const has = (text: string) => Prisma.sql`AND strpos(lower(t."name"), ${text.toLowerCase()}) > 0`;
   const rows = await db.$queryRaw<ModelTensorRow[]>`
     SELECT t.*, l."block", ${ordinal} AS "ordinal"
@@ -142,7 +147,7 @@ export async function listModelTensors(
       ${q ? has(q) : Prisma.empty}
       ${group ? Prisma.sql`AND l."group" = ${group}` : Prisma.empty}
       ${format ? Prisma.sql`AND t."format" = ${format}` : Prisma.empty}
-      ${after(key, id, order, cursor)}
+      ${from} ${after(key, id, order, cursor)}
     ${by(key, id, order)} LIMIT ${limit + 1}`;
   return page(rows, limit, (row): Cursor => {
     if (sort === 'ordinal') return { key: Math.floor(row.ordinal / 1024), id: row.position };

@@ -116,8 +116,16 @@ async function layersByGroup(db: Db, text: string): Promise<FoundLayer[]> {
 
 async function modelsByName(db: Db, words: string | null): Promise<ModelRow[]> {
   if (!words) return [];
+  const matches = hasWords(Prisma.sql`"name"`, words);
+  // By age alone a rare word would be looked for in every model, by words alone a common one be read of every
+  // model: of both the first ones.
   return await db.$queryRaw<ModelRow[]>`
-    SELECT m.* FROM "Model" m WHERE ${hasWords(Prisma.sql`m."name"`, words)}
+    SELECT m.* FROM (
+      SELECT "height" FROM (
+        SELECT "height", "name" FROM "Model" ORDER BY "height" DESC LIMIT ${SORTED}) AS newest
+      WHERE ${matches}
+      UNION (SELECT "height" FROM "Model" WHERE ${matches} LIMIT ${SORTED})) AS found
+    JOIN "Model" m ON m."height" = found."height"
     ORDER BY m."height" DESC LIMIT ${LIMIT}`;
 }
 

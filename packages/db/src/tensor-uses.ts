@@ -30,15 +30,21 @@ export type ModelOfTensor = ModelRow & {
   tensor: string;
 };
 
-/** Models that a tensor is a part of, newest first, in whichever of the blocks that hold it. */
+/**
+ * Models that a tensor is a part of, newest first, in whichever of the blocks that hold it. Of each block no
+ * more are looked at than are wanted: a layer may be in every model.
+ */
 export function modelsOfTensor(db: Tx, root: Hash, limit: number): Promise<ModelOfTensor[]> {
   return db.$queryRaw<ModelOfTensor[]>`
-    SELECT DISTINCT ON (m."height") m.*, l."block", l."height" AS "layerHeight", l."group",
-      t."name" AS "tensor"
-    FROM "Tensor" t JOIN "ModelLayer" l ON l."height" = t."height"
-      JOIN "Model" m ON m."height" = l."model"
-    WHERE t."root" = ${bytes(root)}
-    ORDER BY m."height" DESC, l."position", t."position" LIMIT ${limit}`;
+    SELECT m.*, own."block", own."layerHeight", own."group", own."tensor" FROM (
+      SELECT DISTINCT ON (l."model") l."model", l."block", l."height" AS "layerHeight", l."group",
+        t."name" AS "tensor"
+      FROM "Tensor" t,
+        LATERAL (SELECT * FROM "ModelLayer" WHERE "height" = t."height"
+                 ORDER BY "model" DESC LIMIT ${limit}) AS l
+      WHERE t."root" = ${bytes(root)}
+      ORDER BY l."model" DESC, l."position", t."position" LIMIT ${limit}) AS own
+    JOIN "Model" m ON m."height" = own."model" ORDER BY m."height" DESC`;
 }
 
 /** Answers in the conversations of one browser that these models gave, the latest first. */

