@@ -16,6 +16,7 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { createParsed } from '../src/server/chain/parsed.ts';
 import { readLineage } from '../src/server/explorer/lineage.ts';
 import { areModelsWhole, readOthers } from '../src/server/explorer/models.ts';
+import { search } from '../src/server/explorer/search.ts';
 import { readTensor, readUses } from '../src/server/explorer/tensors.ts';
 
 /** Of the tensor, later than all of those that models name: more than a page shows. */
@@ -157,4 +158,20 @@ test('what a model is made of lasts once all of its layer blocks are here', asyn
   const missing = await appendModel('missing', [{ group: 'layer.0', block: h('no such block') }]);
   expect(await areModelsWhole(db, [missing])).toBe(false);
   expect(await areModelsWhole(db, [first, missing])).toBe(false);
+});
+
+test('a hash that nobody knows: the search says what kinds of hashes it knows', async () => {
+  const unknown = toHex(h('nothing has this hash'));
+  const { results, message } = await search(db, unknown);
+  expect(results).toEqual([]);
+  expect(message).toContain('Hashes of blocks and Merkle roots of tensors are known here');
+  expect((await search(db, 'no such thing')).message).toContain('no height, no hash');
+  expect((await search(db, root)).message).toBeNull();
+});
+
+test('a rare word is found in the name of an old model, a common one in those of new models', async () => {
+  const models = async (q: string) =>
+    (await search(db, q)).results.flatMap((found) => (found.type === 'model' ? [found.name] : []));
+  expect(await models('second')).toEqual(['second']);
+  expect((await models('another')).slice(0, 2)).toEqual(['another 59', 'another 58']);
 });
