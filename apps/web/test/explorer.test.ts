@@ -164,7 +164,7 @@ test('a hash that nobody knows: the search says what kinds of hashes it knows', 
   const unknown = toHex(h('nothing has this hash'));
   const { results, message } = await search(db, unknown);
   expect(results).toEqual([]);
-  expect(message).toContain('Hashes of blocks and Merkle roots of tensors are known here');
+  expect(message).toContain('hashes of blocks, Merkle roots of tensors and SHA-256 of files');
   expect((await search(db, 'no such thing')).message).toContain('no height, no hash');
   expect((await search(db, root)).message).toBeNull();
 });

@@ -103,6 +103,8 @@ async function fill(url: string) {
     INSERT INTO "Request" ("id", "model", "params", "deadline", "status")
     SELECT 'request-' || i, ${hash(`'m' || i`)}, '{}', now(), 'completed' FROM ${rows}`);
   await filler.$executeRawUnsafe(`
+    INSERT INTO "ModelFile" SELECT i, 0, 'model.safetensors', ${hash(`'f' || i`)}, true FROM ${rows}`);
+  await filler.$executeRawUnsafe(`
     INSERT INTO "ModelPart" SELECT i, 'up', 'bf16', 1, i, i FROM ${rows}`);
   await filler.$executeRawUnsafe(`
     INSERT INTO "Attempt" ("requestId", "attempt", "nodeId", "stages")
@@ -201,6 +203,7 @@ const QUERIES: [name: string, run: () => Promise<unknown>, most?: number][] = [
   ['search: a part of a hash', () => searchAll(db, 'abcd1')],
   ['search: a whole hash of a block', () => searchAll(db, toHex(hashOf('b777')))],
   ['search: a whole hash of a tensor', () => searchAll(db, toHex(root))],
+  ['search: a whole hash of a file', () => searchAll(db, toHex(hashOf('f777')))],
   ['search: a tensor', () => searchAll(db, 'layers.777.mlp')],
   ['search: a word of every tensor', () => searchAll(db, 'mlp')],
   ['search: a model', () => searchAll(db, 'deep')],

@@ -87,6 +87,7 @@ async function derived(db: Db) {
     names: await db.tensorName.findMany({ orderBy: { name: 'asc' } }),
     models: await db.model.findMany({ orderBy: { height: 'asc' } }),
     layers: await db.modelLayer.findMany({ orderBy: [{ model: 'asc' }, { position: 'asc' }] }),
+    files: await db.modelFile.findMany({ orderBy: [{ model: 'asc' }, { position: 'asc' }] }),
     parts: await db.modelPart.findMany({ orderBy: [{ model: 'asc' }, { role: 'asc' }] }),
     heads: await db.chainHead.findMany({
       orderBy: { chain: 'asc' },
@@ -107,6 +108,7 @@ test('what an append writes is what is made from old blocks', async () => {
     db.model.deleteMany(),
     db.modelLayer.deleteMany(),
     db.modelPart.deleteMany(),
+    db.modelFile.deleteMany(),
     db.chainHead.updateMany({ data: { indexed: 0, bytes: 0 } }),
   ]);
   // A writer that is ahead of the index leaves it alone, so that it has no gap.
@@ -119,6 +121,12 @@ test('what an append writes is what is made from old blocks', async () => {
   expect(after.models).toEqual(before.models);
   expect(after.layers).toEqual(before.layers);
   expect(after.parts).toEqual(before.parts);
+  expect(after.files).toEqual(before.files);
+  expect(before.files).toHaveLength(6);
+  // From before there was a table of files.
+  await db.modelFile.deleteMany();
+  await indexChains(db);
+  expect((await derived(db)).files).toEqual(before.files);
   expect(after.tensors.slice(0, 16)).toEqual(before.tensors);
   expect(after.nodes.filter(({ chain }) => chain === 'A')).toEqual(
     before.nodes.filter(({ chain }) => chain === 'A'),
@@ -275,6 +283,19 @@ describe('search', () => {
     const root = hash('layer.1.mlp.up_proj');
     const { tensors } = await searchAll(t.db, toHex(root).slice(0, 10));
     expect(tensors.map(({ name }) => name)).toEqual(['layer.1.mlp.up_proj']);
+  });
+
+  test('by the SHA-256 of a file, of every model that has it', async () => {
+    const { files } = await searchAll(t.db, toHex(hash('s')).slice(0, 10));
+    expect(files.map(({ path, source, model }) => [path, source, model])).toEqual([
+      ['m.safetensors', true, 'other'],
+      ['m.safetensors', true, 'big_guide.v2'],
+      ['m.safetensors', true, 'tiny-guide'],
+    ]);
+    expect((await searchAll(t.db, toHex(hash('c')))).files[0]).toMatchObject({
+      path: 'config.json',
+      source: false,
+    });
   });
 
   test('by words of a name', async () => {

@@ -324,6 +324,15 @@ export const SearchResult = z.discriminatedUnion('type', [
     block: Hash,
     height: z.number().nullable(),
   }),
+  z.object({
+    type: z.literal('file'),
+    path: z.string(),
+    sha256: Hash,
+    /** Of the checkpoint that the model was made from; else kept beside the chain. */
+    source: z.boolean(),
+    model: z.string(),
+    modelHash: Hash,
+  }),
   z.object({ type: z.literal('model'), ...ModelSummary.shape }),
   z.object({ type: z.literal('node'), id: z.string() }),
   z.object({ type: z.literal('receipt'), id: RequestId }),

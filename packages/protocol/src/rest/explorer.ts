@@ -192,7 +192,7 @@ export const EXPLORER_OPERATIONS = operations([
     method: 'get',
     path: '/search',
     tag: 'Search',
-    summary: 'A height, a hash or its beginning, a tensor, layer, model, node or receipt',
+    summary: 'A height, a hash or its beginning, a tensor, layer, file, model, node or receipt',
     query: SearchQuery,
     replies: {
       200: { description: 'What matches; `message` when nothing does.', json: SearchAnswer },

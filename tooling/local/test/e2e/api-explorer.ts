@@ -251,6 +251,11 @@ const modelTests = () =>
       expect(await types('q_proj')).toContain('tensor');
       expect(await types('layer.3')).toContain('layer');
       expect(await types('GUIDE')).toEqual(['model']);
+      const { body } = await json(`/chain/A/block/${model}`);
+      const shard = body.source.files.find(({ path }: { path: string }) =>
+        path.endsWith('.safetensors'),
+      );
+      expect(await types(shard.sha256)).toEqual(['file']);
       const nothing = await json('/search?q=no%20such%20thing');
       expect(nothing.results).toEqual([]);
       expect(nothing.message).toContain('Nothing matches "no such thing"');
