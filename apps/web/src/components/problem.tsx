@@ -9,7 +9,7 @@ export function Problem({ title, children }: { title: string; children?: ReactNo
         <CircleX aria-hidden className="mt-0.5 size-4 shrink-0" />
         <span className="min-w-0 break-words">{title}</span>
       </p>
-      {children && <div className="mt-2 space-y-2 pl-6 text-soft">{children}</div>}
+      {children && <div className="mt-2 space-y-2 pl-6 break-words text-soft">{children}</div>}
     </div>
   );
 }

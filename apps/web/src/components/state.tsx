@@ -13,10 +13,11 @@ const STATES = {
 export function State({ kind, children }: { kind: keyof typeof STATES; children: ReactNode }) {
   const { icon: Icon, className } = STATES[kind];
   return (
-    <span className={`inline-flex items-center gap-1.5 ${className}`}>
+    <span className={`inline-flex items-start gap-1.5 ${className}`}>
+      {/* Beside the first line, however many there are. */}
       <Icon
         aria-hidden
-        className={`size-4 shrink-0 ${kind === 'busy' ? 'motion-safe:animate-spin' : ''}`}
+        className={`h-[1lh] w-4 shrink-0 ${kind === 'busy' ? 'motion-safe:animate-spin' : ''}`}
       />
       <span>{children}</span>
     </span>

@@ -92,8 +92,10 @@ function resultOf(
   const { stored, reason, refused, ok } = again;
   if (refused !== null) {
     const recorded = [again.source, again.scales].every((two) => two?.expected === two?.actual);
-    const although = recorded ? ', although its bytes are the recorded ones' : '';
-    const note = `it cannot have been imported${although}: ${refused}`;
+    const yet = recorded
+      ? ' Yet its bytes are the recorded ones: the block was not made of them.'
+      : '';
+    const note = refused + yet;
     return { ...again, name, state: 'refused', note, bytes };
   }
   if (!ok) return { ...again, name, state: 'differs', note: differenceOf(again), bytes };

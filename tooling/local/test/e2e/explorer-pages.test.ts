@@ -10,7 +10,7 @@ import { findChromium } from '../../src/chromium.ts';
 import { type Product, ROOT, startProduct } from '../../src/product.ts';
 import { inspectPage } from './inspect-page.ts';
 import { secondModelTests } from './second-model.ts';
-import { chat, type TempDir, tempDataDir } from './support.ts';
+import { chat, readEvents, slowEngine, type TempDir, tempDataDir } from './support.ts';
 import {
   changeBlock,
   changeJson,
@@ -234,6 +234,21 @@ describe('pages', () => {
     await holds().nth(1).waitFor();
   });
 
+  test('what is not there is said, beside the search', async () => {
+    await page.goto(`${product.url}/explorer/B/999999999`);
+    await page.getByText('There is nothing at this address.').waitFor();
+    await page.getByRole('combobox').waitFor();
+    await inspect('not-found');
+    // A whole hash in a message is broken, and does not widen the page.
+    const message = `There is no blob with root ${embedding.root} here.`;
+    const answer = { status: 404, json: { error: { code: 'blob_not_found', message } } };
+    await page.route('**/blobs/**', (route) => route.fulfill(answer));
+    await page.goto(`${product.url}/explorer/tensor/${embedding.root}`);
+    await page.getByText(message).waitFor();
+    await inspect('unreadable');
+    problems = problems.filter((problem) => !problem.includes('404'));
+  });
+
   test('lineage: from an answer to the file, as a graph and as a list', async () => {
     const { body } = await chat(product.url, { prompt: 'Hello', max_tokens: 4 });
     await page.goto(product.url + body.provenance.receipt);
@@ -262,9 +277,24 @@ describe('pages', () => {
     await page.waitForURL(`**/explorer/tensor/${query.root}`);
   });
 
-  test('worker: from a receipt or the search to what ran on it', async () => {
-    const { body } = await chat(product.url, { prompt: 'Hello', max_tokens: 4 });
-    await page.goto(product.url + body.provenance.receipt);
+  test('worker: from a receipt, which comes when the answer ends, or the search to what ran on it', async () => {
+    const slow = await slowEngine(product);
+    slow.hold();
+    const response = await fetch(`${product.url}/chat/stream`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ prompt: 'Hello', max_tokens: 4 }),
+    });
+    let answered: Promise<unknown> | undefined;
+    const answer = await new Promise<string>((resolve) => {
+      answered = readEvents(response, (start) => {
+        if (start.event === 'start') resolve(JSON.parse(start.data).id);
+      });
+    });
+    await page.goto(`${product.url}/explorer/receipt/${answer}`);
+    await page.getByText('appears here then').waitFor();
+    slow[Symbol.dispose]();
+    await answered;
     const link = page.getByRole('region', { name: 'Workers' }).getByRole('link');
     const id = (await link.textContent()) ?? '';
     await link.click();

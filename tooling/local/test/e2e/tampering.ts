@@ -100,24 +100,13 @@ export const flipHex = (text: string, at = 5) =>
 /** As pages show a hash. */
 const cut = (hash: string) => `${hash.slice(0, 8)}…${hash.slice(-6)}`;
 
-/** Where a page's data end in one script and go on in the next one: anywhere, in the middle of a hash too. */
-const SEAM = String.raw`("\]\)</script><script[^>]*>self\.__next_f\.push\(\[1,")?`;
-
-function rename(html: string, from: string, to: string): string {
-  const pattern = new RegExp([...from].join(SEAM), 'g');
-  const last = to.length - 1;
-  return html.replace(pattern, (_, ...seams: (string | undefined)[]) =>
-    [...to].map((character, i) => character + ((i < last && seams[i]) || '')).join(''),
-  );
-}
-
 /**
- * Another hash in place of one, in all answers under a path, be they pages. Its cut form, too: React would
- * notice that the text which it was sent is not what the data beside it say, before anything is verified.
+ * Another hash in place of one, in all answers under a path, be they pages. Its cut form, too: else React could
+ * notice that a text which it was sent is not what the data beside it say, before anything is verified.
  */
 export const renameHash =
   (path: string, from: string, to: string): Tamper =>
-  (asked, bytes) => {
-    if (!asked.startsWith(path)) return bytes;
-    return Buffer.from(rename(rename(bytes.toString(), from, to), cut(from), cut(to)));
-  };
+  (asked, bytes) =>
+    asked.startsWith(path)
+      ? Buffer.from(bytes.toString().replaceAll(from, to).replaceAll(cut(from), cut(to)))
+      : bytes;

@@ -31,7 +31,7 @@ export function NodePage({ node, own }: { node: NodeDetails; own: OwnAnswer[] })
     <>
       <h1 className="text-xl font-semibold tracking-tight break-all">Worker {node.id}</h1>
       <p className="mt-1 max-w-prose text-soft">
-        A machine of somebody that computes answers from verified blocks. Nobody has to trust it:
+        Somebody's machine, which computes answers from verified blocks. Nobody has to trust it:
         receipts say what it wrote, from which blocks and with which seed.
       </p>
       <div className="mt-6">

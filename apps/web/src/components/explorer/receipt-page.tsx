@@ -4,6 +4,7 @@ import Link from 'next/link';
 import { CopyButton } from '@/components/copy-button';
 import { Hash } from '@/components/hash';
 import { Problem } from '@/components/problem';
+import { Refresh } from '@/components/refresh';
 import { RelativeTime } from '@/components/relative-time';
 import { State } from '@/components/state';
 import { blockHref, lineageHref, modelHref, nodeHref } from '@/lib/explorer-links';
@@ -12,6 +13,9 @@ import { penaltiesOf } from '@/lib/sampling';
 import { Fact, Facts } from './facts';
 import { Section } from './section';
 import { TokenList } from './token-list';
+
+/** Most answers end within seconds. */
+const REFRESH_MS = 2000;
 
 const STATUS = {
   queued: ['busy', 'waiting'],
@@ -59,11 +63,16 @@ export function ReceiptPage({ answer }: { answer: ReceiptDetails }) {
       )}
       {answer.receipt ? (
         <ReceiptBody receipt={answer.receipt} />
+      ) : answer.status === 'queued' || answer.status === 'running' ? (
+        <>
+          <p className="mt-6 text-sm text-soft">
+            The receipt is written when the answer has ended, and appears here then.
+          </p>
+          <Refresh everyMs={REFRESH_MS} />
+        </>
       ) : (
         <p className="mt-6 text-sm text-soft">
-          {answer.status === 'queued' || answer.status === 'running'
-            ? 'The receipt is written when the answer has ended. Reload then.'
-            : 'This answer ended without a receipt, because no worker finished it.'}
+          This answer ended without a receipt, because no worker finished it.
         </p>
       )}
     </>

@@ -143,7 +143,13 @@ function addLayers(graph: LineageGraph, data: LineageData, above: string | null)
   });
 }
 
-const shortName = ({ name }: { name: string }) => name.split('.').slice(-3).join('.');
+/** Without the place of the layer, which is above it: `self_attn.q_proj.weight`. */
+const shortName = ({ name }: { name: string }) =>
+  name
+    .replace(/^.*\.\d+\./, '')
+    .split('.')
+    .slice(-3)
+    .join('.');
 
 function addTensors(graph: LineageGraph, data: LineageData, layer: string): string | null {
   const { tensors, tensor, from } = data;

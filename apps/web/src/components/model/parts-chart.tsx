@@ -27,7 +27,7 @@ export function PartsChart({ parts }: { parts: Parts }) {
             margin={{ top: 0, right: 12, bottom: 0, left: 0 }}
           >
             <XAxis type="number" tickFormatter={formatParameters} {...CHART.axis} />
-            <YAxis type="category" dataKey="name" width={120} interval={0} {...CHART.axis} />
+            <YAxis type="category" dataKey="name" width={144} interval={0} {...CHART.axis} />
             <Tooltip
               {...CHART.tooltip}
               formatter={(weights) => [formatCount(Number(weights)), 'weights']}

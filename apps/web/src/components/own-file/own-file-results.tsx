@@ -21,7 +21,7 @@ export function OwnFileResults({ state }: { state: OwnFileState }) {
           <thead>
             <tr>
               <th scope="col">Tensor</th>
-              <th scope="col" className="!text-right">
+              <th scope="col" className="hidden !text-right sm:table-cell">
                 Size
               </th>
               <th scope="col">State</th>
@@ -128,11 +128,18 @@ function Line({ result }: { result: TensorResult }) {
   const [kind, word] = STATES[result.state];
   return (
     <tr>
-      <td className="font-mono text-[0.8125rem]">{result.name}</td>
-      <td className="text-right text-soft">{formatBytes(result.bytes)}</td>
+      {/* On a phone the state is to be seen beside the name. */}
+      <td className="font-mono text-[0.8125rem] max-sm:min-w-40 max-sm:break-all max-sm:whitespace-normal">
+        {result.name}
+      </td>
+      <td className="hidden text-right text-soft sm:table-cell">{formatBytes(result.bytes)}</td>
       <td>
         <State kind={kind}>{word}</State>
-        {result.note && <span className="block text-[0.8125rem] text-soft">{result.note}</span>}
+        {result.note && (
+          <span className="block max-w-80 min-w-36 text-[0.8125rem] whitespace-normal text-soft">
+            {result.note}
+          </span>
+        )}
       </td>
       <td>{result.source && <Roots {...result.source} />}</td>
       <td>{result.stored && <Roots {...result.stored} />}</td>
