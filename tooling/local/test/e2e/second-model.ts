@@ -94,7 +94,7 @@ export function secondModelTests(world: () => World): void {
   test('model: compared with another one, tensor by tensor; any one is named in the address', async () => {
     const { page, product, model, embedding } = world();
     await page.goto(`${product.url}/explorer/model/${model}`);
-    await page.getByLabel('With').selectOption(other);
+    await page.getByRole('combobox', { name: /^With/ }).selectOption(other);
     const table = page.getByRole('region', { name: 'Tensors that differ' });
     const row = table.getByRole('row', {
       name: new RegExp(`^${embedding.replaceAll('.', '\\.')}`),

@@ -127,7 +127,8 @@ export function LayerTree({ hash, first, count, formats }: LayerTreeProps) {
           <button
             type="button"
             className="link"
-            disabled={matches.isFetchingNextPage}
+            // Those of the filter before stay until the new ones are here: they are not read on.
+            disabled={matches.isFetchingNextPage || matches.isPlaceholderData}
             onClick={() => void matches.fetchNextPage()}
           >
             {matches.isFetchingNextPage ? 'Reading more' : 'Read more'}
