@@ -13,6 +13,7 @@ const ROOT_ROUTES = [
   '/proofs/:path*',
   '/models/:path*',
   '/tensors/:path*',
+  '/receipts/:path*',
   '/nodes/:path*',
   '/search',
   '/gpu/:path*',

@@ -51,6 +51,6 @@ function beginSession(request: NextRequest, response: NextResponse): void {
 export const config = {
   // Everything but files and API routes, whose roots next.config.mjs lists: a new page is covered.
   matcher: [
-    '/((?!_next/static/|(?:api|v1|chain|blobs|proofs|models|tensors|nodes|search|gpu|chat|health|ready|openapi\\.json|icon\\.svg)(?:/|$)).*)',
+    '/((?!_next/static/|(?:api|v1|chain|blobs|proofs|models|tensors|receipts|nodes|search|gpu|chat|health|ready|openapi\\.json|icon\\.svg)(?:/|$)).*)',
   ],
 };

@@ -3,7 +3,7 @@ import { encodeCursor, MAX_ROWS, ModelsQuery } from '@blyan/protocol/explorer';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { immutableBytes, immutableJson } from '../src/server/http/bytes.ts';
+import { immutableBytes, immutableJson, lastingJson } from '../src/server/http/bytes.ts';
 import { csvOfList, csvResponse, wantsCsv } from '../src/server/http/csv.ts';
 
 const COLUMNS = { name: (row: { name: string }) => row.name, size: () => 3 };
@@ -137,4 +137,14 @@ test('what a client has is not sent again', async () => {
   expect((await send({}, 'HEAD').arrayBuffer()).byteLength).toBe(0);
   const known = new Request('http://localhost/', { headers: { 'if-none-match': '*' } });
   expect(immutableJson(known, '"x"', {}).status).toBe(304);
+});
+
+test('JSON that lasts is named by its own bytes, and is not what a table is', async () => {
+  const first = lastingJson(request(), { rows: [1] });
+  expect(await first.json()).toEqual({ rows: [1] });
+  expect(first.headers.get('cache-control')).toContain('immutable');
+  expect(first.headers.get('vary')).toBe('accept');
+  const known = request({ 'if-none-match': first.headers.get('etag') ?? '' });
+  expect(lastingJson(known, { rows: [1] }).status).toBe(304);
+  expect(lastingJson(known, { rows: [2] }).status).toBe(200);
 });

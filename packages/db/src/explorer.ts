@@ -82,6 +82,11 @@ export async function listModels(
   return page(rows, limit, (row) => ({ key: number(row), id: row.height }));
 }
 
+/** Models of exactly this name, newest first. */
+export function modelsNamed(db: Tx, name: string, limit: number): Promise<ModelRow[]> {
+  return db.model.findMany({ where: { name }, orderBy: { height: 'desc' }, take: limit });
+}
+
 export function findModel(db: Tx, hash: Hash): Promise<ModelRow | null> {
   return db.model.findUnique({ where: { hash: bytes(hash) } });
 }
@@ -129,6 +134,11 @@ export async function listModelTensors(
     byteLength: [Prisma.sql`t."byteLength"`, ordinal],
     parameters: [Prisma.sql`t."parameters"`, ordinal],
   }[sort] as [Prisma.Sql, Prisma.Sql];
+  // Rows of two tables are compared one by one: layers before the cursor's would be read again for each page.
+  const from =
+    sort === 'ordinal' && cursor
+      ? Prisma.sql`AND ${key} ${order === 'asc' ? Prisma.sql`>=` : Prisma.sql`<=`} ${cursor.key}`
+      : Prisma.empty;
   const has = (text: string) => Prisma.sql`AND strpos(lower(t."name"), ${text.toLowerCase()}) > 0`;
   const rows = await db.$queryRaw<ModelTensorRow[]>`
     SELECT t.*, l."block", ${ordinal} AS "ordinal"
@@ -137,7 +147,7 @@ export async function listModelTensors(
       ${q ? has(q) : Prisma.empty}
       ${group ? Prisma.sql`AND l."group" = ${group}` : Prisma.empty}
       ${format ? Prisma.sql`AND t."format" = ${format}` : Prisma.empty}
-      ${after(key, id, order, cursor)}
+      ${from} ${after(key, id, order, cursor)}
     ${by(key, id, order)} LIMIT ${limit + 1}`;
   return page(rows, limit, (row): Cursor => {
     if (sort === 'ordinal') return { key: Math.floor(row.ordinal / 1024), id: row.position };
@@ -149,25 +159,6 @@ export type TensorUse = TensorRow & {
   /** Hash of the layer block. */
   block: Hash;
 };
-
-/** Layer blocks that hold a tensor, newest first. */
-export function usesOfTensor(db: Tx, root: Hash, limit: number): Promise<TensorUse[]> {
-  return db.$queryRaw<TensorUse[]>`
-    SELECT t.*, b."hash" AS "block" FROM "Tensor" t
-    JOIN "Block" b ON b."chain" = 'B' AND b."height" = t."height"
-    WHERE t."root" = ${bytes(root)} ORDER BY t."height" DESC LIMIT ${limit}`;
-}
-
-/** Models that name one of these layer blocks, newest first. */
-export function modelsOfLayers(
-  db: Tx,
-  heights: readonly number[],
-  limit: number,
-): Promise<(ModelRow & { layer: number })[]> {
-  return db.$queryRaw<(ModelRow & { layer: number })[]>`
-    SELECT m.*, l."height" AS "layer" FROM "ModelLayer" l JOIN "Model" m ON m."height" = l."model"
-    WHERE l."height" IN (${Prisma.join([...heights])}) ORDER BY m."height" DESC LIMIT ${limit}`;
-}
 
 /** Up to here answers are counted one by one; a page says "1000 and more" then. */
 export const MAX_ANSWERS = 1000;
@@ -260,6 +251,12 @@ export async function modelSizes(
     db.modelPart.findMany({ where: { model }, orderBy: [{ bytes: 'desc' }, { role: 'asc' }] }),
   ]);
   return { groups, parts };
+}
+
+/** Whether all layer blocks of these models are here: then their tensors never change again. */
+export async function areWhole(db: Db, models: readonly number[]): Promise<boolean> {
+  const where = { model: { in: [...models] }, height: null };
+  return (await db.modelLayer.findFirst({ where, select: { position: true } })) === null;
 }
 
 export interface DifferenceRow {

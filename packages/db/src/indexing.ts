@@ -6,7 +6,7 @@
 import { isType, type OpenedBlock } from '@blyan/chain/block';
 import { type KeptNode, type LogNode, nodesOf } from '@blyan/chain/log-proof';
 import { Frontier, joinLeaves, leafHash } from '@blyan/chain/merkle';
-import type { ChainId, Hash, LayerBody } from '@blyan/chain/types';
+import type { ChainId, Hash, LayerBody, ModelBody } from '@blyan/chain/types';
 import { bytes, corrupt, reopen } from './blocks.ts';
 import { type Db, Prisma, type Tx } from './client.ts';
 
@@ -22,13 +22,14 @@ interface Rows {
   models: Prisma.ModelCreateManyInput[];
   /** Of models, without the heights of the blocks. */
   layers: { model: number; position: number; group: string; block: Hash }[];
+  files: Prisma.ModelFileCreateManyInput[];
   /** Models that this block retires. */
   retires: { model: Hash; height: number }[];
 }
 
 function rowsOf(block: OpenedBlock): Rows {
   const { height } = block.header;
-  const rows: Rows = { tensors: [], models: [], layers: [], retires: [] };
+  const rows: Rows = { tensors: [], models: [], layers: [], files: [], retires: [] };
   if (isType(block, 'layer')) rows.tensors = tensorRows(height, block.body);
   if (isType(block, 'retire')) rows.retires.push({ model: block.body.model, height });
   if (isType(block, 'model')) {
@@ -43,8 +44,23 @@ function rowsOf(block: OpenedBlock): Rows {
       layers: layers.length,
     });
     rows.layers = layers.map((layer, position) => ({ model: height, position, ...layer }));
+    rows.files = fileRows(height, block.body);
   }
   return rows;
+}
+
+function fileRows(model: number, { files, source }: ModelBody): Prisma.ModelFileCreateManyInput[] {
+  const all = [
+    ...files.map((file) => ({ ...file, source: false })),
+    ...source.files.map((file) => ({ ...file, source: true })),
+  ];
+  return all.map(({ path, sha256, source }, position) => ({
+    model,
+    position,
+    path,
+    sha256: bytes(sha256),
+    source,
+  }));
 }
 
 const recipeText = ({ name, version }: { name: string; version: number }) => `${name}/${version}`;
@@ -113,6 +129,8 @@ async function write(
   }
   const models = rows.flatMap((row) => row.models);
   if (models.length > 0) await tx.model.createMany({ data: models });
+  const files = rows.flatMap((row) => row.files);
+  if (files.length > 0) await tx.modelFile.createMany({ data: files });
   const layers = rows.flatMap((row) => row.layers);
   if (layers.length > 0) {
     const found = await tx.block.findMany({
@@ -167,6 +185,23 @@ export async function indexChains(db: Db, signal?: AbortSignal): Promise<void> {
       more = await db.$transaction((tx) => indexBatch(tx, chain), TRANSACTION);
     }
   }
+  for (let more = true; more; ) {
+    signal?.throwIfAborted();
+    more = await db.$transaction(indexFiles, TRANSACTION);
+  }
+}
+
+/** Files of models that were indexed before this table was; each has one at least. Whether there is more to do. */
+async function indexFiles(tx: Tx): Promise<boolean> {
+  const models = await tx.$queryRaw<{ height: number }[]>`
+    SELECT "height" FROM "Model" m
+    WHERE NOT EXISTS (SELECT 1 FROM "ModelFile" WHERE "model" = m."height")
+    ORDER BY "height" LIMIT ${BATCH}`;
+  const heights = models.map(({ height }) => height);
+  const stored = await tx.block.findMany({ where: { chain: 'A', height: { in: heights } } });
+  const data = stored.map(reopen).flatMap((block) => rowsOf(block).files);
+  await tx.modelFile.createMany({ data, skipDuplicates: true });
+  return models.length === BATCH && data.length > 0;
 }
 
 /** Whether there is more to do. */

@@ -26,10 +26,19 @@ export interface FoundLayer {
   block: Hash;
   height: number | null;
 }
+export interface FoundFile {
+  path: string;
+  sha256: Hash;
+  /** Of the checkpoint that the model was made from. */
+  source: boolean;
+  model: string;
+  modelHash: Hash;
+}
 export interface Found {
   blocks: FoundBlock[];
   tensors: TensorUse[];
   layers: FoundLayer[];
+  files: FoundFile[];
   models: ModelRow[];
   nodes: { id: string }[];
   /** The very text, when it is the id of an answer. */
@@ -40,18 +49,20 @@ export interface Found {
 export async function searchAll(db: Db, text: string): Promise<Found> {
   // A lone number is a height: as a word it would be in nearly every name.
   const words = /^\d+$/.test(text) ? null : wordQuery(text);
-  const [byHeight, byHash, byRoot, byName, layers, models, nodes, receipt] = await Promise.all([
-    blocksAt(db, text),
-    blocksByHash(db, text),
-    tensorsByRoot(db, text),
-    tensorsByName(db, words),
-    layersByGroup(db, text),
-    modelsByName(db, words),
-    nodesById(db, text),
-    receiptById(db, text),
-  ]);
+  const [byHeight, byHash, byRoot, byName, layers, files, models, nodes, receipt] =
+    await Promise.all([
+      blocksAt(db, text),
+      blocksByHash(db, text),
+      tensorsByRoot(db, text),
+      tensorsByName(db, words),
+      layersByGroup(db, text),
+      filesByHash(db, text),
+      modelsByName(db, words),
+      nodesById(db, text),
+      receiptById(db, text),
+    ]);
   const tensors = [...byRoot, ...byName];
-  return { blocks: [...byHeight, ...byHash], tensors, layers, models, nodes, receipt };
+  return { blocks: [...byHeight, ...byHash], tensors, layers, files, models, nodes, receipt };
 }
 
 const BLOCK = { chain: true, height: true, hash: true, type: true, time: true } as const;
@@ -114,10 +125,29 @@ async function layersByGroup(db: Db, text: string): Promise<FoundLayer[]> {
     WHERE l."group" = ${group} ORDER BY l."model" DESC LIMIT ${LIMIT}`;
 }
 
+async function filesByHash(db: Db, text: string): Promise<FoundFile[]> {
+  const range = hashRange(text);
+  if (!range) return [];
+  return await db.$queryRaw<FoundFile[]>`
+    SELECT f."path", f."sha256", f."source", m."name" AS "model", m."hash" AS "modelHash" FROM (
+      SELECT * FROM "ModelFile" WHERE "sha256" BETWEEN ${range.first} AND ${range.last}
+      ORDER BY "sha256" DESC, "model" DESC LIMIT ${LIMIT}) AS f
+    JOIN "Model" m ON m."height" = f."model"
+    ORDER BY f."sha256" DESC, f."model" DESC, f."position"`;
+}
+
 async function modelsByName(db: Db, words: string | null): Promise<ModelRow[]> {
   if (!words) return [];
+  const matches = hasWords(Prisma.sql`"name"`, words);
+  // By age alone a rare word would be looked for in every model, by words alone a common one be read of every
+  // model: of both the first ones.
   return await db.$queryRaw<ModelRow[]>`
-    SELECT m.* FROM "Model" m WHERE ${hasWords(Prisma.sql`m."name"`, words)}
+    SELECT m.* FROM (
+      SELECT "height" FROM (
+        SELECT "height", "name" FROM "Model" ORDER BY "height" DESC LIMIT ${SORTED}) AS newest
+      WHERE ${matches}
+      UNION (SELECT "height" FROM "Model" WHERE ${matches} LIMIT ${SORTED})) AS found
+    JOIN "Model" m ON m."height" = found."height"
     ORDER BY m."height" DESC LIMIT ${LIMIT}`;
 }
 

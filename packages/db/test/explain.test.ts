@@ -1,7 +1,9 @@
-/** On a chain that is long enough for a choice, every list and search goes through an index. */
+/** On a chain that is long enough for a choice, every list and search goes through an index, and reads little. */
+import { toHex } from '@blyan/chain/hex';
 import { sha256 } from '@blyan/chain/sha256';
 import { createDb, type Db, PrismaClient } from '@blyan/db/client';
 import {
+  areWhole,
   chainGrowth,
   chainSummary,
   countAnswers,
@@ -11,12 +13,12 @@ import {
   listModels,
   listModelTensors,
   modelSizes,
-  modelsOfLayers,
-  usesOfTensor,
+  modelsNamed,
 } from '@blyan/db/explorer';
 import { ownAnswersOfNode, workOfNode } from '@blyan/db/node-work';
 import { proveConsistency, proveInclusion } from '@blyan/db/proofs';
 import { searchAll } from '@blyan/db/search';
+import { modelsOfTensor, ownAnswersOfModels, usesOfTensor } from '@blyan/db/tensor-uses';
 import { createTestDatabase, type TestDatabase } from '@blyan/db/testing';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
@@ -24,8 +26,18 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type {} from '../../../tooling/local/src/test-context.ts';
 
 const BLOCKS = 10_000;
-const author = sha256(Uint8Array.of(1));
-const root = sha256(Uint8Array.of(2));
+/** Height of a model of many layers, of one tensor each. */
+const DEEP = BLOCKS;
+const DEEP_LAYERS = 25;
+/** Height of a layer block that is in all models. */
+const FROZEN = 4242;
+/** Rows that a list of 50 may read: of each table as many, and some more for what is found by them. */
+const FEW = 400;
+
+const hashOf = (text: string) => sha256(new TextEncoder().encode(text));
+const author = hashOf('author1');
+/** Of the tensor in two blocks. */
+const root = hashOf('t777');
 
 let database: TestDatabase;
 let pool: pg.Pool;
@@ -73,12 +85,25 @@ async function fill(url: string) {
   await filler.$executeRawUnsafe(`
     INSERT INTO "ModelLayer" ("model", "position", "group", "block", "height")
     SELECT i, p, 'layer.' || p, ${hash(`'b' || i`)}, i FROM ${rows}, generate_series(0, 1) AS p`);
+  // A model of many layers, and a layer that every model names.
+  await filler.$executeRawUnsafe(`
+    INSERT INTO "Model" ("height", "hash", "name", "family", "parameters", "recipe", "layers")
+    VALUES (${DEEP}, ${hash(`'m' || ${DEEP}`)}, 'deep', 'qwen3', ${DEEP}, 'raw/1', ${DEEP_LAYERS})`);
+  await filler.$executeRawUnsafe(`
+    INSERT INTO "ModelLayer" ("model", "position", "group", "block", "height")
+    SELECT ${DEEP}, p, 'layer.' || p, ${hash(`'b' || p`)}, p
+    FROM generate_series(0, ${DEEP_LAYERS - 1}) AS p`);
+  await filler.$executeRawUnsafe(`
+    INSERT INTO "ModelLayer" ("model", "position", "group", "block", "height")
+    SELECT i, 2, 'norm', ${hash(`'b' || ${FROZEN}`)}, ${FROZEN} FROM ${rows}`);
   await filler.$executeRawUnsafe(`
     INSERT INTO "LogNode" SELECT 'B', level, i, ${hash(`'n' || i`)}
     FROM ${rows}, generate_series(1, 14) AS level WHERE (i + 1) << level <= ${BLOCKS}`);
   await filler.$executeRawUnsafe(`
     INSERT INTO "Request" ("id", "model", "params", "deadline", "status")
     SELECT 'request-' || i, ${hash(`'m' || i`)}, '{}', now(), 'completed' FROM ${rows}`);
+  await filler.$executeRawUnsafe(`
+    INSERT INTO "ModelFile" SELECT i, 0, 'model.safetensors', ${hash(`'f' || i`)}, true FROM ${rows}`);
   await filler.$executeRawUnsafe(`
     INSERT INTO "ModelPart" SELECT i, 'up', 'bf16', 1, i, i FROM ${rows}`);
   await filler.$executeRawUnsafe(`
@@ -100,7 +125,12 @@ async function fill(url: string) {
 
 const page = { order: 'desc', limit: 50 } as const;
 const sorted = { order: 'asc', limit: 50, cursor: null } as const;
-const QUERIES: [name: string, run: () => Promise<unknown>][] = [
+const deep = (options: Partial<Parameters<typeof listModelTensors>[2]>) =>
+  listModelTensors(db, DEEP, { ...sorted, limit: 10, sort: 'ordinal', ...options });
+const behind = (key: string | number, id: number) => ({ cursor: { key, id } });
+
+/** With how many rows may be read, where it is not a few. */
+const QUERIES: [name: string, run: () => Promise<unknown>, most?: number][] = [
   ['the newest blocks', () => listHeaders(db, 'B', page)],
   ['blocks from the middle', () => listHeaders(db, 'B', { ...page, from: 9000 })],
   ['blocks by a rare type', () => listHeaders(db, 'B', { ...page, type: 'genesis' })],
@@ -111,19 +141,72 @@ const QUERIES: [name: string, run: () => Promise<unknown>][] = [
   ['growth of a chain', () => chainGrowth(db, 'B', 20)],
   ['models by height', () => listModels(db, { ...sorted, sort: 'height' })],
   ['models by name', () => listModels(db, { ...sorted, sort: 'name' })],
+  ['models by weights', () => listModels(db, { ...sorted, sort: 'parameters' })],
+  [
+    'models by weights, most first',
+    () => listModels(db, { ...sorted, ...page, sort: 'parameters' }),
+  ],
+  [
+    'models behind a height',
+    () => listModels(db, { ...sorted, ...behind(777, 777), sort: 'height' }),
+  ],
+  [
+    'models behind a name',
+    () => listModels(db, { ...sorted, ...behind('name-777', 777), sort: 'name' }),
+  ],
+  [
+    'models behind a number of weights',
+    () => listModels(db, { ...sorted, ...behind(777, 777), sort: 'parameters' }),
+  ],
   ['models by words', () => listModels(db, { ...sorted, sort: 'height', q: 'name 777' })],
-  ['tensors of a model', () => listModelTensors(db, 777, { ...sorted, sort: 'name' })],
+  ['models of one name', () => modelsNamed(db, 'name-777', 50)],
+  ['tensors of a model', () => deep({}), 40],
+  ['tensors of a layer', () => deep({ group: 'layer.17' })],
+  ['tensors behind a place', () => deep(behind(7, 0)), 40],
+  // All of the model are looked through: of each its layer and itself.
+  ['tensors by name', () => deep({ sort: 'name' }), 3 * DEEP_LAYERS],
+  ['tensors by size', () => deep({ sort: 'byteLength', order: 'desc' }), 3 * DEEP_LAYERS],
+  [
+    'tensors behind a size',
+    () => deep({ ...behind(7, 7 * 1024), sort: 'byteLength', order: 'desc' }),
+    3 * DEEP_LAYERS,
+  ],
+  ['tensors by weights, of a name', () => deep({ sort: 'parameters', q: '.7' }), 3 * DEEP_LAYERS],
+  ['tensors of a layer by weights', () => deep({ sort: 'parameters', group: 'layer.7' })],
+  [
+    'tensors of a format by size',
+    () => deep({ sort: 'byteLength', format: 'q4' }),
+    3 * DEEP_LAYERS,
+  ],
+  ['whether a model is whole', () => areWhole(db, [777, DEEP]), DEEP_LAYERS + 3],
   ['sizes of a model', () => modelSizes(db, 777)],
   ['what differs between models', () => diffModels(db, [777, 778], { limit: 50, cursor: null })],
+  [
+    'what differs behind a place',
+    () => diffModels(db, [777, 778], { limit: 50, cursor: { key: 2, id: 0 } }),
+  ],
   ['layers that differ', () => countOtherLayers(db, [777, 778])],
-  ['uses of a tensor', () => usesOfTensor(db, root, 50)],
-  ['models of layers', () => modelsOfLayers(db, [5, 6], 50)],
-  ['answers of models', () => countAnswers(db, [author])],
+  ['uses of a tensor', () => usesOfTensor(db, root, { limit: 50, cursor: null })],
+  ['uses behind a block', () => usesOfTensor(db, root, { limit: 50, ...behind(777, 0) })],
+  ['models of a tensor', () => modelsOfTensor(db, root, 51)],
+  [
+    'models of a tensor that all of them have',
+    () => modelsOfTensor(db, hashOf(`t${FROZEN}`), 51),
+    // The places of its layer, from its index; of the models themselves only those that are wanted.
+    BLOCKS + FEW,
+  ],
+  ['answers of models', () => countAnswers(db, [hashOf('m777')])],
+  ['answers of models to one browser', () => ownAnswersOfModels(db, [hashOf('m777')], author, 25)],
   ['work of a node', () => workOfNode(db, 'node-7')],
   ['answers of a node to one browser', () => ownAnswersOfNode(db, 'node-7', author, 25)],
   ['search: a height', () => searchAll(db, '777')],
   ['search: a part of a hash', () => searchAll(db, 'abcd1')],
+  ['search: a whole hash of a block', () => searchAll(db, toHex(hashOf('b777')))],
+  ['search: a whole hash of a tensor', () => searchAll(db, toHex(root))],
+  ['search: a whole hash of a file', () => searchAll(db, toHex(hashOf('f777')))],
   ['search: a tensor', () => searchAll(db, 'layers.777.mlp')],
+  ['search: a word of every tensor', () => searchAll(db, 'mlp')],
+  ['search: a model', () => searchAll(db, 'deep')],
   ['search: a layer', () => searchAll(db, 'layer.1')],
   ['search: an answer', () => searchAll(db, 'abcdefghijklmnopqrstuvwxyz')],
   ['search: nothing', () => searchAll(db, 'no such words')],
@@ -135,17 +218,29 @@ const SMALL = new Set(['ChainHead', 'Node']);
 interface Plan {
   'Node Type': string;
   'Relation Name'?: string;
+  'Actual Rows': number;
+  'Actual Loops': number;
+  'Rows Removed by Filter'?: number;
+  'Rows Removed by Index Recheck'?: number;
   Plans?: Plan[];
 }
 const nodesOf = (plan: Plan): Plan[] => [plan, ...(plan.Plans ?? []).flatMap(nodesOf)];
 
-test.each(QUERIES)('%s', async (_, run) => {
+/** Rows of tables that a part of a plan looked at, those that it then left out too. */
+function readBy(node: Plan): number {
+  if (node['Relation Name'] === undefined) return 0;
+  const left = (node['Rows Removed by Filter'] ?? 0) + (node['Rows Removed by Index Recheck'] ?? 0);
+  return (node['Actual Rows'] + left) * node['Actual Loops'];
+}
+
+test.each(QUERIES)('%s', async (_, run, most = FEW) => {
   asked.length = 0;
   await run();
   const queries = asked.splice(0);
   expect(queries.length).toBeGreaterThan(0);
   for (const { text, values } of queries) {
-    const { rows } = await pool.query({ text: `EXPLAIN (FORMAT JSON) ${text}`, values });
+    const explain = { text: `EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, values };
+    const { rows } = await pool.query(explain);
     const nodes = nodesOf(rows[0]['QUERY PLAN'][0].Plan);
     const scanned = nodes
       .filter((node) => node['Node Type'] === 'Seq Scan')
@@ -154,5 +249,7 @@ test.each(QUERIES)('%s', async (_, run) => {
       scanned.filter((table) => !SMALL.has(table)),
       text,
     ).toEqual([]);
+    const read = nodes.reduce((sum, node) => sum + readBy(node), 0);
+    expect(read, text).toBeLessThanOrEqual(most);
   }
 });

@@ -22,11 +22,10 @@ import {
   listModels,
   listModelTensors,
   modelSizes,
-  modelsOfLayers,
-  usesOfTensor,
 } from '@blyan/db/explorer';
 import { provableSize, proveConsistency, proveInclusion } from '@blyan/db/proofs';
 import { searchAll } from '@blyan/db/search';
+import { modelsOfTensor, usesOfTensor } from '@blyan/db/tensor-uses';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type {} from '../../../tooling/local/src/test-context.ts';
@@ -88,6 +87,7 @@ async function derived(db: Db) {
     names: await db.tensorName.findMany({ orderBy: { name: 'asc' } }),
     models: await db.model.findMany({ orderBy: { height: 'asc' } }),
     layers: await db.modelLayer.findMany({ orderBy: [{ model: 'asc' }, { position: 'asc' }] }),
+    files: await db.modelFile.findMany({ orderBy: [{ model: 'asc' }, { position: 'asc' }] }),
     parts: await db.modelPart.findMany({ orderBy: [{ model: 'asc' }, { role: 'asc' }] }),
     heads: await db.chainHead.findMany({
       orderBy: { chain: 'asc' },
@@ -108,6 +108,7 @@ test('what an append writes is what is made from old blocks', async () => {
     db.model.deleteMany(),
     db.modelLayer.deleteMany(),
     db.modelPart.deleteMany(),
+    db.modelFile.deleteMany(),
     db.chainHead.updateMany({ data: { indexed: 0, bytes: 0 } }),
   ]);
   // A writer that is ahead of the index leaves it alone, so that it has no gap.
@@ -120,6 +121,12 @@ test('what an append writes is what is made from old blocks', async () => {
   expect(after.models).toEqual(before.models);
   expect(after.layers).toEqual(before.layers);
   expect(after.parts).toEqual(before.parts);
+  expect(after.files).toEqual(before.files);
+  expect(before.files).toHaveLength(6);
+  // From before there was a table of files.
+  await db.modelFile.deleteMany();
+  await indexChains(db);
+  expect((await derived(db)).files).toEqual(before.files);
   expect(after.tensors.slice(0, 16)).toEqual(before.tensors);
   expect(after.nodes.filter(({ chain }) => chain === 'A')).toEqual(
     before.nodes.filter(({ chain }) => chain === 'A'),
@@ -215,9 +222,11 @@ describe('lists', () => {
     expect((await listModelTensors(t.db, 1, { ...list, group: 'norm' })).rows).toHaveLength(1);
     expect((await listModelTensors(t.db, 1, { ...list, format: 'q4' })).rows).toHaveLength(0);
     const [tensor] = (await listModelTensors(t.db, 1, { ...list, group: 'layer.3' })).rows;
-    const [use] = await usesOfTensor(t.db, tensor!.root, 5);
+    const { rows, next } = await usesOfTensor(t.db, tensor!.root, { limit: 5, cursor: null });
+    const [use] = rows;
+    expect(next).toBeNull();
     expect(toHex(use!.block)).toBe(toHex(layers[4]!.block));
-    const models = await modelsOfLayers(t.db, [use!.height], 10);
+    const models = await modelsOfTensor(t.db, tensor!.root, 10);
     expect(models.map((model) => model.name)).toEqual(['other', 'big_guide.v2', 'tiny-guide']);
     expect(await countAnswers(t.db, [models[0]!.hash])).toBe(0);
   });
@@ -274,6 +283,19 @@ describe('search', () => {
     const root = hash('layer.1.mlp.up_proj');
     const { tensors } = await searchAll(t.db, toHex(root).slice(0, 10));
     expect(tensors.map(({ name }) => name)).toEqual(['layer.1.mlp.up_proj']);
+  });
+
+  test('by the SHA-256 of a file, of every model that has it', async () => {
+    const { files } = await searchAll(t.db, toHex(hash('s')).slice(0, 10));
+    expect(files.map(({ path, source, model }) => [path, source, model])).toEqual([
+      ['m.safetensors', true, 'other'],
+      ['m.safetensors', true, 'big_guide.v2'],
+      ['m.safetensors', true, 'tiny-guide'],
+    ]);
+    expect((await searchAll(t.db, toHex(hash('c')))).files[0]).toMatchObject({
+      path: 'config.json',
+      source: false,
+    });
   });
 
   test('by words of a name', async () => {

@@ -2,6 +2,7 @@
 import { sha256 } from '@blyan/chain/sha256';
 import { createDb, type Db } from '@blyan/db/client';
 import { ownAnswersOfNode, workOfNode } from '@blyan/db/node-work';
+import { ownAnswersOfModels } from '@blyan/db/tensor-uses';
 import { createTestDatabase, type TestDatabase } from '@blyan/db/testing';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type {} from '../../../tooling/local/src/test-context.ts';
@@ -102,4 +103,16 @@ test('names the answers of one browser to itself only', async () => {
   expect(await ids('node-a', owner)).toEqual(['pipeline', 'alone']);
   expect(await ids('node-b', owner)).toEqual(['elsewhere', 'pipeline']);
   expect(await ids('node-a', sha256(Uint8Array.of(4)))).toEqual([]);
+});
+
+test('and so those of models', async () => {
+  const ids = async (models: Uint8Array[], of: Uint8Array) =>
+    (await ownAnswersOfModels(db, models, of, 9)).map(({ id }) => id);
+  expect(await ids([model], owner)).toEqual(['alone']);
+  expect((await ids([model, other], owner)).sort()).toEqual(['alone', 'elsewhere', 'pipeline']);
+  expect(await ids([], owner)).toEqual([]);
+  expect(await ids([model], sha256(Uint8Array.of(4)))).toEqual([]);
+  expect(await ownAnswersOfModels(db, [model], owner, 9)).toEqual([
+    { id: 'alone', startedAt: expect.any(Date), status: 'completed', model: 'guide' },
+  ]);
 });

@@ -4,6 +4,7 @@
  * is to be passed as it is; null is the end.
  */
 import { z } from 'zod';
+import { Receipt } from './answer.ts';
 import { ChainId, Hash, NodeId, RequestId } from './ids.ts';
 import { NumericsProfile } from './node.ts';
 
@@ -221,6 +222,17 @@ export const TensorDifference = z.object({
   there: TensorSummary.nullable(),
 });
 
+/** A layer block that holds a tensor, and the name that it has there. */
+export const TensorUse = z.object({
+  block: Hash,
+  height: z.number(),
+  group: z.string(),
+  name: z.string(),
+});
+
+/** `GET /tensors/{root}/uses`: all layer blocks that hold it, newest first. */
+export const TensorUsesQuery = z.object({ cursor: Cursor.optional(), limit, format: listFormat });
+
 /** `GET /tensors/{root}`. `answers` says how many, not which: an answer's id is the right to read it. */
 export const TensorDetails = TensorSummary.extend({
   leafSize: z.number(),
@@ -228,9 +240,11 @@ export const TensorDetails = TensorSummary.extend({
   recipe: z.object({ name: z.string(), version: z.number() }),
   source: z.unknown(),
   /** Layer blocks that hold it, newest first; `moreUses`: there are others. */
-  uses: z.array(z.object({ block: Hash, height: z.number(), group: z.string(), name: z.string() })),
+  uses: z.array(TensorUse),
   moreUses: z.boolean(),
-  models: z.array(ModelSummary),
+  /** Models that it is a part of, newest first, each with the layer block that it has it from. */
+  models: z.array(ModelSummary.extend({ layer: TensorUse })),
+  moreModels: z.boolean(),
   answers: z.object({ count: z.number(), more: z.boolean() }),
 });
 
@@ -272,6 +286,23 @@ export const NodeDetails = z.object({
   moreWork: z.boolean(),
 });
 
+export const ReceiptParams = z.object({
+  id: RequestId.meta({ description: 'Of the answer: whoever knows it may read the answer, too.' }),
+});
+
+/** `GET /receipts/{id}`: what is known of an answer; its text is no part of it. */
+export const ReceiptDetails = z.object({
+  id: RequestId,
+  status: z.enum(['queued', 'running', 'completed', 'cancelled', 'failed']),
+  /** Hash of the model block. */
+  model: Hash,
+  createdAt: z.number(),
+  finishedAt: z.number().nullable(),
+  error: z.object({ code: z.string(), message: z.string() }).nullable(),
+  /** Null until the answer has ended, and of one that no worker finished. */
+  receipt: Receipt.nullable(),
+});
+
 /** `GET /search`. */
 export const SearchQuery = z.object({ q: text });
 
@@ -292,6 +323,15 @@ export const SearchResult = z.discriminatedUnion('type', [
     modelHash: Hash,
     block: Hash,
     height: z.number().nullable(),
+  }),
+  z.object({
+    type: z.literal('file'),
+    path: z.string(),
+    sha256: Hash,
+    /** Of the checkpoint that the model was made from; else kept beside the chain. */
+    source: z.boolean(),
+    model: z.string(),
+    modelHash: Hash,
   }),
   z.object({ type: z.literal('model'), ...ModelSummary.shape }),
   z.object({ type: z.literal('node'), id: z.string() }),
@@ -316,8 +356,11 @@ export type ModelsQuery = z.infer<typeof ModelsQuery>;
 export type ModelSummary = z.infer<typeof ModelSummary>;
 export type ModelTensorsQuery = z.infer<typeof ModelTensorsQuery>;
 export type NodeDetails = z.infer<typeof NodeDetails>;
+export type ReceiptDetails = z.infer<typeof ReceiptDetails>;
 export type SearchAnswer = z.infer<typeof SearchAnswer>;
 export type SearchResult = z.infer<typeof SearchResult>;
 export type TensorDetails = z.infer<typeof TensorDetails>;
 export type TensorDifference = z.infer<typeof TensorDifference>;
+export type TensorUse = z.infer<typeof TensorUse>;
+export type TensorUsesQuery = z.infer<typeof TensorUsesQuery>;
 export type TensorSummary = z.infer<typeof TensorSummary>;

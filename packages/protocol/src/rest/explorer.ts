@@ -16,11 +16,15 @@ import {
   ModelsQuery,
   ModelTensorsQuery,
   NodeDetails,
+  ReceiptDetails,
+  ReceiptParams,
   SearchAnswer,
   SearchQuery,
   TensorDetails,
   TensorDifference,
   TensorSummary,
+  TensorUse,
+  TensorUsesQuery,
 } from '../explorer.ts';
 import { operations } from './operation.ts';
 
@@ -28,6 +32,10 @@ const errors = [400, 404, 500, 503] as const;
 const next = z.string().nullable().meta({ description: '`cursor` of the next page.' });
 const page = <const K extends string>(key: K, row: z.ZodType) =>
   z.looseObject({ [key]: z.array(row), next });
+const UNCHANGED = { description: 'Unchanged, like everything that a hash names.' };
+const KNOWN = {
+  'If-None-Match': 'What is here never changes once all layer blocks are here: 304.',
+};
 const CSV =
   'As a table with `format=csv` or `Accept: text/csv`: all of it, or with `limit` a page, and the next one in `Link`.';
 
@@ -115,7 +123,11 @@ export const EXPLORER_OPERATIONS = operations([
     description: CSV,
     params: ModelParams,
     query: ModelTensorsQuery,
-    replies: { 200: { description: 'A page.', json: page('tensors', TensorSummary) } },
+    headers: KNOWN,
+    replies: {
+      200: { description: 'A page.', json: page('tensors', TensorSummary) },
+      304: UNCHANGED,
+    },
     errors,
   },
   {
@@ -126,11 +138,13 @@ export const EXPLORER_OPERATIONS = operations([
     description: CSV,
     params: ModelParams,
     query: ModelDiffQuery,
+    headers: KNOWN,
     replies: {
       200: {
         description: 'A page, in the order of this model; `layers`: how many layers they are in.',
         json: page('differences', TensorDifference).extend({ layers: z.number() }),
       },
+      304: UNCHANGED,
     },
     errors,
   },
@@ -141,6 +155,28 @@ export const EXPLORER_OPERATIONS = operations([
     summary: 'A tensor: descriptor, blocks and models that have it, answers that used it',
     params: BlobParams,
     replies: { 200: { description: 'The tensor.', json: TensorDetails } },
+    errors,
+  },
+  {
+    method: 'get',
+    path: '/tensors/{root}/uses',
+    tag: 'Models',
+    summary: 'All layer blocks that hold a tensor, newest first',
+    description: CSV,
+    params: BlobParams,
+    query: TensorUsesQuery,
+    replies: { 200: { description: 'A page.', json: page('uses', TensorUse) } },
+    errors,
+  },
+  {
+    method: 'get',
+    path: '/receipts/{id}',
+    tag: 'Chat',
+    summary: 'What ran where for one answer; the text is no part of it',
+    params: ReceiptParams,
+    replies: {
+      200: { description: 'The receipt, once the answer has ended.', json: ReceiptDetails },
+    },
     errors,
   },
   {
@@ -156,7 +192,7 @@ export const EXPLORER_OPERATIONS = operations([
     method: 'get',
     path: '/search',
     tag: 'Search',
-    summary: 'A height, a hash or its beginning, a tensor, layer, model, node or receipt',
+    summary: 'A height, a hash or its beginning, a tensor, layer, file, model, node or receipt',
     query: SearchQuery,
     replies: {
       200: { description: 'What matches; `message` when nothing does.', json: SearchAnswer },

@@ -11,11 +11,10 @@ import {
   listHeaders,
   listModelTensors,
   modelSizes,
-  modelsOfLayers,
-  usesOfTensor,
 } from '@blyan/db/explorer';
 import { proveConsistency, proveInclusion } from '@blyan/db/proofs';
 import { searchAll } from '@blyan/db/search';
+import { modelsOfTensor, usesOfTensor } from '@blyan/db/tensor-uses';
 import type { Result } from '../result.ts';
 import { GROUPS, tensorAt } from './layers.ts';
 import { seed } from './seed.ts';
@@ -116,14 +115,8 @@ function databaseWork(db: Db, { size, author, modelHeights, hashes }: Samples): 
     'search.layer': (_, r) => searchAll(db, `layer.${Math.floor(r() * 900)}`),
     'search.model': () => searchAll(db, 'bench thousand'),
     'search.nothing': (i) => searchAll(db, `nothing-${i}-of-this`),
-    'tensor.uses': async (_, r) => {
-      const uses = await usesOfTensor(db, tensor(r).root, 51);
-      return modelsOfLayers(
-        db,
-        uses.map((use) => use.height),
-        50,
-      );
-    },
+    'tensor.uses': (_, r) => usesOfTensor(db, tensor(r).root, { limit: 50, cursor: null }),
+    'tensor.models': (_, r) => modelsOfTensor(db, tensor(r).root, 51),
     'model.tensors': () => listModelTensors(db, modelHeight, { ...sorted, sort: 'ordinal' }),
     'model.tensors-by-size': () =>
       listModelTensors(db, modelHeight, { ...sorted, order: 'desc', sort: 'byteLength' }),

@@ -39,6 +39,13 @@ async function json(at: string) {
   expect(response.status, at).toBe(200);
   return await response.json();
 }
+async function ask(): Promise<{ id: string }> {
+  const headers = { 'content-type': 'application/json' };
+  const body = JSON.stringify({ prompt: 'Hello', max_tokens: 4 });
+  const answer = await fetch(`${url}/chat`, { method: 'POST', headers, body });
+  expect(answer.status).toBe(200);
+  return await answer.json();
+}
 const bytesOf = async (response: Response) => new Uint8Array(await response.arrayBuffer());
 
 const blockTests = () =>
@@ -140,6 +147,34 @@ const proofTests = () =>
       expect((await get(`/proofs/chunk?root=${root}&index=${index + 1}`)).status).toBe(404);
     });
 
+    test('what never changes is kept for good, and what may is not', async () => {
+      const [first] = (await json(`/models/${model}/tensors?limit=1`)).tensors;
+      for (const at of [
+        `/blobs/${first.root}/leaves`,
+        `/proofs/chunk?root=${first.root}&index=0`,
+        '/proofs/inclusion?chain=B&height=1&size=9',
+        '/proofs/consistency?chain=B&from=1&to=9',
+        `/models/${model}/tensors?limit=2`,
+        `/models/${model}/diff?with=${model}`,
+      ]) {
+        const response = await get(at);
+        expect(response.headers.get('cache-control'), at).toContain('immutable');
+        const etag = response.headers.get('etag') ?? '';
+        expect(etag, at).toMatch(/^"[\w-]+"$/);
+        expect((await get(at, { 'if-none-match': etag })).status, at).toBe(304);
+      }
+      for (const at of [
+        '/proofs/inclusion?chain=B&height=1',
+        '/proofs/consistency?chain=B&from=1',
+        '/models',
+        `/models/${model}`,
+        `/tensors/${first.root}`,
+        `/tensors/${first.root}/uses`,
+      ]) {
+        expect((await get(at)).headers.get('cache-control'), at).toBe('no-store');
+      }
+    });
+
     test('of blocks, under the signed checkpoint', async () => {
       const { bytes } = await json('/chain/B/checkpoint');
       const { size, log: root } = openCheckpoint(fromBase64(bytes)).checkpoint;
@@ -157,8 +192,6 @@ const proofTests = () =>
         };
         expect(verifyConsistency({ ...sizes, proof: older.path.map(fromHex) })).toBe(true);
       }
-      const present = await get('/proofs/inclusion?chain=B&height=1');
-      expect(present.headers.get('cache-control')).toBe('no-store');
     });
   });
 
@@ -189,10 +222,7 @@ const modelTests = () =>
 
     test('a tensor: its descriptor, its block, its model, how many answers', async () => {
       const { tensors } = await json(`/models/${model}/tensors?group=layer.3&q=q_proj`);
-      const ask = { method: 'POST', headers: { 'content-type': 'application/json' } };
-      const body = JSON.stringify({ prompt: 'Hello', max_tokens: 4 });
-      const answer = await fetch(`${url}/chat`, { ...ask, body });
-      expect(answer.status).toBe(200);
+      await ask();
       const details = await json(`/tensors/${tensors[0].root}`);
       expect(details).toMatchObject({ ...tensors[0], chunks: expect.any(Number) });
       expect(details.models.map(({ name }: { name: string }) => name)).toEqual(['blyan-guide']);
@@ -201,6 +231,12 @@ const modelTests = () =>
       // How many, and not which.
       expect(details.answers).toEqual({ count: expect.any(Number), more: false });
       expect(details.answers.count).toBeGreaterThan(0);
+      const { uses, next } = await json(`/tensors/${tensors[0].root}/uses?limit=1`);
+      expect(uses).toEqual(details.uses);
+      expect(next).toBeNull();
+      const table = await (await get(`/tensors/${tensors[0].root}/uses?format=csv`)).text();
+      expect(table.split('\r\n')[0]).toBe('height,block,group,name');
+      expect((await get(`/tensors/${'ab'.repeat(32)}/uses`)).status).toBe(404);
       const nothing = await json(`/models/${model}/diff?with=${model}`);
       expect(nothing).toEqual({ differences: [], layers: 0, next: null });
     });
@@ -215,13 +251,33 @@ const modelTests = () =>
       expect(await types('q_proj')).toContain('tensor');
       expect(await types('layer.3')).toContain('layer');
       expect(await types('GUIDE')).toEqual(['model']);
+      const { body } = await json(`/chain/A/block/${model}`);
+      const shard = body.source.files.find(({ path }: { path: string }) =>
+        path.endsWith('.safetensors'),
+      );
+      expect(await types(shard.sha256)).toEqual(['file']);
       const nothing = await json('/search?q=no%20such%20thing');
       expect(nothing.results).toEqual([]);
       expect(nothing.message).toContain('Nothing matches "no such thing"');
     });
 
+    test('an answer is found by its whole id only, and its receipt is read', async () => {
+      const { id } = await ask();
+      const { results } = await json(`/search?q=${id}`);
+      expect(results).toEqual([{ type: 'receipt', id }]);
+      const details = await json(`/receipts/${results[0].id}`);
+      expect(details).toMatchObject({ id, status: 'completed', model, error: null });
+      expect(details.receipt).toMatchObject({ requestId: id, model: { block: { hash: model } } });
+      expect(details.receipt.layerBlocks).toHaveLength(14);
+      expect(JSON.stringify(details)).not.toContain('Hello');
+      expect((await json(`/search?q=${id.slice(0, -1)}`)).results).toEqual([]);
+      expect((await get(`/receipts/${id.slice(0, -1)}`)).status).toBe(404);
+    });
+
     test.each([
       ['/chain/X/blocks', 'id'],
+      ['/receipts/short', 'id'],
+      [`/tensors/${'ab'.repeat(32)}/uses?cursor=x`, 'cursor'],
       ['/chain/B/blocks?from=1&before=2', 'before'],
       ['/chain/B/blocks?limit=501', 'limit'],
       ['/chain/B/blocks?author=xyz', 'author'],

@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { findChromium } from '../../src/chromium.ts';
 import { type Product, ROOT, startProduct } from '../../src/product.ts';
 import { inspectPage } from './inspect-page.ts';
+import { secondModelTests } from './second-model.ts';
 import { chat, readEvents, slowEngine, type TempDir, tempDataDir } from './support.ts';
 import {
   changeBlock,
@@ -29,6 +30,7 @@ interface Tensor {
   root: string;
   block: string;
   group: string;
+  byteLength: number;
 }
 
 let data: TempDir;
@@ -110,6 +112,7 @@ describe('pages', () => {
     await page.getByText('Nothing matches "no such thing"').first().waitFor();
     await page.getByRole('combobox').fill(query.root.slice(0, 12));
     await page.getByRole('option', { name: query.name }).waitFor();
+    await inspect('search');
     await page.keyboard.press('Enter');
     await page.waitForURL(`**/explorer/tensor/${query.root}`);
     await page.keyboard.press('/');
@@ -185,6 +188,22 @@ describe('pages', () => {
       .waitFor();
     expect(await page.getByRole('link', { name: /_proj/ }).count()).toBe(12);
     expect(page.url()).toContain('q=k_proj');
+    // Sorted over all that match, and read on: not the first ones, sorted.
+    await page.getByRole('searchbox').fill('weight');
+    await page.getByText('The first 100 are listed.').waitFor();
+    const table = page.getByRole('region', { name: 'Layers and tensors' }).last();
+    await table.getByRole('button', { name: 'Size' }).click();
+    const rows = table.locator('tbody tr');
+    const sorted = 'q=weight&sort=byteLength&order=desc';
+    await page.locator(`a[href="/models/${model}/tensors?${sorted}&format=csv"]`).waitFor();
+    const { tensors } = await json(`/models/${model}/tensors?${sorted}&limit=500`);
+    // The second one: the first is the same in either order.
+    await rows.nth(1).filter({ hasText: tensors[1].name }).waitFor();
+    await press('Read more');
+    await rows.nth(tensors.length - 1).waitFor();
+    expect(await rows.getByRole('link', { name: /weight/ }).allTextContents()).toEqual(
+      tensors.map(({ name }: Tensor) => name),
+    );
   });
 
   test('tensor: decoded in the page, nearer down to single weights, verified whole and by chunk', async () => {
@@ -194,9 +213,20 @@ describe('pages', () => {
     await holds().waitFor();
     await inspect('tensor');
     const map = page.getByRole('application', { name: /Heatmap/ });
+    const ranges: string[] = [];
+    page.on('request', (request) => {
+      if (request.url().endsWith(`/blobs/${embedding.root}`))
+        ranges.push(request.headers().range ?? 'all of it');
+    });
     await map.focus();
     for (let i = 0; i < 6; i++) await page.keyboard.press('+');
     await page.getByText('Single weights').waitFor();
+    const bytes = ranges.map((range) => {
+      const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(range) ?? [];
+      return Number(to) - Number(from) + 1;
+    });
+    expect(bytes.at(-1)).toBeGreaterThan(0);
+    expect(Math.max(...bytes)).toBeLessThan(embedding.byteLength);
     await page.keyboard.press('0');
     await page.getByText('Rows 0 to 6143').waitFor();
     await page.getByLabel('Chunk', { exact: true }).fill('2');
@@ -222,16 +252,28 @@ describe('pages', () => {
   test('lineage: from an answer to the file, as a graph and as a list', async () => {
     const { body } = await chat(product.url, { prompt: 'Hello', max_tokens: 4 });
     await page.goto(product.url + body.provenance.receipt);
+    await page.getByText('14 layer blocks').click();
+    await page.getByRole('link', { name: '14', exact: true }).waitFor();
+    const fact = (name: string) =>
+      page.locator('dl > div').filter({ has: page.getByText(name, { exact: true }) });
+    expect(await fact('Seed').textContent()).toContain(String(body.provenance.seed));
+    expect(await fact('Times').textContent()).toMatch(/queued, .+ to the first token, .+ in all/);
+    await inspect('receipt');
     await page.getByRole('link', { name: 'Follow its weights' }).click();
     await page.waitForURL(/lineage\?answer=/);
-    await page.locator('.react-flow__node').first().waitFor();
+    const node = (title: string) =>
+      page.locator('.react-flow__node').filter({ has: page.getByText(title, { exact: true }) });
+    await node('layer.3').waitFor();
     const list = page.getByRole('region', { name: 'The same as a list' });
-    await list.getByRole('link', { name: 'layer.3', exact: true }).click();
-    await list.getByRole('link', { name: 'self_attn.q_proj.weight', exact: true }).click();
+    await list.getByRole('link', { name: 'layer.4', exact: true }).click();
+    await page.waitForURL(/group=layer\.4/);
+    await node('layer.3').getByRole('link').click();
+    await page.waitForURL(/group=layer\.3/);
+    await node('self_attn.q_proj.weight').getByRole('link').click();
+    await page.waitForURL(new RegExp(`tensor=${query.root}`));
     await page.locator('.react-flow__node').filter({ hasText: 'source file' }).waitFor();
     await inspect('lineage');
-    const tensor = page.locator('.react-flow__node').filter({ hasText: 'q_proj' });
-    await tensor.getByRole('link').click();
+    await node('self_attn.q_proj.weight').getByRole('link').click();
     await page.waitForURL(`**/explorer/tensor/${query.root}`);
   });
 
@@ -291,6 +333,8 @@ describe('pages', () => {
     await page.getByText(`${embedding.name} holds NaN or an infinity`).waitFor();
     await inspect('own-file-refused');
   });
+
+  secondModelTests(() => ({ product, dataDir: data.dir, page, model, embedding: embedding.name }));
 });
 
 type TensorCase = [

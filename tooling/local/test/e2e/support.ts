@@ -52,6 +52,7 @@ export interface ChatReply {
   provenance: {
     model: { block: { chain: string; height: number; hash: string } };
     receipt: string;
+    seed: number;
   };
 }
 

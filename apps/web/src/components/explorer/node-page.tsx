@@ -1,19 +1,16 @@
 import type { NodeDetails } from '@blyan/protocol/explorer';
-import type { inferRouterOutputs } from '@trpc/server';
 import Link from 'next/link';
 import { Empty } from '@/components/empty';
 import { Hash } from '@/components/hash';
 import { RelativeTime } from '@/components/relative-time';
 import { ScrollArea } from '@/components/scroll-area';
 import { State } from '@/components/state';
-import { modelHref, receiptHref } from '@/lib/explorer-links';
+import { modelHref } from '@/lib/explorer-links';
 import { formatCount, plural } from '@/lib/format';
 import { shortHash } from '@/lib/hash';
-import type { AppRouter } from '@/server/trpc/root';
 import { Fact, Facts } from './facts';
+import { type OwnAnswer, OwnAnswers } from './own-answers';
 import { Section } from './section';
-
-type Own = inferRouterOutputs<AppRouter>['answers']['ofNode'];
 
 const STATES = {
   idle: ['open', 'waits for a model'],
@@ -29,7 +26,7 @@ const EXCLUDED = {
   distrusted: 'It served wrong bytes or wrote what cannot be; it gets no more work.',
 } as const;
 
-export function NodePage({ node, own }: { node: NodeDetails; own: Own }) {
+export function NodePage({ node, own }: { node: NodeDetails; own: OwnAnswer[] }) {
   return (
     <>
       <h1 className="text-xl font-semibold tracking-tight break-all">Worker {node.id}</h1>
@@ -59,7 +56,9 @@ export function NodePage({ node, own }: { node: NodeDetails; own: Own }) {
         <Work node={node} />
       </Section>
       <Section title="Your answers from it">
-        <OwnAnswers own={own} />
+        <OwnAnswers own={own} label="Your answers from it">
+          None of the conversations of this browser has an answer from this worker.
+        </OwnAnswers>
       </Section>
     </>
   );
@@ -154,41 +153,5 @@ function Work({ node: { work, moreWork } }: { node: NodeDetails }) {
         Which answers these are is not listed: whoever has the address of an answer can read it.
       </p>
     </>
-  );
-}
-
-function OwnAnswers({ own }: { own: Own }) {
-  if (own.length === 0) {
-    return <Empty>None of the conversations of this browser has an answer from this worker.</Empty>;
-  }
-  return (
-    <ScrollArea label="Your answers from it">
-      <table className="data-table">
-        <thead>
-          <tr>
-            <th scope="col">Receipt</th>
-            <th scope="col">Model</th>
-            <th scope="col">State</th>
-            <th scope="col">Begun</th>
-          </tr>
-        </thead>
-        <tbody>
-          {own.map(({ id, model, status, startedAt }) => (
-            <tr key={id}>
-              <td>
-                <Link className="link font-mono text-[0.8125rem]" href={receiptHref(id)}>
-                  {shortHash(id)}
-                </Link>
-              </td>
-              <td>{model ?? '–'}</td>
-              <td>{status}</td>
-              <td className="text-soft">
-                <RelativeTime time={startedAt} />
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </ScrollArea>
   );
 }

@@ -1,5 +1,5 @@
 import type { Receipt } from '@blyan/protocol/answer';
-import type { inferRouterOutputs } from '@trpc/server';
+import type { ReceiptDetails } from '@blyan/protocol/explorer';
 import Link from 'next/link';
 import { CopyButton } from '@/components/copy-button';
 import { Hash } from '@/components/hash';
@@ -10,16 +10,12 @@ import { State } from '@/components/state';
 import { blockHref, lineageHref, modelHref, nodeHref } from '@/lib/explorer-links';
 import { formatCount, formatDuration, formatRate } from '@/lib/format';
 import { penaltiesOf } from '@/lib/sampling';
-
-import type { AppRouter } from '@/server/trpc/root';
 import { Fact, Facts } from './facts';
 import { Section } from './section';
 import { TokenList } from './token-list';
 
 /** Most answers end within seconds. */
 const REFRESH_MS = 2000;
-
-type Answer = inferRouterOutputs<AppRouter>['answers']['receipt'];
 
 const STATUS = {
   queued: ['busy', 'waiting'],
@@ -29,7 +25,7 @@ const STATUS = {
   failed: ['bad', 'failed'],
 } as const;
 
-export function ReceiptPage({ answer }: { answer: Answer }) {
+export function ReceiptPage({ answer }: { answer: ReceiptDetails }) {
   const [kind, word] = STATUS[answer.status];
   return (
     <>

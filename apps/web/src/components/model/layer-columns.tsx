@@ -45,7 +45,8 @@ export const COLUMNS = [
     },
   }),
   column.accessor('shape', { header: 'Shape', enableSorting: false }),
-  column.accessor('formats', { header: 'Format' }),
+  // There is a filter for it, and the server does not sort by it.
+  column.accessor('formats', { header: 'Format', enableSorting: false }),
   column.accessor('parameters', {
     header: 'Weights',
     cell: (info) => formatCount(info.getValue()),

@@ -1,7 +1,13 @@
 'use client';
 
 import type { ModelDetails, TensorSummary } from '@blyan/protocol/explorer';
-import { keepPreviousData, type UseQueryResult, useQueries, useQuery } from '@tanstack/react-query';
+import {
+  keepPreviousData,
+  type UseQueryResult,
+  useInfiniteQuery,
+  useQueries,
+  useQuery,
+} from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { plural } from '@/lib/format';
 import { FOREVER, getJson } from '@/lib/rest';
@@ -24,8 +30,10 @@ export interface LayerRow {
 }
 
 type Page = { tensors: TensorSummary[]; next: string | null };
-/** Rows of one answer at most: a layer has fewer, and nobody reads more matches than that. */
+/** All tensors of a layer, but for layers that nobody has seen yet. */
 const LIMIT = 500;
+/** Matches of a filter that are read at once. */
+const MATCHES = 100;
 
 const tensorRow = (tensor: TensorSummary): LayerRow => ({
   id: `${tensor.block} ${tensor.name}`,
@@ -89,18 +97,48 @@ function treeOf(groups: Group[], open: readonly string[], pages: TensorsQuery[])
   });
 }
 
-/** Tensors by a part of their name; asked of the server, because a model may have thousands. */
-export function useMatches(hash: string, q: string, format: string) {
-  const query = new URLSearchParams({ limit: `${LIMIT}`, ...(q ? { q } : {}) });
+/** Columns of the table that the server sorts by, and its names for them. */
+export const SORTS: Readonly<Record<string, string>> = {
+  name: 'name',
+  parameters: 'parameters',
+  bytes: 'byteLength',
+};
+
+/** What is listed: by a part of the name, by format, in an order. */
+export interface TensorFilter {
+  q: string;
+  format: string;
+  sort: { id: string; desc: boolean } | undefined;
+}
+
+/** The same as a query of the API. */
+export function tensorQuery({ q, format, sort }: TensorFilter): URLSearchParams {
+  const query = new URLSearchParams();
+  if (q) query.set('q', q);
   if (format) query.set('tensorFormat', format);
-  return useQuery({
-    queryKey: ['model-tensors', hash, { q, format }],
-    enabled: q !== '' || format !== '',
-    queryFn: async ({ signal }) => {
-      const page = await getJson<Page>(`/models/${hash}/tensors?${query}`, signal);
-      return { rows: page.tensors.map(tensorRow), more: page.next !== null };
-    },
+  const column = sort && SORTS[sort.id];
+  if (column) {
+    query.set('sort', column);
+    query.set('order', sort.desc ? 'desc' : 'asc');
+  }
+  return query;
+}
+
+/** Tensors that a filter leaves, page by page; asked and sorted by the server: a model may have thousands. */
+export function useMatches(hash: string, filter: TensorFilter) {
+  const query = tensorQuery(filter);
+  query.set('limit', `${MATCHES}`);
+  const matches = useInfiniteQuery({
+    queryKey: ['matching-tensors', hash, `${query}`],
+    enabled: filter.q !== '' || filter.format !== '',
+    initialPageParam: '',
+    queryFn: ({ pageParam, signal }) =>
+      getJson<Page>(`/models/${hash}/tensors?${query}${pageParam}`, signal),
+    getNextPageParam: ({ next }) => (next === null ? undefined : `&cursor=${next}`),
     placeholderData: keepPreviousData,
     ...FOREVER,
   });
+  const { data } = matches;
+  const rows = useMemo(() => data?.pages.flatMap((page) => page.tensors.map(tensorRow)), [data]);
+  return { ...matches, rows };
 }

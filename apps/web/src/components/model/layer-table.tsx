@@ -11,9 +11,11 @@ import type { LayerRow } from './layer-rows';
 /** Rows that are drawn at first: a model of a thousand layers would take a second on a phone. */
 const ROWS = 100;
 
-export function LayerTable({ table }: { table: Table<LayerRow> }) {
-  const [shown, setShown] = useState(ROWS);
+/** @param whole every row at once: they came page by page, as they were asked for */
+export function LayerTable({ table, whole }: { table: Table<LayerRow>; whole: boolean }) {
+  const [few, setShown] = useState(ROWS);
   const { rows } = table.getRowModel();
+  const shown = whole ? rows.length : few;
   return (
     <>
       <Rows table={table} rows={rows.slice(0, shown)} />

@@ -12,10 +12,11 @@ import {
 import { useSearchParams } from 'next/navigation';
 import { useState } from 'react';
 import { Empty, SkeletonRows } from '@/components/empty';
+import { formatCount } from '@/lib/format';
 import { setQuery } from '@/lib/query';
 import { failureText } from '@/lib/rest';
 import { COLUMNS } from './layer-columns';
-import { type LayerRow, useGroups, useMatches, useTree } from './layer-rows';
+import { type LayerRow, SORTS, tensorQuery, useGroups, useMatches, useTree } from './layer-rows';
 import { LayerTable } from './layer-table';
 
 interface LayerTreeProps {
@@ -31,15 +32,18 @@ interface LayerTreeProps {
 /** Layers that open to their tensors; a filter lists tensors. What is shown is in the address. */
 export function LayerTree({ hash, first, count, formats }: LayerTreeProps) {
   const query = useSearchParams();
-  const [q, format] = [query.get('q') ?? '', query.get('format') ?? ''];
+  const [q, format] = [(query.get('q') ?? '').trim(), query.get('format') ?? ''];
   const [expanded, setExpanded] = useState<ExpandedState>({});
   const groups = useGroups(hash, first, count);
   const open = expanded === true ? groups.map(({ group }) => group) : Object.keys(expanded);
   const filtered = q !== '' || format !== '';
   const tree = useTree(hash, groups, filtered ? [] : open);
-  const matches = useMatches(hash, q.trim(), format);
-  const rows = filtered ? matches.data?.rows : tree;
   const sorting = sortingOf(query.get('sort'));
+  const filter = { q, format, sort: sorting[0] };
+  const matches = useMatches(hash, filter);
+  const rows = filtered ? matches.rows : tree;
+  const csv = tensorQuery(filter);
+  csv.set('format', 'csv');
   const table = useReactTable<LayerRow>({
     data: rows ?? NONE,
     columns: COLUMNS,
@@ -56,6 +60,9 @@ export function LayerTree({ hash, first, count, formats }: LayerTreeProps) {
     autoResetAll: false,
     // The model's own order is the first one, and comes back after two clicks.
     enableSortingRemoval: true,
+    enableMultiSort: false,
+    // Matches come sorted from the server: here are only the first of them.
+    manualSorting: filtered,
     getCoreRowModel: getCoreRowModel(),
     getSortedRowModel: getSortedRowModel(),
     getExpandedRowModel: getExpandedRowModel(),
@@ -95,7 +102,7 @@ export function LayerTree({ hash, first, count, formats }: LayerTreeProps) {
             {open.length > 0 ? 'Close all layers' : 'Open all layers'}
           </button>
         )}
-        <a className="link ml-auto" href={`/models/${hash}/tensors?format=csv`} download>
+        <a className="link ml-auto" href={`/models/${hash}/tensors?${csv}`} download>
           CSV
         </a>
       </div>
@@ -112,10 +119,21 @@ export function LayerTree({ hash, first, count, formats }: LayerTreeProps) {
             : 'This model names no layer blocks.'}
         </Empty>
       ) : (
-        <LayerTable table={table} />
+        <LayerTable table={table} whole={filtered} />
       )}
-      {filtered && matches.data?.more && (
-        <p className="mt-2 text-sm text-faint">The first 500 are listed: narrow the filter.</p>
+      {filtered && matches.hasNextPage && (
+        <p className="mt-2 flex flex-wrap gap-x-4 text-sm text-faint">
+          The first {formatCount(rows?.length ?? 0)} are listed.
+          <button
+            type="button"
+            className="link"
+            // Those of the filter before stay until the new ones are here: they are not read on.
+            disabled={matches.isFetchingNextPage || matches.isPlaceholderData}
+            onClick={() => void matches.fetchNextPage()}
+          >
+            {matches.isFetchingNextPage ? 'Reading more' : 'Read more'}
+          </button>
+        </p>
       )}
     </>
   );
@@ -127,7 +145,8 @@ const MAX_OPEN = 100;
 const FIELD =
   'min-w-0 rounded-md border border-line-strong bg-surface px-2.5 py-1.5 text-ink w-full';
 
+/** Of `bytes`, or `-bytes` downwards. */
 function sortingOf(text: string | null): SortingState {
-  if (!text) return [];
-  return text.split(',').map((id) => ({ id: id.replace(/^-/, ''), desc: id.startsWith('-') }));
+  const [, minus, id = ''] = /^(-?)(.*)$/.exec(text ?? '') ?? [];
+  return id in SORTS ? [{ id, desc: minus === '-' }] : [];
 }

@@ -1,7 +1,12 @@
 'use client';
 
-import type { ModelSummary, TensorDifference, TensorSummary } from '@blyan/protocol/explorer';
-import { useInfiniteQuery } from '@tanstack/react-query';
+import type {
+  ModelDetails,
+  ModelSummary,
+  TensorDifference,
+  TensorSummary,
+} from '@blyan/protocol/explorer';
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import Link from 'next/link';
 import { useSearchParams } from 'next/navigation';
 import { Bytes } from '@/components/bytes';
@@ -15,13 +20,28 @@ import { FOREVER, failureText, getJson } from '@/lib/rest';
 
 type Page = { differences: TensorDifference[]; layers: number; next: string | null };
 
+interface ModelDiffProps {
+  hash: string;
+  others: ModelSummary[];
+  /** There are models that `others` has not. */
+  more: boolean;
+}
+
 /** What differs between this model and another one, tensor by tensor. Which one is in the address. */
-export function ModelDiff({ hash, others }: { hash: string; others: ModelSummary[] }) {
-  const other = useSearchParams().get('with') ?? '';
-  if (others.length === 0) {
+export function ModelDiff({ hash, others, more }: ModelDiffProps) {
+  const other = (useSearchParams().get('with') ?? '').trim().toLowerCase();
+  const listed = others.find((model) => model.hash === other);
+  // Any model can be named in the address, also one that is not offered here.
+  const named = useQuery({
+    queryKey: ['model', other],
+    enabled: other !== '' && !listed,
+    queryFn: ({ signal }) => getJson<ModelDetails>(`/models/${encodeURIComponent(other)}`, signal),
+    ...FOREVER,
+  });
+  const found = listed ?? named.data;
+  if (others.length === 0 && other === '') {
     return <Empty>This chain holds no other model yet: there is nothing to compare with.</Empty>;
   }
-  const found = others.find((model) => model.hash === other);
   return (
     <>
       <label className="flex flex-wrap items-center gap-2 text-sm text-faint">
@@ -32,7 +52,7 @@ export function ModelDiff({ hash, others }: { hash: string; others: ModelSummary
           className="min-w-0 rounded-md border border-line-strong bg-surface px-2.5 py-1.5 text-ink"
         >
           <option value="">choose a model</option>
-          {others.map((model) => (
+          {(found && !listed ? [found, ...others] : others).map((model) => (
             <option key={model.hash} value={model.hash}>
               {model.name}, {model.recipe}, block A {model.height}
             </option>
@@ -44,6 +64,18 @@ export function ModelDiff({ hash, others }: { hash: string; others: ModelSummary
           </Link>
         )}
       </label>
+      {more && (
+        <p className="mt-1 text-sm text-faint">
+          The newest ones of this name and of all are offered; another one is named by its hash, as{' '}
+          <code>?with=</code> in the address.
+        </p>
+      )}
+      {named.isLoading && <SkeletonRows />}
+      {named.isError && !listed && (
+        <p role="alert" className="mt-2 text-sm text-bad">
+          {failureText(named.error)}
+        </p>
+      )}
       {found && <Differences hash={hash} other={found} />}
     </>
   );

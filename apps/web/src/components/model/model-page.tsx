@@ -20,11 +20,12 @@ import { PartsChart } from './parts-chart';
 interface ModelPageProps {
   model: ModelDetails;
   body: Readable<ModelBody>;
-  others: ModelSummary[];
+  /** What it can be compared with; `more`: there are others. */
+  versions: { others: ModelSummary[]; more: boolean };
   genesis: string | null;
 }
 
-export function ModelPage({ model, body, others, genesis }: ModelPageProps) {
+export function ModelPage({ model, body, versions, genesis }: ModelPageProps) {
   const { hash, name, height } = model;
   const config = body.files.find(({ path }) => path === 'config.json');
   return (
@@ -104,7 +105,7 @@ export function ModelPage({ model, body, others, genesis }: ModelPageProps) {
         />
       </Section>
       <Section title="Compare with another version">
-        <ModelDiff hash={hash} others={others} />
+        <ModelDiff hash={hash} {...versions} />
       </Section>
       <Section title="Configuration">
         {config ? <ConfigView root={config.root} /> : <p className="text-sm">It has none.</p>}

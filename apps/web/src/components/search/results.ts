@@ -36,6 +36,13 @@ export function lineOf(result: SearchResult): Line {
         detail: `of ${result.model}`,
         href: blockHref('B', result.block),
       };
+    case 'file':
+      return {
+        type,
+        title: result.path,
+        detail: `${result.source ? 'source of' : 'of'} ${result.model}, ${shortHash(result.sha256)}`,
+        href: modelHref(result.modelHash),
+      };
     case 'tensor':
       return {
         type,

@@ -5,6 +5,7 @@ import { Waypoints } from 'lucide-react';
 import Link from 'next/link';
 import { Bytes } from '@/components/bytes';
 import { Fact, Facts } from '@/components/explorer/facts';
+import { type OwnAnswer, OwnAnswers } from '@/components/explorer/own-answers';
 import { Section } from '@/components/explorer/section';
 import { Hash } from '@/components/hash';
 import { VerifyPanel } from '@/components/verify/verify-panel';
@@ -13,7 +14,14 @@ import { formatCount } from '@/lib/format';
 import { ChunkPanel } from './chunk-panel';
 import { TensorView } from './tensor-view';
 
-export function TensorPage({ tensor, genesis }: { tensor: TensorDetails; genesis: string | null }) {
+interface TensorPageProps {
+  tensor: TensorDetails;
+  /** Answers of the reader's own that used it. */
+  own: OwnAnswer[];
+  genesis: string | null;
+}
+
+export function TensorPage({ tensor, own, genesis }: TensorPageProps) {
   const { name, root, shape, format, byteLength, recipe, block, chunks } = tensor;
   const stored = { name, root, shape, format: format as StoredFormat, byteLength, recipe };
   return (
@@ -45,6 +53,11 @@ export function TensorPage({ tensor, genesis }: { tensor: TensorDetails; genesis
       </Section>
       <Section title="Where it is used">
         <Uses tensor={tensor} />
+      </Section>
+      <Section title="Your answers that used it">
+        <OwnAnswers own={own} label="Your answers that used it">
+          None of the conversations of this browser has an answer of these models.
+        </OwnAnswers>
       </Section>
       {chunks > 1 && (
         <Section title="Chunks">
@@ -113,7 +126,8 @@ function SourceText({ range }: { range: Readable<SourceRange> }) {
   );
 }
 
-function Uses({ tensor: { uses, moreUses, models, answers } }: { tensor: TensorDetails }) {
+function Uses({ tensor }: { tensor: TensorDetails }) {
+  const { uses, moreUses, models, moreModels, answers } = tensor;
   return (
     <Facts>
       <Fact name="Layer blocks">
@@ -128,11 +142,18 @@ function Uses({ tensor: { uses, moreUses, models, answers } }: { tensor: TensorD
             </li>
           ))}
         </ul>
-        {moreUses && <p className="text-faint">Older blocks hold it, too.</p>}
+        {moreUses && (
+          <p className="text-faint">
+            Older blocks hold it, too:{' '}
+            <a className="link" href={`/tensors/${tensor.root}/uses?format=csv`} download>
+              all of them as CSV
+            </a>
+          </p>
+        )}
       </Fact>
       <Fact name="Models">
         {models.length === 0 ? (
-          <span className="text-faint">none: its layer block is in no model</span>
+          <span className="text-faint">none: its layer blocks are in no model</span>
         ) : (
           <ul className="space-y-1">
             {models.map((model) => (
@@ -141,15 +162,22 @@ function Uses({ tensor: { uses, moreUses, models, answers } }: { tensor: TensorD
                   {model.name}
                 </Link>
                 <Hash value={model.hash} label="model block" />
+                <span className="text-soft">
+                  {model.layer.group}, block{' '}
+                  <Link className="link" href={blockHref('B', model.layer.block)}>
+                    B {model.layer.height}
+                  </Link>
+                </span>
                 {model.retired !== null && <span className="text-warn">retired</span>}
               </li>
             ))}
           </ul>
         )}
+        {moreModels && <p className="text-faint">Older models have it, too.</p>}
       </Fact>
       <Fact
         name="Answers"
-        hint="Which ones is not said: who knows the address of an answer may read it."
+        hint="Which ones is told to nobody but those who asked: who knows the address of an answer may read it."
       >
         {answers.count === 0
           ? 'none yet'

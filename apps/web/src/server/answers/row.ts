@@ -4,7 +4,7 @@ import { SamplingParams } from '@blyan/protocol/sampling';
 import type { Context } from '../context.ts';
 import { notFound } from '../http/errors.ts';
 
-export async function findAnswer(id: string, ctx: Context) {
+export async function findAnswer(id: string, ctx: Pick<Context, 'db'>) {
   const row = await ctx.db.request.findUnique({
     where: { id },
     omit: { prompt: true, output: true },

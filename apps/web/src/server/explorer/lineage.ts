@@ -25,13 +25,18 @@ const TENSORS = 1024;
  * What is not named is found from what is: the model of an answer, the layer of a tensor.
  * @throws ApiError 404
  */
-export async function readLineage(ctx: Context, query: LineagePlace): Promise<LineageData> {
+export async function readLineage(
+  ctx: Pick<Context, 'db' | 'parsed'>,
+  query: LineagePlace,
+): Promise<LineageData> {
   const row = query.answer === undefined ? null : await findAnswer(query.answer, ctx);
   const answer = row && { id: row.id, receipt: row.receipt };
   const tensor = query.tensor === undefined ? null : await readTensor(ctx, query.tensor);
   const hash = query.model ?? answer?.receipt?.model.block.hash ?? tensor?.models[0]?.hash;
   const model = hash === undefined ? null : await readModel(ctx, hash);
-  const group = query.group ?? tensor?.group ?? null;
+  // The newest block that holds the tensor may be of no model, or of another one.
+  const own = tensor?.models.find((user) => user.hash === model?.hash)?.layer;
+  const group = query.group ?? own?.group ?? tensor?.group ?? null;
   const tensors =
     model && group
       ? await readModelTensors(ctx.db, model.hash, {

@@ -2,6 +2,7 @@
 import { fromHex, toHex } from '@blyan/chain/hex';
 import type { Db } from '@blyan/db/client';
 import {
+  areWhole,
   countOtherLayers,
   diffModels,
   findModel,
@@ -9,40 +10,22 @@ import {
   listModelTensors,
   type ModelRow,
   modelSizes,
+  modelsNamed,
   tensorsAt,
 } from '@blyan/db/explorer';
-import type { Cursor } from '@blyan/db/keyset';
-import {
-  encodeCursor,
-  type ModelDetails,
-  type ModelDiffQuery,
-  type ModelsQuery,
-  type ModelTensorsQuery,
-  type TensorDifference,
+import type {
+  ModelDetails,
+  ModelDiffQuery,
+  ModelSummary,
+  ModelsQuery,
+  ModelTensorsQuery,
+  TensorDifference,
 } from '@blyan/protocol/explorer';
 import type { ModelSizes } from '../chain/parsed.ts';
 import type { Context } from '../context.ts';
-import { ApiError, notFound } from '../http/errors.ts';
+import { notFound } from '../http/errors.ts';
+import { cursorText, MAX_INT, placeIn } from './places.ts';
 import { modelSummary, tensorSummary } from './shapes.ts';
-
-const cursorText = (next: { key: string | number; id: number } | null) =>
-  next && encodeCursor(next);
-
-/** Of columns of 32 bits. */
-const MAX_INT = 2 ** 31 - 1;
-
-/**
- * Where a list goes on. A cursor of a list that was sorted otherwise is none of this one.
- * @throws ApiError 400
- */
-function placeIn(cursor: Cursor | undefined, key: 'text' | number): Cursor | null {
-  if (cursor === undefined) return null;
-  const { key: at } = cursor;
-  if (typeof at === 'string' ? key === 'text' : key !== 'text' && at >= 0 && at <= key)
-    return cursor;
-  const message = 'This cursor is of a list in another order.';
-  throw new ApiError(400, 'invalid_cursor', message, { param: 'cursor' });
-}
 
 /** What the sorted columns hold. */
 const KEYS = {
@@ -57,6 +40,28 @@ export async function readModels(db: Db, query: ModelsQuery) {
   const cursor = placeIn(query.cursor, KEYS[query.sort]);
   const { rows, next } = await listModels(db, { ...query, cursor });
   return { models: rows.map(modelSummary), next: cursorText(next) };
+}
+
+/** Models that one is compared with: so many of its own name, and so many of any. */
+const VERSIONS = 50;
+
+/**
+ * What a model can be compared with: the newest ones of its name first, then the newest ones of all, since a
+ * new version may have a new name.
+ * @returns `more`: there are others, to be named by their hash
+ */
+export async function readOthers(
+  db: Db,
+  { hash, name }: { hash: string; name: string },
+): Promise<{ others: ModelSummary[]; more: boolean }> {
+  const newest = { sort: 'height', order: 'desc', limit: VERSIONS, cursor: null } as const;
+  const [named, { rows, next }] = await Promise.all([
+    modelsNamed(db, name, VERSIONS),
+    listModels(db, newest),
+  ]);
+  const models = new Map([...named, ...rows].map((row) => [row.height, modelSummary(row)]));
+  const others = [...models.values()].filter((other) => other.hash !== hash);
+  return { others, more: next !== null };
 }
 
 /** @throws ApiError 404 */
@@ -92,6 +97,15 @@ function sizesOf({ groups, parts }: Awaited<ReturnType<typeof modelSizes>>): Mod
     groups: groups.map((group) => ({ ...numbers(group), block: toHex(group.block) })),
     parts: parts.map(numbers),
   };
+}
+
+/** Of models by their hashes; to be asked before their tensors are read. @throws ApiError 404 */
+export async function areModelsWhole(db: Db, hashes: readonly string[]): Promise<boolean> {
+  const models = await Promise.all(hashes.map((hash) => requireModel(db, hash)));
+  return await areWhole(
+    db,
+    models.map(({ height }) => height),
+  );
 }
 
 export async function readModelTensors(db: Db, hash: string, query: ModelTensorsQuery) {

@@ -26,13 +26,23 @@ export async function search(db: Db, query: string): Promise<SearchAnswer> {
       modelHash: toHex(layer.modelHash),
       block: toHex(layer.block),
     })),
+    ...found.files.map((file) => ({
+      ...file,
+      type: 'file' as const,
+      sha256: toHex(file.sha256),
+      modelHash: toHex(file.modelHash),
+    })),
     ...found.tensors.map((row) => ({ type: 'tensor' as const, ...tensorSummary(row) })),
     ...found.nodes.map(({ id }) => ({ type: 'node' as const, id })),
     ...(found.receipt ? [{ type: 'receipt' as const, id: found.receipt }] : []),
   ];
-  const message =
-    results.length > 0
-      ? null
-      : `Nothing matches "${query}": no height, no hash that begins so, no tensor, layer, model, node or receipt of that name.`;
-  return { query, results, message };
+  return { query, results, message: results.length > 0 ? null : nothingMatches(query) };
+}
+
+function nothingMatches(query: string): string {
+  const isHash = /^[0-9a-f]{16,64}$/i.test(query);
+  const known = isHash
+    ? 'hashes of blocks, Merkle roots of tensors and SHA-256 of files of models are known here, and none begins so.'
+    : 'no height, no hash that begins so, no tensor, layer, model, node or receipt of that name.';
+  return `Nothing matches "${query}": ${known}`;
 }

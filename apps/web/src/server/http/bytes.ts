@@ -2,6 +2,7 @@
  * Content that is named by its hash: it never changes, so it is cached for good, and a client that has it
  * is told so (RFC 9110: ETag, If-None-Match, Range with If-Range).
  */
+import { createHash } from 'node:crypto';
 import { parseRange } from './range.ts';
 
 const FOREVER = 'public, max-age=31536000, immutable';
@@ -19,6 +20,16 @@ export function immutableJson(request: Request, etag: string, body: object): Res
   const headers = immutableHeaders(etag);
   if (isKnown(request, etag)) return new Response(null, { status: 304, headers });
   return Response.json(body, { headers });
+}
+
+/** JSON that stays as it is under its address; named by its own hash. */
+export function lastingJson(request: Request, body: object): Response {
+  const text = JSON.stringify(body);
+  const etag = `"${createHash('sha256').update(text).digest('hex')}"`;
+  // The same address gives CSV to others.
+  const headers = { ...immutableHeaders(etag), vary: 'accept' };
+  if (isKnown(request, etag)) return new Response(null, { status: 304, headers });
+  return new Response(text, { headers: { ...headers, 'content-type': 'application/json' } });
 }
 
 /**

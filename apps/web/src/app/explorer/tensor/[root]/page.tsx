@@ -3,6 +3,7 @@ import { TensorPage } from '@/components/tensor/tensor-page';
 import { context } from '@/server/context';
 import { foundOr404, hashOr404, namedGenesis } from '@/server/explorer/page';
 import { readTensor } from '@/server/explorer/tensors';
+import { api } from '@/server/trpc/root';
 
 export const dynamic = 'force-dynamic';
 
@@ -20,5 +21,6 @@ export default async function Page({ params }: PageProps) {
     foundOr404(readTensor(context(), root)),
     namedGenesis(),
   ]);
-  return <TensorPage tensor={tensor} genesis={genesis} />;
+  const own = await api.answers.ofModels({ models: tensor.models.map(({ hash }) => hash) });
+  return <TensorPage tensor={tensor} own={own} genesis={genesis} />;
 }

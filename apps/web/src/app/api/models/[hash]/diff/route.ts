@@ -1,6 +1,7 @@
 import { ModelParams } from '@blyan/protocol/chain-api';
 import { ModelDiffQuery, type TensorDifference } from '@blyan/protocol/explorer';
-import { readDifferences } from '@/server/explorer/models';
+import { areModelsWhole, readDifferences } from '@/server/explorer/models';
+import { lastingJson } from '@/server/http/bytes';
 import { csvOfList, wantsCsv } from '@/server/http/csv';
 import { route } from '@/server/http/route';
 
@@ -21,7 +22,11 @@ export const GET = route({
   paramsSchema: ModelParams,
   querySchema: ModelDiffQuery,
   async handler({ params: { hash }, query, request, ctx }) {
-    if (!wantsCsv(request, query.format)) return await readDifferences(ctx.db, hash, query);
+    if (!wantsCsv(request, query.format)) {
+      const whole = await areModelsWhole(ctx.db, [hash, query.with]);
+      const answer = await readDifferences(ctx.db, hash, query);
+      return whole ? lastingJson(request, answer) : answer;
+    }
     return await csvOfList(request, {
       columns: COLUMNS,
       querySchema: ModelDiffQuery,

@@ -1,7 +1,8 @@
 import { ModelParams } from '@blyan/protocol/chain-api';
 import { ModelTensorsQuery } from '@blyan/protocol/explorer';
-import { readModelTensors } from '@/server/explorer/models';
+import { areModelsWhole, readModelTensors } from '@/server/explorer/models';
 import { TENSOR_COLUMNS } from '@/server/explorer/shapes';
+import { lastingJson } from '@/server/http/bytes';
 import { csvOfList, wantsCsv } from '@/server/http/csv';
 import { route } from '@/server/http/route';
 
@@ -12,7 +13,11 @@ export const GET = route({
   paramsSchema: ModelParams,
   querySchema: ModelTensorsQuery,
   async handler({ params: { hash }, query, request, ctx }) {
-    if (!wantsCsv(request, query.format)) return await readModelTensors(ctx.db, hash, query);
+    if (!wantsCsv(request, query.format)) {
+      const whole = await areModelsWhole(ctx.db, [hash]);
+      const answer = await readModelTensors(ctx.db, hash, query);
+      return whole ? lastingJson(request, answer) : answer;
+    }
     return await csvOfList(request, {
       columns: TENSOR_COLUMNS,
       querySchema: ModelTensorsQuery,

@@ -1,0 +1,2 @@
+-- CreateIndex
+CREATE INDEX "Model_parameters_height_idx" ON "Model"("parameters", "height");
