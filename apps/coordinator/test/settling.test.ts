@@ -24,14 +24,18 @@ interface Truth {
 const LAYERS = 12;
 const MODEL = evenPlan(LAYERS);
 
-const truth = (count: { min: number; max: number }): fc.Arbitrary<Truth> =>
+/** @param speeds MB a second */
+const truth = (
+  count: { min: number; max: number },
+  speeds = { min: 200, max: 20_000 },
+): fc.Arbitrary<Truth> =>
   fc
     .record({
       nodes: fc.array(
         fc.record({
           /** It holds so many layers beside the head. */
           layers: fc.integer({ min: 1, max: LAYERS - 1 }),
-          mbPerSecond: fc.integer({ min: 200, max: 20_000 }),
+          mbPerSecond: fc.integer(speeds),
         }),
         { minLength: count.min, maxLength: count.max },
       ),
@@ -98,7 +102,8 @@ describe('a plan', () => {
   test('hardly moves when each look finds other speeds, 15 percent up or down', () => {
     fc.assert(
       fc.property(
-        truth({ min: 2, max: 4 }),
+        // Like nodes: which of them are best is a matter of what was measured.
+        truth({ min: 3, max: 4 }, { min: 800, max: 1200 }),
         fc.infiniteStream(fc.double({ min: 0.85, max: 1.15, noNaN: true })),
         (t, noise) => {
           const links = new Links();
@@ -115,7 +120,7 @@ describe('a plan', () => {
           expect(changes).toBeLessThanOrEqual(mostChanges(t));
         },
       ),
-      { numRuns: 20, seed: 1 },
+      { numRuns: 12, seed: 1 },
     );
   });
 });
