@@ -4,6 +4,7 @@ import { createTestDatabase, type TestDatabase } from '@blyan/db/testing';
 import type { Receipt } from '@blyan/protocol/answer';
 import { NEUTRAL } from '@blyan/protocol/sampling';
 import { disconnect } from '@blyan/queue/connection';
+import { INTAKE_PREFIX, INTAKE_QUEUE } from '@blyan/queue/names';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type {} from '../../../tooling/local/src/test-context.ts';
 import { readConfig } from '../src/env.ts';
@@ -281,6 +282,23 @@ describe('asking', () => {
     });
     expect(status).toBe('queued');
     expect(prompt.length).toBeGreaterThan(10);
+  });
+
+  test('and deleting before anybody has taken it leaves nothing in the queue', async () => {
+    await serve(ctx);
+    const { session } = newSession();
+    const input = asking();
+    await askIn(input, session, ctx);
+    const job = `${INTAKE_PREFIX}:${INTAKE_QUEUE}:${input.answer}`;
+    const waiting = () => ctx.redis.lrange(`${INTAKE_PREFIX}:${INTAKE_QUEUE}:wait`, 0, -1);
+    expect(await ctx.redis.exists(job)).toBe(1);
+    expect(await waiting()).toContain(input.answer);
+    expect(await eraseConversations([input.conversation], session, ctx)).toBe(1);
+    expect(await ctx.redis.exists(job)).toBe(0);
+    expect(await waiting()).not.toContain(input.answer);
+    // Its row is the coordinator's to end, and to delete.
+    const row = await ctx.db.request.findUnique({ where: { id: input.answer } });
+    expect(row).toMatchObject({ status: 'queued', cancelled: true, erase: true });
   });
 
   test('under the id of another answer takes nothing of it, whatever is asked', async () => {
