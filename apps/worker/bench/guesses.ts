@@ -34,12 +34,13 @@ const sentence = [310, 511, 92, 731, 88, 1203, 45, 609];
 const TEXTS = {
   // Greedy behind a repeated sentence: it goes on repeating.
   repeating: { prompt: Array.from({ length: 35 }, (_, i) => sentence[i % 8]!), params: GREEDY },
-  // Every token likely: endings that were there before go on in another way.
+  // By chance alone: endings that were there before go on in another way.
   random: {
     prompt: Array.from({ length: 35 }, (_, i) => 300 + i * 37),
     params: {
       ...GREEDY,
-      temperature: 1,
+      // What the model prefers is lost, the bias is not.
+      temperature: 10,
       seed: 3,
       // Ten symbols, so that every ending was there before and a guess is always at hand.
       logitBias: Array.from({ length: 10 }, (_, i): [number, number] => [1000 + i, 100]),
