@@ -1,6 +1,7 @@
 'use client';
 
 import {
+  type Cell,
   type ColumnDef,
   flexRender,
   getCoreRowModel,
@@ -30,6 +31,15 @@ const toState = (sort: string): SortingState =>
   sort === '' ? [] : [{ id: sort.replace(/^-/, ''), desc: sort.startsWith('-') }];
 
 const ORDER = { asc: 'ascending', desc: 'descending' } as const;
+
+/**
+ * Called, and not taken for a component: pages make their columns anew at each render, so it would be another
+ * component each time, and what is open in it, as a menu, would close when the list is read again.
+ */
+function contentOf<T extends RowData>(cell: Cell<T, unknown>) {
+  const { cell: content } = cell.column.columnDef;
+  return typeof content === 'function' ? content(cell.getContext()) : content;
+}
 
 export function SortedTable<T extends RowData>(props: SortedTableProps<T>) {
   const { label, rows, rowId, columns, sort, onSort } = props;
@@ -90,7 +100,7 @@ export function SortedTable<T extends RowData>(props: SortedTableProps<T>) {
             <tr key={row.id} className="hover:bg-sunken/60">
               {row.getAllCells().map((cell) => (
                 <td key={cell.id} className={classOf(cell.column)}>
-                  {flexRender(cell.column.columnDef.cell, cell.getContext())}
+                  {contentOf(cell)}
                 </td>
               ))}
             </tr>
