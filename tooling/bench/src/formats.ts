@@ -28,17 +28,16 @@ interface FormatResult {
  */
 const EXACT = { kl: 1e-9, top1: 1 };
 const FINE = { kl: 1e-3, top1: 0.99 };
-const COARSE = { kl: 0.02, top1: 0.98 };
 const BARS: Record<string, { kl: number; top1: number }> = {
   f32: EXACT,
   f16: EXACT,
   bf16: EXACT,
-  q8: { kl: 1e-4, top1: 0.995 },
-  q4: COARSE,
+  q8: { kl: 1e-4, top1: 0.99 },
+  q4: { kl: 0.02, top1: 0.95 },
   fp8: FINE,
-  nf4: COARSE,
+  nf4: { kl: 0.02, top1: 0.93 },
   'fp8-exact': FINE,
-  'nf4-exact': COARSE,
+  'nf4-exact': { kl: 0.02, top1: 0.93 },
   'f32-KV in f16': { kl: 1e-6, top1: 0.999 },
 };
 

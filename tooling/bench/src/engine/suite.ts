@@ -44,7 +44,7 @@ const MB = 1e6;
 /** What docs/engine.md holds these figures against. */
 const BARS = {
   /** Loading by creating the runtime's sessions over weights in memory. */
-  load: 1.5,
+  load: 1.3,
   /** Peak by weights and KV cache. */
   memory: 1.6,
   /** Tokens a second of all sequences of a batch by those of one. */
