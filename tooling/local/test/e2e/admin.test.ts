@@ -380,6 +380,7 @@ test('the nodes page is live', async () => {
 });
 
 test('a node is drained, evicted, and let in again', async () => {
+  const items = () => page.getByRole('menuitem').allInnerTexts();
   await button(`Actions for ${worker}`).click();
   // The list is read again each second: a menu that is open stays so.
   const heartbeat = () => row(worker).locator('time').getAttribute('datetime');
@@ -390,7 +391,7 @@ test('a node is drained, evicted, and let in again', async () => {
   // It ends, and is refused when it comes again.
   await expect.poll(() => cell(1), { timeout: 30_000 }).toMatch(/^(silent|gone)is to drain$/);
   await button(`Actions for ${worker}`).click();
-  expect(await page.getByRole('menuitem').allInnerTexts()).toEqual(['Lift', 'Evict…']);
+  await expect.poll(items).toEqual(['Lift', 'Evict…']);
   await page.getByRole('menuitem', { name: 'Lift' }).click();
   await page.getByText(`${worker} may work again`).waitFor();
   await expect.poll(() => cell(1), { timeout: 60_000 }).toBe('ready');
@@ -401,7 +402,7 @@ test('a node is drained, evicted, and let in again', async () => {
   await page.getByText(`${worker} is cut off`).waitFor();
   await expect.poll(() => cell(1), { timeout: 15_000 }).toBe('evicted');
   await button(`Actions for ${worker}`).click();
-  expect(await page.getByRole('menuitem').allInnerTexts()).toEqual(['Lift']);
+  await expect.poll(items).toEqual(['Lift']);
   await page.getByRole('menuitem', { name: 'Lift' }).click();
   await expect.poll(() => cell(1), { timeout: 60_000 }).toBe('ready');
 }, 180_000);
