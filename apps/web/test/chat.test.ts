@@ -231,10 +231,16 @@ test('the rate while writing is of the last seconds, and a replay does not count
     id: null,
   });
   let message = newAnswer('an-answer', null);
-  expect(rateOf(message.samples)).toBeNull();
+  const rate = (now: number) => rateOf(message.samples, now);
+  expect(rate(0)).toBeNull();
   // 400 tokens at once, as after a refresh.
   for (let i = 0; i < 400; i++) message = applyEvent(message, token(i, 1), 10_000 + i / 10);
   for (let i = 0; i < 60; i++) message = applyEvent(message, token(400 + i, 1), 10_300 + i * 100);
-  expect(rateOf(message.samples)).toBeGreaterThan(9);
-  expect(rateOf(message.samples)).toBeLessThan(11);
+  const end = 10_300 + 5900;
+  expect(rate(end)).toBeGreaterThan(9);
+  expect(rate(end)).toBeLessThan(11);
+  // A worker that stands still writes less and less, and then nothing.
+  expect(rate(end + 1000)).toBeLessThan(8);
+  expect(rate(end + 3000)).toBeLessThan(3);
+  expect(rate(end + 4000)).toBeNull();
 });

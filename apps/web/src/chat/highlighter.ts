@@ -1,7 +1,7 @@
 /**
  * Code highlighting for streamdown: shiki with its JavaScript engine, because the policy of the pages
- * allows no WebAssembly, and with the languages that answers have most, each loaded when it is met (all of shiki's would double the build). A block
- * that is still being written stays plain: its colours would change with every token.
+ * allows no WebAssembly, and with the languages that answers have most, each loaded when it is met (all
+ * of shiki's would double the build). A block that is still being written stays plain: its colours would change with every token.
  */
 import type { CodeHighlighterPlugin, HighlightResult } from 'streamdown';
 

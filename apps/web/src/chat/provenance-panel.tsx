@@ -10,6 +10,7 @@ import { Problem } from '@/components/problem';
 import { blockHref } from '@/lib/explorer-links';
 import { formatDuration, formatRate } from '@/lib/format';
 import { useLocale, useWords } from '@/lib/i18n/provider';
+import { parametersOf } from '@/lib/sampling';
 import { useTRPC } from '@/lib/trpc';
 import { FailureText } from './failure';
 
@@ -80,10 +81,9 @@ function ReceiptFacts({ receipt }: { receipt: Receipt }) {
       <Fact name={t.parameters}>
         <ul className="text-soft tabular-nums">
           <li>{thread.seed(params.seed)}</li>
-          <li>temperature {params.temperature}</li>
-          <li>top_p {params.topP}</li>
-          <li>top_k {params.topK}</li>
-          <li>max_tokens {params.maxTokens}</li>
+          {parametersOf(params).map((parameter) => (
+            <li key={parameter}>{parameter}</li>
+          ))}
         </ul>
       </Fact>
       <Fact name={t.speed}>
