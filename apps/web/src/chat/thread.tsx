@@ -161,7 +161,7 @@ function TopBar() {
         type="button"
         className="icon-button w-auto shrink-0 px-2"
         title={t.palette.hint}
-        aria-label={t.palette.title}
+        aria-label={t.palette.hint}
         onClick={() => show({ kind: 'palette' })}
       >
         <Command aria-hidden className="size-4 sm:hidden" />

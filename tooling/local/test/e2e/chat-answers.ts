@@ -124,9 +124,14 @@ export function answerTests(where: () => Where): void {
     const { product, page } = where();
     /** Of the ground, 0 to 1. */
     const lightness = () =>
-      page.evaluate(() =>
-        Number(/oklch\(([\d.]+)/.exec(getComputedStyle(document.body).backgroundColor)?.[1]),
-      );
+      page.evaluate(() => {
+        const pixel = new OffscreenCanvas(1, 1).getContext(
+          '2d',
+        ) as OffscreenCanvasRenderingContext2D;
+        pixel.fillStyle = getComputedStyle(document.body).backgroundColor;
+        pixel.fillRect(0, 0, 1, 1);
+        return (pixel.getImageData(0, 0, 1, 1).data[1] ?? 0) / 255;
+      });
     const toggle = () => page.getByRole('button', { name: 'Theme' }).click();
     await page.emulateMedia({ colorScheme: 'light' });
     await page.goto(product.url);
