@@ -7,7 +7,9 @@ test('a block of code is coloured when it is whole, and in a language that is kn
   const themes: [string, string] = ['github-light', 'github-dark'];
   const code = 'const answer = 42;';
   const never = vi.fn();
-  highlight({ code: 'const ans', language: 'js', themes, isIncomplete: true }, never);
+  const half = { code: 'if (x)\n  const ans', language: 'js', themes, isIncomplete: true };
+  const lines = highlight(half, never)?.tokens.map((line) => line.map(({ content }) => content));
+  expect(lines).toEqual([['if (x)'], ['  const ans']]);
   highlight({ code, language: 'klingon', themes, isIncomplete: false }, never);
   const { tokens } = await new Promise<HighlightResult>((resolve) => {
     highlight({ code, language: 'js', themes, isIncomplete: false }, resolve);

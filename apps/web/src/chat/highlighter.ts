@@ -69,6 +69,13 @@ async function createHighlighter() {
   });
 }
 
+/** As it is, for what is still being written: with nothing at all, streamdown would stay at its first words. */
+const plain = (code: string): HighlightResult => ({
+  bg: 'transparent',
+  fg: 'inherit',
+  tokens: code.split('\n').map((content) => [{ content, offset: 0 }]),
+});
+
 export function createHighlightPlugin(): CodeHighlighterPlugin {
   let highlighter: ReturnType<typeof createHighlighter> | undefined;
   const highlight = async (code: string, language: Language): Promise<HighlightResult> => {
@@ -89,7 +96,7 @@ export function createHighlightPlugin(): CodeHighlighterPlugin {
       if (!isIncomplete && known && callback)
         // Code that cannot be coloured is read as it is.
         highlight(code, known).then(callback, () => undefined);
-      return null;
+      return plain(code);
     },
   };
 }
