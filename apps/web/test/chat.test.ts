@@ -224,6 +224,18 @@ test('of a conversation that was deleted in another tab nothing stays', async ()
   vi.unstubAllGlobals();
 });
 
+test('parameters that are changed one after the other are all there, at once', () => {
+  const nothing = async () => undefined;
+  const deps = { ask: nothing, read: async () => null, select: nothing, changed: () => undefined };
+  const conversation = new Conversation('c', { fresh: true }, deps);
+  const shown: object[] = [];
+  conversation.subscribe(() => shown.push(conversation.snapshot.settings));
+  expect(conversation.snapshot.settings).toEqual({});
+  conversation.set({ ...conversation.snapshot.settings, seed: 7 });
+  conversation.set({ ...conversation.snapshot.settings, max_tokens: 6 });
+  expect(shown).toEqual([{ seed: 7 }, { seed: 7, max_tokens: 6 }]);
+});
+
 test('the rate while writing is of the last seconds, and a replay does not count', () => {
   const token = (position: number, count: number): ServerEvent => ({
     event: 'token',
