@@ -7,6 +7,7 @@ declare module 'swagger-ui-dist/swagger-ui-es-bundle.js' {
     tryItOutEnabled?: boolean;
     persistAuthorization?: boolean;
     validatorUrl?: string | null;
+    plugins?: (() => { wrapComponents: Record<string, unknown> })[];
     onComplete?: () => void;
   }): unknown;
 }

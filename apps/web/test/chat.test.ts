@@ -224,6 +224,18 @@ test('of a conversation that was deleted in another tab nothing stays', async ()
   vi.unstubAllGlobals();
 });
 
+test('parameters that are changed one after the other are all there, at once', () => {
+  const nothing = async () => undefined;
+  const deps = { ask: nothing, read: async () => null, select: nothing, changed: () => undefined };
+  const conversation = new Conversation('c', { fresh: true }, deps);
+  const shown: object[] = [];
+  conversation.subscribe(() => shown.push(conversation.snapshot.settings));
+  expect(conversation.snapshot.settings).toEqual({});
+  conversation.set({ ...conversation.snapshot.settings, seed: 7 });
+  conversation.set({ ...conversation.snapshot.settings, max_tokens: 6 });
+  expect(shown).toEqual([{ seed: 7 }, { seed: 7, max_tokens: 6 }]);
+});
+
 test('the rate while writing is of the last seconds, and a replay does not count', () => {
   const token = (position: number, count: number): ServerEvent => ({
     event: 'token',
@@ -231,10 +243,16 @@ test('the rate while writing is of the last seconds, and a replay does not count
     id: null,
   });
   let message = newAnswer('an-answer', null);
-  expect(rateOf(message.samples)).toBeNull();
+  const rate = (now: number) => rateOf(message.samples, now);
+  expect(rate(0)).toBeNull();
   // 400 tokens at once, as after a refresh.
   for (let i = 0; i < 400; i++) message = applyEvent(message, token(i, 1), 10_000 + i / 10);
   for (let i = 0; i < 60; i++) message = applyEvent(message, token(400 + i, 1), 10_300 + i * 100);
-  expect(rateOf(message.samples)).toBeGreaterThan(9);
-  expect(rateOf(message.samples)).toBeLessThan(11);
+  const end = 10_300 + 5900;
+  expect(rate(end)).toBeGreaterThan(9);
+  expect(rate(end)).toBeLessThan(11);
+  // A worker that stands still writes less and less, and then nothing.
+  expect(rate(end + 1000)).toBeLessThan(8);
+  expect(rate(end + 3000)).toBeLessThan(3);
+  expect(rate(end + 4000)).toBeNull();
 });

@@ -109,11 +109,15 @@ const open = ({ id, lastEventId }: AssistantMessage, signal: AbortSignal): Promi
 export const cancelAnswer = (id: string) =>
   fetch(`/chat/${encodeURIComponent(id)}/cancel`, { method: 'POST' });
 
-/** A signal that also aborts when nothing has been heard for too long. */
+/**
+ * A signal that also aborts when nothing has been heard for too long, or when the browser says that
+ * the network is gone: lines that were open stay open then, and silent.
+ */
 function watchSilence(outer: AbortSignal) {
   const controller = new AbortController();
   const abort = () => controller.abort();
   outer.addEventListener('abort', abort);
+  globalThis.addEventListener?.('offline', abort);
   let timer = setTimeout(abort, SILENCE_MS);
   return {
     signal: controller.signal,
@@ -124,6 +128,7 @@ function watchSilence(outer: AbortSignal) {
     end() {
       clearTimeout(timer);
       outer.removeEventListener('abort', abort);
+      globalThis.removeEventListener?.('offline', abort);
     },
   };
 }

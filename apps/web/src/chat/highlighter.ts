@@ -1,7 +1,7 @@
 /**
  * Code highlighting for streamdown: shiki with its JavaScript engine, because the policy of the pages
- * allows no WebAssembly, and with the languages that answers have most, each loaded when it is met (all of shiki's would double the build). A block
- * that is still being written stays plain: its colours would change with every token.
+ * allows no WebAssembly, and with the languages that answers have most, each loaded when it is met (all
+ * of shiki's would double the build). A block that is still being written stays plain: its colours would change with every token.
  */
 import type { CodeHighlighterPlugin, HighlightResult } from 'streamdown';
 
@@ -69,6 +69,13 @@ async function createHighlighter() {
   });
 }
 
+/** As it is, for what is still being written: with nothing at all, streamdown would stay at its first words. */
+const plain = (code: string): HighlightResult => ({
+  bg: 'transparent',
+  fg: 'inherit',
+  tokens: code.split('\n').map((content) => [{ content, offset: 0 }]),
+});
+
 export function createHighlightPlugin(): CodeHighlighterPlugin {
   let highlighter: ReturnType<typeof createHighlighter> | undefined;
   const highlight = async (code: string, language: Language): Promise<HighlightResult> => {
@@ -89,7 +96,7 @@ export function createHighlightPlugin(): CodeHighlighterPlugin {
       if (!isIncomplete && known && callback)
         // Code that cannot be coloured is read as it is.
         highlight(code, known).then(callback, () => undefined);
-      return null;
+      return plain(code);
     },
   };
 }

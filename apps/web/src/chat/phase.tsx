@@ -9,6 +9,9 @@ import type { ClusterState } from './api-types';
 import { rateOf } from './reduce';
 import type { AssistantMessage } from './types';
 
+/** From then on people ask themselves whether it goes on: they are told for how long nothing came. */
+const QUIET_S = 3;
+
 interface PhaseProps {
   message: AssistantMessage;
   status: ClusterState;
@@ -19,10 +22,12 @@ export function Phase({ message, status }: PhaseProps) {
   const { phase: t } = useWords();
   const locale = useLocale();
   const langOf = useLangOf();
-  const seconds = useSeconds(`${message.status} ${message.phase?.phase}`);
   const { offline, askedAt, firstTokenAt, samples, phase } = message;
+  const writing = message.status === 'writing' && !phase;
+  const lastAt = (writing && samples.at(-1)?.at) || null;
+  const seconds = useSeconds(`${message.status} ${phase?.phase}`, lastAt);
   const Icon = offline ? WifiOff : LoaderCircle;
-  const rate = rateOf(samples);
+  const rate = lastAt === null ? null : rateOf(samples, lastAt + seconds * 1000);
   const prefill = phase?.phase === 'prefill' && phase.total ? phase : null;
   return (
     <div className="mt-2 text-sm text-faint tabular-nums" data-testid="phase">
@@ -36,7 +41,9 @@ export function Phase({ message, status }: PhaseProps) {
         {askedAt !== null && firstTokenAt !== null && (
           <span>{t.first(formatDuration(firstTokenAt - askedAt, locale))}</span>
         )}
-        {message.status === 'waiting' && seconds >= 3 && <span>{t.seconds(seconds)}</span>}
+        {!offline && seconds >= QUIET_S && (
+          <span>{writing ? t.quiet(seconds) : t.seconds(seconds)}</span>
+        )}
       </p>
       {prefill && (
         <div className="mt-1 h-1 w-48 overflow-hidden rounded-full bg-sunken">
@@ -80,15 +87,16 @@ export const loadingStep = (
   t: Dictionary['phase'],
 ): string => (percent === null ? t.steps[phase] : `${t.steps[phase]}, ${percent}%`);
 
-/** Seconds since `key` last changed. */
-function useSeconds(key: string): number {
+/** Seconds since `key` last changed, or since `since` (Unix ms). */
+function useSeconds(key: string, since: number | null): number {
   const [seconds, setSeconds] = useState(0);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: counts from 0 again when the key changes
+  // biome-ignore lint/correctness/useExhaustiveDependencies: counts again when the key changes
   useEffect(() => {
-    const start = Date.now();
-    setSeconds(0);
-    const timer = setInterval(() => setSeconds(Math.floor((Date.now() - start) / 1000)), 1000);
+    const start = since ?? Date.now();
+    const count = () => setSeconds(Math.floor((Date.now() - start) / 1000));
+    count();
+    const timer = setInterval(count, 1000);
     return () => clearInterval(timer);
-  }, [key]);
+  }, [key, since]);
   return seconds;
 }

@@ -10,6 +10,7 @@ import { Problem } from '@/components/problem';
 import { blockHref } from '@/lib/explorer-links';
 import { formatDuration, formatRate } from '@/lib/format';
 import { useLocale, useWords } from '@/lib/i18n/provider';
+import { parametersOf } from '@/lib/sampling';
 import { useTRPC } from '@/lib/trpc';
 import { FailureText } from './failure';
 
@@ -45,70 +46,71 @@ function ReceiptFacts({ receipt }: { receipt: Receipt }) {
   const { model, layerBlocks, nodes, params, timings, usage, genesis, requestId } = receipt;
   const shown = all ? layerBlocks : layerBlocks.slice(0, FEW);
   return (
-    <dl className="space-y-4 text-sm">
-      <Fact name={t.model}>
-        {model.name}{' '}
-        <Hash value={model.block.hash} href={blockHref('A', model.block.hash)} label={t.model} />
-      </Fact>
-      <Fact name={`${t.layers} (${layerBlocks.length})`}>
-        <ul className="space-y-1">
-          {shown.map(({ chain, height, hash, group }) => (
-            <li key={hash + group} className="flex items-center justify-between gap-3">
-              <span className="truncate text-soft">
-                {chain} {height} · {group}
-              </span>
-              <Hash value={hash} href={blockHref(chain, hash)} copy={false} label={group} />
-            </li>
-          ))}
-        </ul>
-        {!all && layerBlocks.length > FEW && (
-          <Button className="mt-2" onClick={() => setAll(true)}>
-            {t.more(layerBlocks.length)}
-          </Button>
-        )}
-      </Fact>
-      <Fact name={t.workers}>
-        <ul className="space-y-1">
-          {nodes.map(({ id, attempt, layers }) => (
-            <li key={`${id} ${attempt}`}>
-              <span className="font-mono text-[0.8125rem]">{id}</span>{' '}
-              <span className="text-soft">{t.workerLayers(...layers)}</span>
-            </li>
-          ))}
-        </ul>
-      </Fact>
-      <Fact name={t.parameters}>
-        <ul className="text-soft tabular-nums">
-          <li>{thread.seed(params.seed)}</li>
-          <li>temperature {params.temperature}</li>
-          <li>top_p {params.topP}</li>
-          <li>top_k {params.topK}</li>
-          <li>max_tokens {params.maxTokens}</li>
-        </ul>
-      </Fact>
-      <Fact name={t.speed}>
-        <ul className="text-soft tabular-nums">
-          {timings.tokensPerSecond !== null && (
-            <li>{formatRate(timings.tokensPerSecond, locale)}</li>
+    <div className="space-y-4 text-sm">
+      <dl className="space-y-4">
+        <Fact name={t.model}>
+          {model.name}{' '}
+          <Hash value={model.block.hash} href={blockHref('A', model.block.hash)} label={t.model} />
+        </Fact>
+        <Fact name={`${t.layers} (${layerBlocks.length})`}>
+          <ul className="space-y-1">
+            {shown.map(({ chain, height, hash, group }) => (
+              <li key={hash + group} className="flex items-center justify-between gap-3">
+                <span className="truncate text-soft">
+                  {chain} {height} · {group}
+                </span>
+                <Hash value={hash} href={blockHref(chain, hash)} copy={false} label={group} />
+              </li>
+            ))}
+          </ul>
+          {!all && layerBlocks.length > FEW && (
+            <Button className="mt-2" onClick={() => setAll(true)}>
+              {t.more(layerBlocks.length)}
+            </Button>
           )}
-          {timings.firstTokenMs !== null && (
+        </Fact>
+        <Fact name={t.workers}>
+          <ul className="space-y-1">
+            {nodes.map(({ id, attempt, layers }) => (
+              <li key={`${id} ${attempt}`}>
+                <span className="font-mono text-[0.8125rem]">{id}</span>{' '}
+                <span className="text-soft">{t.workerLayers(...layers)}</span>
+              </li>
+            ))}
+          </ul>
+        </Fact>
+        <Fact name={t.parameters}>
+          <ul className="text-soft tabular-nums">
+            <li>{thread.seed(params.seed)}</li>
+            {parametersOf(params).map((parameter) => (
+              <li key={parameter}>{parameter}</li>
+            ))}
+          </ul>
+        </Fact>
+        <Fact name={t.speed}>
+          <ul className="text-soft tabular-nums">
+            {timings.tokensPerSecond !== null && (
+              <li>{formatRate(timings.tokensPerSecond, locale)}</li>
+            )}
+            {timings.firstTokenMs !== null && (
+              <li>
+                {t.first}: {formatDuration(timings.firstTokenMs, locale)}
+              </li>
+            )}
             <li>
-              {t.first}: {formatDuration(timings.firstTokenMs, locale)}
+              {t.total}: {formatDuration(timings.totalMs, locale)}
             </li>
-          )}
-          <li>
-            {t.total}: {formatDuration(timings.totalMs, locale)}
-          </li>
-          <li>{t.tokenCount(usage.promptTokens, usage.completionTokens)}</li>
-        </ul>
-      </Fact>
-      <Fact name={t.genesis}>
-        <Hash value={genesis} href={blockHref('A', genesis)} label={t.genesis} />
-      </Fact>
+            <li>{t.tokenCount(usage.promptTokens, usage.completionTokens)}</li>
+          </ul>
+        </Fact>
+        <Fact name={t.genesis}>
+          <Hash value={genesis} href={blockHref('A', genesis)} label={t.genesis} />
+        </Fact>
+      </dl>
       <Link href={`/explorer/receipt/${requestId}`} className="link">
         {t.receipt}
       </Link>
-    </dl>
+    </div>
   );
 }
 

@@ -84,11 +84,15 @@ function sampled(samples: readonly Sample[], tokens: number, now: number): reado
   return [...recent, { since: now, at: now, tokens }];
 }
 
-/** Tokens per second of the last seconds; null before there is anything to tell. */
-export function rateOf(samples: readonly Sample[]): number | null {
-  const [first, last] = [samples[0], samples.at(-1)];
+/**
+ * Tokens per second of the last seconds before `now` (Unix ms): it falls while nothing arrives. Null
+ * before there is anything to tell, and when nothing is left of it.
+ */
+export function rateOf(samples: readonly Sample[], now: number): number | null {
+  const recent = samples.filter(({ at }) => now - at < WINDOW_MS);
+  const [first, last] = [recent[0], recent.at(-1)];
   if (!first || !last || last.at <= first.at) return null;
-  return ((last.tokens - first.tokens) * 1000) / (last.at - first.at);
+  return ((last.tokens - first.tokens) * 1000) / (Math.max(now, last.at) - first.at);
 }
 
 export function failed(message: AssistantMessage, problem: ChatProblem): AssistantMessage {

@@ -200,9 +200,10 @@ export class Conversation {
     if (!isUnsent(node)) this.#deps.select(this.id, this.#head).catch(() => undefined);
   }
 
+  /** Shown at once: a field that waits for a frame loses what is typed meanwhile. */
   set(settings: ConversationSettings): void {
     this.#settings = settings;
-    this.#notify();
+    this.#show();
   }
 
   /** What the server has been told already. */
@@ -297,10 +298,14 @@ export class Conversation {
     this.#notifying = true;
     const notify = () => {
       this.#notifying = false;
-      this.#snapshot = undefined;
-      for (const listener of this.#listeners) listener();
+      this.#show();
     };
     if (document.visibilityState === 'visible') requestAnimationFrame(notify);
     else setTimeout(notify);
+  }
+
+  #show(): void {
+    this.#snapshot = undefined;
+    for (const listener of this.#listeners) listener();
   }
 }

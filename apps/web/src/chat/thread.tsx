@@ -161,9 +161,9 @@ function TopBar() {
         type="button"
         className="icon-button w-auto shrink-0 px-2"
         title={t.palette.hint}
-        aria-label={t.palette.title}
         onClick={() => show({ kind: 'palette' })}
       >
+        <span className="sr-only">{t.palette.title}</span>
         <Command aria-hidden className="size-4 sm:hidden" />
         <kbd className="hidden font-sans text-xs sm:block">Ctrl K</kbd>
       </button>

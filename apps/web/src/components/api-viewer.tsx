@@ -8,6 +8,18 @@ import { useEffect, useRef, useState } from 'react';
 /** The viewer's own style sheet has a dark half under this class of the root element. */
 const DARK = 'dark-mode';
 
+interface DeepLinkProps {
+  enabled: boolean;
+  /** `tag`, or `tag/operation`. */
+  path: string;
+}
+
+/** The link within the button of an operation does nothing that the button does not: it is text there. */
+const unlinkOperations =
+  (original: (props: DeepLinkProps) => unknown) =>
+  (props: DeepLinkProps): unknown =>
+    original({ ...props, enabled: props.enabled && !props.path.includes('/') });
+
 /** Swagger UI, from its package: nothing comes from anywhere else. It is loaded with this page only. */
 export function ApiViewer({ url }: { url: string }) {
   const place = useRef<HTMLDivElement>(null);
@@ -27,7 +39,12 @@ export function ApiViewer({ url }: { url: string }) {
           persistAuthorization: false,
           // It would ask a server elsewhere.
           validatorUrl: null,
-          onComplete: () => setState('shown'),
+          plugins: [() => ({ wrapComponents: { DeepLink: unlinkOperations } })],
+          onComplete: () => {
+            setState('shown');
+            // Its caption is no label.
+            place.current?.querySelector('#servers')?.setAttribute('aria-label', 'Server');
+          },
         });
       })
       .catch(() => setState('failed'));

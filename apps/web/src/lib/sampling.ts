@@ -10,3 +10,18 @@ export function penaltiesOf(params: SamplingParams): string {
   ].filter((penalty) => penalty !== false);
   return on.join(', ') || 'off';
 }
+
+/** In the names of the API. Of what few models recommend and few people ask for, what is on. */
+export function parametersOf(params: SamplingParams): string[] {
+  const { minP, repetitionPenalty, presencePenalty, frequencyPenalty } = params;
+  return [
+    `temperature ${params.temperature}`,
+    `top_p ${params.topP}`,
+    `top_k ${params.topK}`,
+    minP !== 0 && `min_p ${minP}`,
+    repetitionPenalty !== 1 && `repetition_penalty ${repetitionPenalty}`,
+    presencePenalty !== 0 && `presence_penalty ${presencePenalty}`,
+    frequencyPenalty !== 0 && `frequency_penalty ${frequencyPenalty}`,
+    `max_tokens ${params.maxTokens}`,
+  ].filter((parameter) => parameter !== false);
+}

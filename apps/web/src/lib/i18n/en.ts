@@ -169,6 +169,7 @@ export const en = {
     writing: 'Writing',
     first: (time: string) => `first token ${time}`,
     seconds: (seconds: number) => `${seconds} s`,
+    quiet: (seconds: number) => `${seconds} s since the last token`,
   },
   announce: {
     start: 'Answering',

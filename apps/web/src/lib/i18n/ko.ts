@@ -170,6 +170,7 @@ export const ko: Dictionary = {
     writing: '쓰는 중',
     first: (time) => `첫 토큰까지 ${time}`,
     seconds: (seconds) => `${seconds}초`,
+    quiet: (seconds) => `마지막 토큰 이후 ${seconds}초`,
   },
   announce: {
     start: '답변 중입니다',

@@ -53,6 +53,24 @@ export function openaiTests(context: ClientContext): void {
       expect(text).toMatch(/\w/);
     });
 
+    test('a model that can think does it when asked to, apart from its text', async () => {
+      const body = { ...greedy, max_tokens: 256, thinking: true };
+      const { choices } = await client().chat.completions.create(body);
+      const { content, ...message } = choices[0]!.message;
+      expect(content).toMatch(/\w/);
+      expect(message).toMatchObject({ reasoning_content: expect.stringMatching(/\w/) });
+      const pieces = { content: '', reasoning_content: '' };
+      for await (const chunk of await client().chat.completions.create({ ...body, stream: true })) {
+        // A field that OpenAI's own types do not know.
+        const delta: Partial<typeof pieces> = { ...chunk.choices[0]?.delta } as object;
+        pieces.content += delta.content ?? '';
+        pieces.reasoning_content += delta.reasoning_content ?? '';
+      }
+      expect({ ...message, content }).toMatchObject(pieces);
+      const plain = await client().chat.completions.create(greedy);
+      expect(plain.choices[0]!.message).not.toHaveProperty('reasoning_content');
+    });
+
     test('stop, seed, n and log-probabilities', async () => {
       const { choices } = await client().chat.completions.create(greedy);
       const said = choices[0]!.message.content!;
