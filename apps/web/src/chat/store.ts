@@ -203,7 +203,7 @@ export class Conversation {
   /** Shown at once: a field that waits for a frame loses what is typed meanwhile. */
   set(settings: ConversationSettings): void {
     this.#settings = settings;
-    this.#show();
+    this.#tell();
   }
 
   /** What the server has been told already. */
@@ -298,13 +298,13 @@ export class Conversation {
     this.#notifying = true;
     const notify = () => {
       this.#notifying = false;
-      this.#show();
+      this.#tell();
     };
     if (document.visibilityState === 'visible') requestAnimationFrame(notify);
     else setTimeout(notify);
   }
 
-  #show(): void {
+  #tell(): void {
     this.#snapshot = undefined;
     for (const listener of this.#listeners) listener();
   }
