@@ -23,10 +23,14 @@ export async function inspectPage(page: Page, name: string): Promise<void> {
       if (device === 'phone' && theme === 'dark' && !dir) continue;
       await page.emulateMedia({ colorScheme: theme });
       await page.waitForTimeout(100);
-      const overflow = await page.evaluate(
-        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-      );
-      expect(overflow, `${name} on ${device} is too wide`).toBeLessThanOrEqual(0);
+      // A chart takes the new width a moment later than the page.
+      const overflow = () =>
+        page.evaluate(
+          () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+        );
+      await expect
+        .poll(overflow, { timeout: 10_000, message: `${name} on ${device} is too wide` })
+        .toBeLessThanOrEqual(0);
       const shot = { path: path.join(dir ?? '', `${name}-${device}-${theme}.png`), fullPage: true };
       if (dir) await page.screenshot(shot);
       // A narrow page has the same elements, and a theme changes nothing but colours.
