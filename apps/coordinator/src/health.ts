@@ -10,6 +10,8 @@ const FIRST_PAUSE_MS = 2000;
 const MAX_PAUSE_MS = 300_000;
 /** One failure is forgiven in each such time: what breaks down at every try rests about as long. */
 const FORGIVEN_MS = 60_000;
+/** Its neighbours tell of a death at once, the node when it is there again: that is one failure. */
+const RESTART_MS = 10_000;
 /** Heartbeats without a gap that are wanted of a node that was silent. */
 const STEADY_MS = 3000;
 /** Events that went missing, which a restart of Redis explains, too: so many in a row are no accident. */
@@ -20,6 +22,8 @@ export class Health {
   #failures = 0;
   /** Monotonic ms up to which time has forgiven; of no meaning without failures. */
   #forgivenAt = 0;
+  /** Monotonic ms of the last failure. */
+  #failedAt = Number.NEGATIVE_INFINITY;
   #doubts = 0;
   #until = Number.NEGATIVE_INFINITY;
   #steadyFrom = Number.NEGATIVE_INFINITY;
@@ -36,6 +40,11 @@ export class Health {
     this.#until = now + Math.min(pause, MAX_PAUSE_MS);
   }
 
+  /** It was started anew, which a breakdown that was told of just before explains. */
+  restarted(now: number): void {
+    if (now - this.#failedAt > RESTART_MS) this.failed(now);
+  }
+
   /** It neither works nor breaks down: others are to have its place for a while. */
   stuck(now: number): void {
     this.#count(now);
@@ -43,6 +52,7 @@ export class Health {
   }
 
   #count(now: number): void {
+    this.#failedAt = now;
     const forgiven = Math.floor((now - this.#forgivenAt) / FORGIVEN_MS);
     if (forgiven < this.#failures) this.#forgivenAt += forgiven * FORGIVEN_MS;
     else this.#forgivenAt = now;

@@ -169,7 +169,7 @@ export class NodeRegistry {
     const before = node.status;
     const wasAlive = node.isAlive(now);
     if (before && before.boot !== status.boot) {
-      if (before.state === 'ready') node.health.failed(now);
+      if (before.state === 'ready') node.health.restarted(now);
     } else if (before && !wasAlive) {
       node.health.returned(now);
       // When all fell silent together it was not the nodes, but the way to them.

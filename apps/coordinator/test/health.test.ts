@@ -69,3 +69,15 @@ test('who neither works nor breaks down rests for five minutes; good work clears
   health.failed(402_000);
   expect(pauseFrom(health, 402_000)).toBe(2000);
 });
+
+test('a death that neighbours tell of and the restart behind it are one failure', () => {
+  const health = new Health();
+  for (let i = 0; i < 3; i++) {
+    health.failed(i * MINUTE);
+    health.restarted(i * MINUTE + 3000);
+  }
+  expect(pauseFrom(health, 2 * MINUTE + 3000)).toBe(0);
+  // One that nobody told of counts by itself.
+  health.restarted(2.5 * MINUTE);
+  expect(pauseFrom(health, 2.5 * MINUTE)).toBe(2000);
+});

@@ -1,6 +1,6 @@
-/** One question after the other, of which each loses a worker that answers it: `--kills N`. */
+/** One question after the other, of which each loses a worker that answers it; others between: `--kills N`. */
 import { startProduct } from '../product.ts';
-import { killMember, STAGES, type Stages, startPipelines } from './kills.ts';
+import { answerUndisturbed, killMember, STAGES, type Stages, startPipelines } from './kills.ts';
 import { judge, noResult } from './load.ts';
 import type { RunDeps } from './load-run.ts';
 import { openRequests } from './open-requests.ts';
@@ -39,6 +39,9 @@ export async function runKills(
       const seconds = Math.round((performance.now() - began) / 1000);
       records.push({ kind, at: seconds, recoveryMs });
       log(`${seconds} s: ${kind} at token ${at}, the next one after ${recoveryMs} ms`);
+      const others = await answerUndisturbed(rig);
+      result.asked += others.length;
+      for (const each of others) judge(each, rig.undisturbed, result);
     } catch (error) {
       result.lost.push((error as Error).message);
     }

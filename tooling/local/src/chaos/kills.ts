@@ -1,5 +1,6 @@
 /** `kill -9` of workers that write an answer, over one or several stages. */
 import type { ExtraPart } from '../extra-parts.ts';
+import type { Followed } from '../following-client.ts';
 import { freePort } from '../ports.ts';
 import { pick } from './random.ts';
 import type { Disturbed, Rig } from './rig.ts';
@@ -38,6 +39,18 @@ export async function startPipelines(
   );
   await Promise.all(rig.workers.map((worker) => worker.start()));
   await rig.untilServing(PIPELINES);
+}
+
+/** So many at once that no pipeline is without one. */
+const AT_ONCE = 8;
+
+/**
+ * Answers of all pipelines, in which nobody is killed. Work clears the record of a worker: one that is
+ * killed again and again before it has done any is left out for longer each time.
+ */
+export async function answerUndisturbed(rig: Rig): Promise<Followed[]> {
+  await rig.untilServing(PIPELINES);
+  return Promise.all(Array.from({ length: AT_ONCE }, () => rig.ask()));
 }
 
 export interface Kill extends Disturbed {

@@ -89,6 +89,11 @@ export class Rig implements AsyncDisposable {
     }
   }
 
+  /** Asks, and breaks nothing. */
+  ask(): Promise<Followed> {
+    return followChat(this.#url, QUESTION);
+  }
+
   /** Asks, and breaks something once so many tokens are there. */
   async disturbed(at: number, { breaks, mends }: Fault): Promise<Disturbed> {
     let done: Promise<void> | null = null;
