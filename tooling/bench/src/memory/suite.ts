@@ -162,7 +162,7 @@ async function pageMemory(
     await using measured = await openMeasuredPage();
     const { page } = measured;
     await page.goto(url + at);
-    await page.getByText('kept in this browser').waitFor();
+    await page.getByText('kept in this browser').first().waitFor();
     // What the page shows of the tensor itself is read first.
     await page.waitForLoadState('networkidle');
     const memory = await sampleMemory(
