@@ -1,13 +1,12 @@
 /** A node that makes of its own keys what no honest one does: it is named, and costs nobody else. */
 import type { NodeEvent, NodeJob } from '@blyan/protocol/node';
-import { NEUTRAL } from '@blyan/protocol/sampling';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { readAssignment } from '../src/assignments.ts';
 import { connect, disconnect } from '../src/connection.ts';
 import { nodeAssignment, nodeQueueKey, nodeStream } from '../src/names.ts';
 import { NodeQueues } from '../src/node-queue.ts';
 import { type NodeMessage, NodeStreamReader } from '../src/node-reader.ts';
-import { newRequestId, quiet, redisUrl } from './support.ts';
+import { newJob, newRequestId, quiet, redisUrl } from './support.ts';
 
 const url = redisUrl(4);
 const redis = connect(url, { name: 'test', logger: quiet });
@@ -24,16 +23,6 @@ const EVENT: NodeEvent = {
 const write = (nodeId: string) =>
   redis.xadd(nodeStream(nodeId), '*', 'e', JSON.stringify(EVENT)) as Promise<unknown>;
 
-const job = (): NodeJob => ({
-  requestId: newRequestId(),
-  attempt: 1,
-  model: '00'.repeat(32),
-  prompt: [1, 2],
-  emitted: [],
-  params: { ...NEUTRAL, maxTokens: 8, temperature: 0, seed: 1 },
-  stopTokens: [2],
-  remainingMs: 1000,
-});
 const sweepAll = { isWanted: () => false, mayRemove: async () => undefined };
 const forgedBy = (nodeId: string) => ({ code: 'KEYS_FORGED', details: { nodeId } });
 
@@ -145,8 +134,8 @@ describe('queues', () => {
   ])('a wrong type of %s fails an added job by the node’s name, once', async (name, spoilt) => {
     await using t = await open();
     await spoilt(name);
-    await expect(t.queues.add('node-a', job())).rejects.toMatchObject(forgedBy('node-a'));
-    await t.queues.add('node-a', job());
+    await expect(t.queues.add('node-a', newJob())).rejects.toMatchObject(forgedBy('node-a'));
+    await t.queues.add('node-a', newJob());
     expect(await waiting('node-a')).toBe(1);
   });
 
@@ -159,7 +148,7 @@ describe('queues', () => {
       await spoil(name);
       const removal = t.queues.remove('node-a', newRequestId(), 1);
       await expect(removal).rejects.toMatchObject(forgedBy('node-a'));
-      await t.queues.add('node-a', job());
+      await t.queues.add('node-a', newJob());
       expect(await waiting('node-a')).toBe(1);
     },
   );
@@ -167,7 +156,7 @@ describe('queues', () => {
   test('what a key says that has the right type is refused, but no proof', async () => {
     await using t = await open();
     await redis.set(nodeQueueKey('node-a', 'id'), 'not a number');
-    await expect(t.queues.add('node-a', job())).rejects.toMatchObject({ code: 'KEYS_REFUSED' });
+    await expect(t.queues.add('node-a', newJob())).rejects.toMatchObject({ code: 'KEYS_REFUSED' });
   });
 
   test('more jobs than were given are not walked through', async () => {
@@ -192,7 +181,7 @@ describe('queues', () => {
 
   test('leftovers are swept wherever they are, but for wanted and claimed ones', async () => {
     await using t = await open();
-    const jobs = Array.from({ length: 130 }, job);
+    const jobs = Array.from({ length: 130 }, newJob);
     for (const each of jobs) await t.queues.add('node-a', each);
     // Claimed: the first forty; of a worker that is gone since, but for the first ten.
     const idOf = ({ requestId, attempt }: NodeJob) => `${requestId}-${attempt}`;
@@ -218,7 +207,7 @@ describe('queues', () => {
 
   test('what a job says of its children reaches nobody else’s', async () => {
     await using t = await open();
-    const [mine, theirs] = [job(), job()];
+    const [mine, theirs] = [newJob(), newJob()];
     await t.queues.add('node-a', mine);
     await t.queues.add('node-b', theirs);
     const victim = nodeQueueKey('node-b', `${theirs.requestId}-1`);

@@ -1,6 +1,5 @@
 import { MAX_EVENT_BYTES } from '@blyan/protocol/limits';
 import type { NodeEvent, NodeJob } from '@blyan/protocol/node';
-import { NEUTRAL } from '@blyan/protocol/sampling';
 import { describe, expect, test } from 'vitest';
 import { connect, disconnect } from '../src/connection.ts';
 import { ControlSubscription, tellNode } from '../src/control.ts';
@@ -9,7 +8,7 @@ import { INTAKE_EVENTS, nodeQueueEvents, nodeStream } from '../src/names.ts';
 import { NodeJobWorker, NodeQueues } from '../src/node-queue.ts';
 import { type NodeMessage, NodeStreamReader } from '../src/node-reader.ts';
 import { NodeStreamWriter } from '../src/node-stream.ts';
-import { newRequestId, quiet, recorder, redisUrl, sleep } from './support.ts';
+import { newJob, newRequestId, quiet, recorder, redisUrl, sleep } from './support.ts';
 
 const url = redisUrl(2);
 
@@ -172,17 +171,6 @@ async function take(reader: NodeStreamReader, enough: (messages: NodeMessage[]) 
 }
 
 describe('node queue', () => {
-  const job = (): NodeJob => ({
-    requestId: newRequestId(),
-    attempt: 1,
-    model: '00'.repeat(32),
-    prompt: [1, 2],
-    emitted: [],
-    params: { ...NEUTRAL, maxTokens: 8, temperature: 0, seed: 1 },
-    stopTokens: [2],
-    remainingMs: 1000,
-  });
-
   test('a job arrives at its node only, once', async () => {
     await using t = await open();
     const queues = new NodeQueues({ redis: t.redis, logger: quiet });
@@ -195,7 +183,7 @@ describe('node queue', () => {
     await using b = worker('node-b');
     a.start();
     b.start();
-    const first = job();
+    const first = newJob();
     await queues.add('node-a', first);
     await queues.add('node-a', first);
     await until(() => seen.length >= 1);
@@ -214,7 +202,7 @@ describe('node queue', () => {
   test('a waiting job can be removed; unwanted ones are swept', async () => {
     await using t = await open();
     const queues = new NodeQueues({ redis: t.redis, logger: quiet });
-    const [first, second, third] = [job(), job(), job()];
+    const [first, second, third] = [newJob(), newJob(), newJob()];
     for (const each of [first, second, third]) await queues.add('node-d', each);
     await queues.remove('node-d', first.requestId, 1);
     const replaced = async () => {

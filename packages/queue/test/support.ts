@@ -1,4 +1,6 @@
 import { createConnection, createServer, type Socket } from 'node:net';
+import type { NodeJob } from '@blyan/protocol/node';
+import { NEUTRAL } from '@blyan/protocol/sampling';
 import { inject } from 'vitest';
 import type {} from '../../../tooling/local/src/test-context.ts';
 import type { QueueLogger } from '../src/connection.ts';
@@ -23,6 +25,17 @@ export function redisUrl(database: number): string {
 
 let counter = 0;
 export const newRequestId = () => `test-request-${process.pid}-${Date.now()}-${counter++}`;
+
+export const newJob = (): NodeJob => ({
+  requestId: newRequestId(),
+  attempt: 1,
+  model: '00'.repeat(32),
+  prompt: [1, 2],
+  emitted: [],
+  params: { ...NEUTRAL, maxTokens: 8, temperature: 0, seed: 1 },
+  stopTokens: [2],
+  remainingMs: 1000,
+});
 
 /** A way to Redis that can be cut and mended, as a bad network does it. */
 export async function cuttable(target: string) {
